@@ -1,0 +1,41 @@
+//! Who asked: the actor of a command, kept in every event that it caused.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of principal an actor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// Holder of the master key.
+    Operator,
+    /// A service that publishes commands over NATS.
+    Service,
+    /// A virtual key.
+    Key,
+    /// The gateway itself: start-up, the configuration file, activity.
+    Gateway,
+}
+
+/// Who asked for a change, or whose doing an activity is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// What kind of principal.
+    pub kind: ActorKind,
+    /// Its name within the kind: `master`, a service name, a key id, a writer id. Never a secret.
+    pub id: String,
+}
+
+impl Actor {
+    /// The holder of the master key.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self { kind: ActorKind::Operator, id: "master".to_owned() }
+    }
+
+    /// The gateway itself, by its writer id.
+    #[must_use]
+    pub fn gateway(writer: &str) -> Self {
+        Self { kind: ActorKind::Gateway, id: writer.to_owned() }
+    }
+}

@@ -1,0 +1,419 @@
+//! The line: one event as it lies in a log, byte for byte the same in every implementation and every export.
+//!
+//! ```json
+//! {"id":"0199…","type":"key.issued","schema":1,"log":"control","position":1042,"realm":"engineering","stream":"key-5f3a…","version":1,
+//!  "at":"2026-11-20T10:15:30.123Z","actor":{"kind":"operator","id":"master"},"command":"0199…","command_digest":"…","part":[1,1],
+//!  "cause":[1007],"data":{…},"prev":"<SHA-256 of the previous line>","mac":"<HMAC-SHA-256 of this line up to here>"}
+//! ```
+//!
+//! `prev` chains the lines, so that anyone can check a log with nothing but SHA-256. `mac` lets a gateway refuse a forged
+//! event at once. `part` says which of how many events of one command this is, so that no reader ever acts on half a
+//! command. This module knows lines, not what events mean: `data` stays raw.
+
+use bytes::Bytes;
+use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::Sha256;
+
+use crate::actor::Actor;
+use crate::digest::Digest;
+use crate::id::{CommandId, EventId, RealmId};
+use crate::stream::{ChainId, Head, Log, Position, StreamId};
+use crate::time::Timestamp;
+
+/// The longest line, in bytes. Under the default message size of a NATS server (1 MiB) with room for headers.
+pub const LINE_MAX_BYTES: usize = 768 * 1024;
+/// The most events that one command may cause, and one atomic batch may hold: the limit of JetStream's atomic batches.
+pub const PARTS_MAX: usize = 1_000;
+
+const PREV_OPEN: &[u8] = b",\"prev\":\"";
+const MAC_OPEN: &[u8] = b"\",\"mac\":\"";
+const LINE_CLOSE: &[u8] = b"\"}";
+const HEX: usize = 64;
+/// The bytes from `","mac":"` on, less the quote that still belongs to what the MAC covers.
+const AFTER_MAC_COVER: usize = MAC_OPEN.len() - 1 + HEX + LINE_CLOSE.len();
+const AFTER_PREV: usize = MAC_OPEN.len() + HEX + LINE_CLOSE.len();
+
+/// The key under which gateways of one installation authenticate lines. It is never shown.
+#[derive(Clone)]
+pub struct MacKey([u8; 32]);
+
+impl MacKey {
+    /// A key from its 32 bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    fn mac(&self, covered: &[u8]) -> Digest {
+        // HMAC takes a key of any length, so this cannot fail; an empty MAC would match nothing.
+        Hmac::<Sha256>::new_from_slice(&self.0).map_or(Digest::ZERO, |mut mac| {
+            mac.update(covered);
+            Digest::from_bytes(mac.finalize().into_bytes().into())
+        })
+    }
+}
+
+impl std::fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MacKey(***)")
+    }
+}
+
+/// One line of a log, without its line feed. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line(Bytes);
+
+/// The command that caused an event: its id, and the digest of its body, so that the same id with another body is
+/// refused for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRef {
+    /// The id that the sender chose.
+    pub id: CommandId,
+    /// SHA-256 of the command's canonical body.
+    pub digest: Digest,
+}
+
+/// An event that is to be appended: everything but its place in a chain.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The event's own id.
+    pub id: EventId,
+    /// The stable name of its type, such as `key.issued`.
+    pub kind: &'static str,
+    /// The number of the schema of `data`.
+    pub schema: u16,
+    /// The realm it concerns; none for what concerns the whole gateway.
+    pub realm: Option<RealmId>,
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Its number in that stream, from 1.
+    pub version: u64,
+    /// When it was decided or seen.
+    pub at: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// The command that caused it; none for activity.
+    pub command: Option<CommandRef>,
+    /// Part i of n of its command, from 1.
+    pub part: (u16, u16),
+    /// Positions in control of the events that decided.
+    pub cause: Vec<Position>,
+    /// What happened, as JSON.
+    pub data: Box<RawValue>,
+}
+
+/// A line as read: borrowed from its bytes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope<'a> {
+    /// The event's own id.
+    pub id: EventId,
+    /// The stable name of its type.
+    #[serde(rename = "type", borrow)]
+    pub kind: std::borrow::Cow<'a, str>,
+    /// The number of the schema of `data`.
+    pub schema: u16,
+    /// The log that the line was written for.
+    pub log: Log,
+    /// Its place in its chain.
+    pub position: Position,
+    /// The realm it concerns.
+    pub realm: Option<RealmId>,
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Its number in that stream.
+    pub version: u64,
+    /// When it was decided or seen.
+    pub at: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// The id of the command that caused it.
+    pub command: Option<CommandId>,
+    /// SHA-256 of that command's canonical body.
+    pub command_digest: Option<Digest>,
+    /// Part i of n of its command.
+    pub part: (u16, u16),
+    /// Positions in control of the events that decided.
+    pub cause: Vec<Position>,
+    /// What happened, as JSON that was not parsed yet.
+    #[serde(borrow)]
+    pub data: &'a RawValue,
+    /// SHA-256 of the previous line.
+    pub prev: Digest,
+    /// HMAC-SHA-256 of the line up to its own field.
+    pub mac: Digest,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    id: EventId,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    schema: u16,
+    log: Log,
+    position: Position,
+    realm: Option<&'a RealmId>,
+    stream: &'a StreamId,
+    version: u64,
+    at: Timestamp,
+    actor: &'a Actor,
+    command: Option<&'a CommandId>,
+    command_digest: Option<Digest>,
+    part: (u16, u16),
+    cause: &'a [Position],
+    data: &'a RawValue,
+}
+
+/// Why an event cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Longer than [`LINE_MAX_BYTES`].
+    #[error(
+        "an event has at most {LINE_MAX_BYTES} bytes, this one has {bytes}: make its names, lists or metadata shorter"
+    )]
+    TooLong {
+        /// How long the line would be.
+        bytes: usize,
+    },
+    /// The data is no JSON. A defect of the caller.
+    #[error("the event could not be written as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+/// What is wrong with a line at its place in a chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Not a line at all: no JSON object of this form.
+    #[error("the line cannot be read: {0}")]
+    Unreadable(String),
+    /// The MAC does not match: not written by a gateway of this installation, or changed since.
+    #[error("the line's MAC does not match: it was forged, changed, or written under another secret")]
+    Forged,
+    /// The line stands at another place than it says.
+    #[error("the line says position {found} and stands at {expected}")]
+    Position {
+        /// Where it stands.
+        expected: Position,
+        /// What it says.
+        found: Position,
+    },
+    /// The line was written for another log or chain.
+    #[error("the line belongs to {0}")]
+    Elsewhere(String),
+    /// `prev` is not the hash of the line before: something before it was changed, removed or inserted.
+    #[error("the line's `prev` is not the hash of the line before it")]
+    Chain,
+}
+
+/// Writes a draft as the next line of a chain, and tells where the chain then ends.
+///
+/// # Errors
+/// [`SealError`] when the line would be too long.
+pub fn seal(log: Log, head: &Head, draft: &Draft, key: &MacKey) -> Result<(Line, Head), SealError> {
+    let position = head.position.plus(1);
+    let body = Body {
+        id: draft.id,
+        kind: draft.kind,
+        schema: draft.schema,
+        log,
+        position,
+        realm: draft.realm.as_ref(),
+        stream: &draft.stream,
+        version: draft.version,
+        at: draft.at,
+        actor: &draft.actor,
+        command: draft.command.as_ref().map(|command| &command.id),
+        command_digest: draft.command.as_ref().map(|command| command.digest),
+        part: draft.part,
+        cause: &draft.cause,
+        data: &draft.data,
+    };
+    let mut bytes = serde_json::to_vec(&body).map_err(SealError::Json)?;
+    bytes.pop();
+    bytes.extend_from_slice(PREV_OPEN);
+    bytes.extend_from_slice(&head.hash.to_hex());
+    bytes.push(MAC_OPEN[0]);
+    let mac = key.mac(&bytes);
+    bytes.extend_from_slice(&MAC_OPEN[1..]);
+    bytes.extend_from_slice(&mac.to_hex());
+    bytes.extend_from_slice(LINE_CLOSE);
+    if bytes.len() > LINE_MAX_BYTES {
+        return Err(SealError::TooLong { bytes: bytes.len() });
+    }
+    let line = Line(Bytes::from(bytes));
+    let head = Head { position, hash: line.hash() };
+    Ok((line, head))
+}
+
+impl Line {
+    /// Takes bytes as they came from a log. Nothing is checked yet.
+    #[must_use]
+    pub const fn from_bytes(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, without a line feed.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// SHA-256 of the line.
+    #[must_use]
+    pub fn hash(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    /// Reads `prev` from its fixed place at the end, without parsing. Nothing when the line does not end as one.
+    #[must_use]
+    pub fn prev(&self) -> Option<Digest> {
+        let end = self.0.len().checked_sub(AFTER_PREV)?;
+        let start = end.checked_sub(HEX)?;
+        let opens = self.0.get(start.checked_sub(PREV_OPEN.len())?..start)? == PREV_OPEN;
+        let closes = self.0.ends_with(LINE_CLOSE) && self.0.get(end..end + MAC_OPEN.len())? == MAC_OPEN;
+        if opens && closes { Digest::from_hex(self.0.get(start..end)?).ok() } else { None }
+    }
+
+    /// Whether the line's MAC is the one that this key makes.
+    #[must_use]
+    pub fn is_authentic(&self, key: &MacKey) -> bool {
+        let Some(covered) = self.0.len().checked_sub(AFTER_MAC_COVER) else { return false };
+        let start = covered + MAC_OPEN.len() - 1;
+        let Some(Ok(found)) = self.0.get(start..start + HEX).map(Digest::from_hex) else { return false };
+        // Both sides are digests of public bytes under a secret key; an early exit tells a forger nothing that helps,
+        // since he cannot choose the expected value.
+        found == key.mac(&self.0[..covered])
+    }
+
+    /// Parses the line.
+    ///
+    /// # Errors
+    /// [`Fault::Unreadable`] when it is no JSON object with exactly the fields of an envelope.
+    pub fn envelope(&self) -> Result<Envelope<'_>, Fault> {
+        serde_json::from_slice(&self.0).map_err(|error| Fault::Unreadable(error.to_string()))
+    }
+
+    /// Checks the line as the one that follows `head` in a chain, and tells where the chain then ends.
+    ///
+    /// The MAC is checked first, if a key is given: what a gateway of this installation did not write is
+    /// [`Fault::Forged`], whatever else it says.
+    ///
+    /// # Errors
+    /// The first [`Fault`] that is found.
+    pub fn check(
+        &self,
+        log: Log,
+        chain: &ChainId,
+        head: &Head,
+        key: Option<&MacKey>,
+    ) -> Result<(Envelope<'_>, Head), Fault> {
+        if key.is_some_and(|key| !self.is_authentic(key)) {
+            return Err(Fault::Forged);
+        }
+        let envelope = self.envelope()?;
+        let belongs = ChainId::of(envelope.log, &envelope.stream);
+        if envelope.log != log || belongs != *chain {
+            return Err(Fault::Elsewhere(format!("log {}, chain {belongs}", envelope.log)));
+        }
+        let expected = head.position.plus(1);
+        if envelope.position != expected {
+            return Err(Fault::Position { expected, found: envelope.position });
+        }
+        if envelope.prev != head.hash {
+            return Err(Fault::Chain);
+        }
+        let head = Head { position: expected, hash: self.hash() };
+        Ok((envelope, head))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CommandRef, Draft, Fault, Line, MacKey, SealError, seal};
+    use crate::actor::Actor;
+    use crate::digest::Digest;
+    use crate::id::{CommandId, EventId, RealmId};
+    use crate::stream::{ChainId, Head, Log, Position, StreamId};
+    use crate::time::Timestamp;
+    use bytes::Bytes;
+    use serde_json::value::RawValue;
+    use uuid::Uuid;
+
+    const KEY: MacKey = MacKey::new([7; 32]);
+
+    fn draft(data: &str) -> Draft {
+        Draft {
+            id: EventId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001)),
+            kind: "key.issued",
+            schema: 1,
+            realm: Some(RealmId::default_realm()),
+            stream: StreamId::realm(&RealmId::default_realm()),
+            version: 1,
+            at: Timestamp::from_millis(1_795_169_730_123),
+            actor: Actor::operator(),
+            command: Some(CommandRef { id: CommandId::new("c-1").unwrap(), digest: Digest::of(b"body") }),
+            part: (1, 1),
+            cause: vec![Position::new(3)],
+            data: RawValue::from_string(data.to_owned()).unwrap(),
+        }
+    }
+
+    /// The bytes of a line are a contract with auditors: they must never change.
+    #[test]
+    fn a_line_has_these_bytes() {
+        let (line, _) = seal(Log::Control, &Head::EMPTY, &draft(r#"{"a":1}"#), &KEY).unwrap();
+        let text = std::str::from_utf8(line.bytes()).unwrap();
+        let expected = concat!(
+            r#"{"id":"01990000-0000-7000-8000-000000000001","type":"key.issued","schema":1,"log":"control","position":1,"#,
+            r#""realm":"default","stream":"realm-default","version":1,"at":"2026-11-20T10:15:30.123Z","#,
+            r#""actor":{"kind":"operator","id":"master"},"command":"c-1","#,
+            r#""command_digest":"230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5","part":[1,1],"cause":[3],"data":{"a":1},"#,
+            r#""prev":"0000000000000000000000000000000000000000000000000000000000000000","mac":""#,
+        );
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(text.len(), expected.len() + 66);
+    }
+
+    #[test]
+    fn lines_follow_one_another() {
+        let (first, head) = seal(Log::Control, &Head::EMPTY, &draft("{}"), &KEY).unwrap();
+        let (second, end) = seal(Log::Control, &head, &draft("{}"), &KEY).unwrap();
+        let chain = ChainId::control();
+        assert_eq!(first.prev(), Some(Digest::ZERO));
+        assert_eq!(second.prev(), Some(first.hash()));
+        let (_, head) = first.check(Log::Control, &chain, &Head::EMPTY, Some(&KEY)).unwrap();
+        assert_eq!(second.check(Log::Control, &chain, &head, Some(&KEY)).unwrap().1, end);
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_line_is_found() {
+        let (line, end) = seal(Log::Control, &Head::EMPTY, &draft(r#"{"name":"x"}"#), &KEY).unwrap();
+        for at in 0..line.bytes().len() * 8 {
+            let mut bytes = line.bytes().to_vec();
+            bytes[at / 8] ^= 1 << (at % 8);
+            let changed = Line::from_bytes(Bytes::from(bytes));
+            assert!(changed.check(Log::Control, &ChainId::control(), &Head::EMPTY, Some(&KEY)).is_err(), "bit {at}");
+            assert_ne!(changed.hash(), end.hash);
+        }
+    }
+
+    #[test]
+    fn a_line_of_another_place_chain_or_secret_is_refused() {
+        let (line, head) = seal(Log::Control, &Head::EMPTY, &draft("{}"), &KEY).unwrap();
+        let chain = ChainId::control();
+        let check = |log, head: Head, key: MacKey| line.check(log, &chain, &head, Some(&key)).unwrap_err();
+        assert_eq!(check(Log::Control, Head::EMPTY, MacKey::new([8; 32])), Fault::Forged);
+        assert!(matches!(check(Log::Control, head, KEY), Fault::Position { .. }));
+        assert!(matches!(check(Log::Activity, Head::EMPTY, KEY), Fault::Elsewhere(_)));
+        let other = Head { position: Position::START, hash: Digest::of(b"another") };
+        assert_eq!(check(Log::Control, other, KEY), Fault::Chain);
+    }
+
+    #[test]
+    fn an_event_over_the_limit_is_not_written() {
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(super::LINE_MAX_BYTES));
+        assert!(matches!(seal(Log::Control, &Head::EMPTY, &draft(&long), &KEY), Err(SealError::TooLong { .. })));
+    }
+}

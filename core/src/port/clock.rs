@@ -1,0 +1,16 @@
+//! Time and identifiers from outside.
+
+use crate::time::Timestamp;
+use uuid::Uuid;
+
+/// Tells the time. Implementations may jump in either direction; callers must not assume that time only grows.
+pub trait Clock: Send + Sync {
+    /// The moment now, to the millisecond.
+    fn now(&self) -> Timestamp;
+}
+
+/// Makes identifiers.
+pub trait Ids: Send + Sync {
+    /// A new uuid of version 7: unique, and ordered by time of making within a process.
+    fn uuid(&self) -> Uuid;
+}
