@@ -11,5 +11,7 @@ pub mod money;
 pub mod port;
 pub mod price;
 pub mod stream;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod usage;
