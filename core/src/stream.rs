@@ -128,7 +128,7 @@ pub enum StreamKind {
     Grant,
     /// `budget-<scope>`.
     Budget,
-    /// `selection-<scope>`.
+    /// `selection-<slot>@<scope>`.
     Selection,
     /// `gateway-<writer>`.
     Gateway,

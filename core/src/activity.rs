@@ -1,0 +1,160 @@
+//! Activity: what happened. Nothing here can be refused, and no prompt or answer text ever stands in it.
+//!
+//! A settlement holds outcomes, not recipes: tokens, the price event, the cost, and the budget windows it was charged
+//! to. So a fold never prices anything again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::event_types;
+use crate::id::{CommandId, DeploymentId, KeyId, ModelName, RequestId, UserId, VendorId};
+use crate::money::NanoUsd;
+use crate::scope::Scope;
+use crate::stream::Position;
+use crate::time::{Period, Timestamp};
+use crate::usage::Usage;
+
+/// What a request asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// A chat completion.
+    Chat,
+    /// Embeddings.
+    Embeddings,
+    /// The list of models, and other reads of the data plane.
+    Models,
+}
+
+impl Endpoint {
+    /// LiteLLM's `call_type`.
+    #[must_use]
+    pub const fn call_type(self) -> &'static str {
+        match self {
+            Self::Chat => "acompletion",
+            Self::Embeddings => "aembedding",
+            Self::Models => "models",
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The upstream answered, and the client got all of it.
+    Succeeded,
+    /// The upstream failed, before or during its answer.
+    Failed,
+    /// The client went away before the end.
+    Disconnected,
+}
+
+/// One window of one budget that a settlement was charged to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Charge {
+    /// The budget's scope.
+    pub scope: Scope,
+    /// The limit's period.
+    pub period: Period,
+    /// When the window began.
+    pub window: Timestamp,
+}
+
+/// A request that reached an upstream has ended, and this is what it used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestSettled {
+    /// The request: LiteLLM's call id.
+    pub request: RequestId,
+    /// The id in the upstream's answer.
+    pub provider_request: Option<String>,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// The key that asked.
+    pub key: KeyId,
+    /// Whose key it is.
+    pub user: Option<UserId>,
+    /// On whose behalf, by the request's own word.
+    pub end_user: Option<String>,
+    /// The name that the client sent.
+    pub requested_model: ModelName,
+    /// The model it led to.
+    pub model: ModelName,
+    /// The deployment that answered.
+    pub deployment: DeploymentId,
+    /// Whose API it is.
+    pub vendor: VendorId,
+    /// The name that the upstream knows the model by.
+    pub upstream_model: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The HTTP status that the client got.
+    pub status: u16,
+    /// Whether the answer was streamed.
+    pub streamed: bool,
+    /// The tokens.
+    pub usage: Usage,
+    /// Whether the tokens were counted here, since the upstream did not say.
+    pub estimated: bool,
+    /// The event that set the price; none when the deployment has no price.
+    pub price: Option<Position>,
+    /// The cost in nano-dollars; none when the deployment has no price.
+    pub cost_nano_usd: Option<NanoUsd>,
+    /// The budget windows that were charged.
+    pub charged: Vec<Charge>,
+    /// When the request came in.
+    pub started_at: Timestamp,
+    /// Milliseconds until the upstream's first byte.
+    pub first_byte_ms: Option<u64>,
+    /// Milliseconds until the end.
+    pub duration_ms: u64,
+}
+
+/// A request was refused before it reached an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRefused {
+    /// The request.
+    pub request: RequestId,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// The key that asked, if it was known.
+    pub key: Option<KeyId>,
+    /// The model's name as the client sent it, if it is a name at all.
+    pub requested_model: Option<ModelName>,
+    /// The stable code of the error.
+    pub code: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The scope whose rule refused.
+    pub scope: Option<Scope>,
+    /// How many refusals of this kind the record stands for: those without a known key are recorded together.
+    pub count: u64,
+}
+
+/// A command was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandRefused {
+    /// The command's id, if it had one.
+    pub command: Option<CommandId>,
+    /// The name of its type, cut to 64 characters.
+    pub kind: String,
+    /// The stable code of the rejection.
+    pub code: String,
+    /// The rejection in words. It names ids, never secrets.
+    pub message: String,
+}
+
+event_types! {
+    /// What happened.
+    pub enum Event {
+        /// A request ended.
+        RequestSettled(Box<RequestSettled>) = "request.settled", 1;
+        /// A request was refused.
+        RequestRefused(RequestRefused) = "request.refused", 1;
+        /// A command was refused.
+        CommandRefused(CommandRefused) = "command.refused", 1;
+    }
+}

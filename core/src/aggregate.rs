@@ -1,0 +1,195 @@
+//! What all aggregates share: tables of rows, the trail a row keeps of its own history, and the macro that names
+//! event types.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::actor::Actor;
+use crate::stream::Position;
+use crate::time::Timestamp;
+
+/// Where and when something was set, and by whom: what an answer names when it is asked "since when, and why".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The event's position in control.
+    pub position: Position,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who asked.
+    pub by: Actor,
+}
+
+/// The history that a row keeps of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trail {
+    /// How many events its stream has.
+    pub version: u64,
+    /// The first of them.
+    pub created: Mark,
+    /// The last of them.
+    pub changed: Mark,
+}
+
+impl Trail {
+    /// The trail of something that was just born.
+    #[must_use]
+    pub fn born(mark: &Mark) -> Self {
+        Self { version: 1, created: mark.clone(), changed: mark.clone() }
+    }
+
+    /// One more event.
+    pub fn step(&mut self, mark: &Mark) {
+        self.version += 1;
+        self.changed = mark.clone();
+    }
+}
+
+/// Rows of one kind by their id. Cheap to clone: a clone shares everything until one side changes.
+///
+/// A table remembers which rows were put or removed since [`Table::take_touched`], so that whoever keeps rows on disk
+/// writes just those.
+#[derive(Debug, Clone)]
+pub struct Table<K, V> {
+    rows: Arc<BTreeMap<K, Arc<V>>>,
+    touched: BTreeSet<K>,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self { rows: Arc::default(), touched: BTreeSet::new() }
+    }
+}
+
+impl<K: Ord + Clone, V> Table<K, V> {
+    /// The row, if there is one.
+    pub fn get<Q: Ord + ?Sized>(&self, id: &Q) -> Option<&Arc<V>>
+    where
+        K: Borrow<Q>,
+    {
+        self.rows.get(id)
+    }
+
+    /// Whether there is such a row.
+    pub fn contains<Q: Ord + ?Sized>(&self, id: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.rows.contains_key(id)
+    }
+
+    /// All rows, in the order of their ids.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &Arc<V>)> {
+        self.rows.iter()
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Sets a row, as part of a fold.
+    pub fn put(&mut self, id: K, row: V) {
+        self.touched.insert(id.clone());
+        Arc::make_mut(&mut self.rows).insert(id, Arc::new(row));
+    }
+
+    /// Takes a row away, as part of a fold.
+    pub fn remove(&mut self, id: &K) {
+        self.touched.insert(id.clone());
+        Arc::make_mut(&mut self.rows).remove(id);
+    }
+
+    /// Brings in a row that was loaded from where rows are kept. Not a change.
+    pub fn load(&mut self, id: K, row: Arc<V>) {
+        Arc::make_mut(&mut self.rows).insert(id, row);
+    }
+
+    /// The rows that were put (`Some`) or removed (`None`) since the last time, in the order of their ids.
+    pub fn take_touched(&mut self) -> Vec<(K, Option<Arc<V>>)> {
+        std::mem::take(&mut self.touched)
+            .into_iter()
+            .map(|id| {
+                let row = self.rows.get(&id).cloned();
+                (id, row)
+            })
+            .collect()
+    }
+
+    /// Lets go of all rows: for tables that are loaded on demand.
+    pub fn evict(&mut self) {
+        if !self.rows.is_empty() {
+            self.rows = Arc::default();
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Table<K, V> {
+    /// Changes a row that is there, as part of a fold. Does nothing when it is not: a fold never refuses.
+    pub fn update<Q: Ord + ?Sized>(&mut self, id: &Q, change: impl FnOnce(&mut V))
+    where
+        K: Borrow<Q>,
+    {
+        if let Some((id, row)) = self.rows.get_key_value(id) {
+            let id = id.clone();
+            let mut row = V::clone(row);
+            change(&mut row);
+            self.put(id, row);
+        }
+    }
+}
+
+/// Names the event types of an aggregate: a stable string and a schema number for each variant.
+macro_rules! event_types {
+    ($(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident($data:ty) = $kind:literal, $schema:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        $vis enum $name {
+            $($(#[$variant_doc])* $variant($data),)+
+        }
+
+        impl $name {
+            /// The stable name and the schema number of every type.
+            pub const TYPES: &'static [(&'static str, u16)] = &[$(($kind, $schema)),+];
+
+            /// The stable name of the type.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $kind,)+ }
+            }
+
+            /// The schema number of the type.
+            #[must_use]
+            pub const fn schema(&self) -> u16 {
+                match self { $(Self::$variant(_) => $schema,)+ }
+            }
+
+            /// The data as JSON.
+            ///
+            /// # Errors
+            /// When the data holds what JSON cannot.
+            pub fn to_data(&self) -> Result<Box<serde_json::value::RawValue>, serde_json::Error> {
+                match self { $(Self::$variant(data) => serde_json::value::to_raw_value(data),)+ }
+            }
+
+            /// Reads data of the newest schema. Nothing when the type is not one of these.
+            pub(crate) fn decode(kind: &str, data: &str) -> Option<Result<Self, serde_json::Error>> {
+                match kind {
+                    $($kind => Some(serde_json::from_str(data).map(Self::$variant)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use event_types;

@@ -1,0 +1,191 @@
+//! Budgets: how much a scope may spend in a window. What was spent is not here: limits are control, spending is
+//! activity, and the ledger brings both together.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::{Mark, Trail, event_types};
+use crate::control::{Change, Control};
+use crate::event::Event as AnyEvent;
+use crate::id::RealmId;
+use crate::money::NanoUsd;
+use crate::scope::Scope;
+use crate::stream::Position;
+use crate::time::{Period, Timestamp};
+
+/// The most limits of one scope.
+pub const LIMITS_MAX: usize = 8;
+
+/// A scope's budget: one limit for each period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// The scope.
+    pub scope: Scope,
+    /// The realm it is accounted under.
+    pub realm: Option<RealmId>,
+    /// The limits. All must hold.
+    pub limits: Vec<BudgetLimit>,
+    /// The event that set them.
+    pub set: Position,
+    /// Its history.
+    pub trail: Trail,
+}
+
+/// At most so much in each window of a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetLimit {
+    /// How long a window is.
+    pub period: Period,
+    /// Where windows are counted from.
+    pub anchor: Timestamp,
+    /// The most that may be spent in one, in nano-dollars.
+    pub limit_nano_usd: NanoUsd,
+}
+
+/// Asks for a scope's budget, in place of the one it has. Without limits the scope has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetBudget {
+    /// The scope.
+    pub scope: Scope,
+    /// The limits.
+    pub limits: Vec<NewBudgetLimit>,
+}
+
+/// A limit that is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewBudgetLimit {
+    /// How long a window is.
+    pub period: Period,
+    /// Where windows are counted from; when absent, from now, or from where the limit of this period is counted now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Timestamp>,
+    /// The most that may be spent in one, in nano-dollars.
+    pub limit_nano_usd: NanoUsd,
+}
+
+/// A scope has this budget from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The scope.
+    pub scope: Scope,
+    /// The limits. None: the scope has no budget.
+    pub limits: Vec<BudgetLimit>,
+}
+
+event_types! {
+    /// What happens to budgets.
+    pub enum Event {
+        /// It was set.
+        Set(Set) = "budget.set", 1;
+    }
+}
+
+/// Why a command about budgets is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The scope's realm or key does not exist.
+    #[error("there is no {0} to set a budget for")]
+    UnknownScope(Scope),
+    /// Below zero.
+    #[error("a budget's limit is at least 0, not {0}")]
+    Negative(NanoUsd),
+    /// Two limits of one period.
+    #[error("a budget has one limit for each period")]
+    PeriodTwice,
+    /// A period of no length, or longer than a century.
+    #[error("a budget's period is at least one second and at most a hundred years")]
+    Period,
+    /// Too many.
+    #[error("a budget has at most {LIMITS_MAX} limits")]
+    TooMany,
+    /// The command would change nothing.
+    #[error("the budget of {0} would not change")]
+    NoChange(Scope),
+}
+
+impl Rejection {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownScope(_) => "budget_scope_unknown",
+            Self::Negative(_) => "budget_negative",
+            Self::PeriodTwice => "budget_period_twice",
+            Self::Period => "budget_period_invalid",
+            Self::TooMany => "budget_too_many_limits",
+            Self::NoChange(_) => "no_change",
+        }
+    }
+}
+
+/// Decides [`SetBudget`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<Change>, Rejection> {
+    let owner = state.owner(&command.scope).ok_or_else(|| Rejection::UnknownScope(command.scope.clone()))?;
+    if command.limits.len() > LIMITS_MAX {
+        return Err(Rejection::TooMany);
+    }
+    let current = state.budget(&command.scope).map_or(&[][..], |budget| &budget.limits);
+    let mut limits: Vec<BudgetLimit> = Vec::with_capacity(command.limits.len());
+    for new in &command.limits {
+        check(new)?;
+        if limits.iter().any(|limit| limit.period == new.period) {
+            return Err(Rejection::PeriodTwice);
+        }
+        let kept = current.iter().find(|limit| limit.period == new.period).map(|limit| limit.anchor);
+        let anchor = new.anchor.or(kept).unwrap_or(now);
+        limits.push(BudgetLimit { period: new.period, anchor, limit_nano_usd: new.limit_nano_usd });
+    }
+    if limits == current {
+        return Err(Rejection::NoChange(command.scope.clone()));
+    }
+    let set = Set { scope: command.scope.clone(), limits };
+    Ok(vec![Change {
+        realm: owner.realm,
+        stream: command.scope.budget_stream(),
+        event: AnyEvent::Budget(Event::Set(set)),
+        cause: owner.since.into_iter().collect(),
+    }])
+}
+
+fn check(new: &NewBudgetLimit) -> Result<(), Rejection> {
+    if new.limit_nano_usd < NanoUsd::ZERO {
+        return Err(Rejection::Negative(new.limit_nano_usd));
+    }
+    match new.period {
+        Period::Seconds(seconds) if seconds == 0 || seconds > crate::time::DURATION_MAX_SECONDS => {
+            Err(Rejection::Period)
+        }
+        Period::Months(months) if months == 0 || months > 1_200 => Err(Rejection::Period),
+        _ => Ok(()),
+    }
+}
+
+/// Folds what happened to a budget. The row stays when the limits go, since the stream's version must go on.
+pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
+    let Event::Set(data) = event;
+    let trail = match state.budget(&data.scope) {
+        Some(budget) => {
+            let mut trail = budget.trail.clone();
+            trail.step(mark);
+            trail
+        }
+        None => Trail::born(mark),
+    };
+    let budget = Budget {
+        scope: data.scope.clone(),
+        realm: realm.cloned(),
+        limits: data.limits.clone(),
+        set: mark.position,
+        trail,
+    };
+    match data.scope {
+        Scope::Key(key) => state.key_budgets.put(key, budget),
+        Scope::Gateway | Scope::Realm(_) => state.budgets.put(data.scope.clone(), budget),
+    }
+}

@@ -1,0 +1,288 @@
+//! Commands: requests to change something. Each is decided by a pure function of state, command and context.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::control::{Change, Control, Needs};
+use crate::digest::Digest;
+use crate::id::{CommandId, VendorId};
+use crate::scope::Scope;
+use crate::time::Timestamp;
+use crate::{budget, credential, grant, key, realm, registry, selection};
+
+/// What a decision may know besides the state.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The moment of the decision.
+    pub now: Timestamp,
+    /// The vendors there are.
+    pub vendors: &'a BTreeSet<VendorId>,
+}
+
+/// A command as it is sent: `{"id": …, "type": "IssueKey", "data": {…}}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its id, chosen by the sender.
+    pub id: CommandId,
+    /// What is asked.
+    pub command: Command,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    id: CommandId,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Box<RawValue>,
+}
+
+/// Why a text is no command.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// Not an object with just `id`, `type` and `data`.
+    #[error("a command is a JSON object with `id`, `type` and `data`: {0}")]
+    Envelope(#[source] serde_json::Error),
+    /// No command of that name.
+    #[error("there is no command `{0}`")]
+    UnknownType(String),
+    /// The data does not have the fields of its type.
+    #[error("the data of `{kind}` is not valid: {source}")]
+    Data {
+        /// The command's name.
+        kind: &'static str,
+        /// Where, and why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $variant:ident($data:ty);)+) => {
+        /// What can be asked.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(tag = "type", content = "data")]
+        pub enum Command {
+            $($(#[$doc])* $variant($data),)+
+        }
+
+        impl Command {
+            /// The names of all commands.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($variant)),+];
+
+            /// The command's name.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => stringify!($variant),)+ }
+            }
+
+            /// Reads the data of a command.
+            ///
+            /// # Errors
+            /// [`Malformed`].
+            pub fn parse(name: &str, data: &str) -> Result<Self, Malformed> {
+                match name {
+                    $(stringify!($variant) => serde_json::from_str(data)
+                        .map(Self::$variant)
+                        .map_err(|source| Malformed::Data { kind: stringify!($variant), source }),)+
+                    _ => Err(Malformed::UnknownType(name.chars().take(64).collect())),
+                }
+            }
+        }
+
+        $(impl From<$data> for Command {
+            fn from(data: $data) -> Self {
+                Self::$variant(data)
+            }
+        })+
+    };
+}
+
+commands! {
+    /// A new realm.
+    RegisterRealm(realm::RegisterRealm);
+    /// Changes of a realm.
+    ReviseRealm(realm::ReviseRealm);
+    /// A realm that is not served.
+    SuspendRealm(realm::SuspendRealm);
+    /// A realm that is served again.
+    ResumeRealm(realm::ResumeRealm);
+    /// One more model for a realm.
+    GrantModel(grant::GrantModel);
+    /// One less.
+    WithdrawGrant(grant::WithdrawGrant);
+    /// All grants of a realm anew.
+    ReplaceGrants(grant::ReplaceGrants);
+    /// A credential to keep.
+    StoreCredential(credential::StoreCredential);
+    /// Another secret of a credential.
+    ReplaceSecret(credential::ReplaceSecret);
+    /// A credential to forget.
+    RemoveCredential(credential::RemoveCredential);
+    /// A new model.
+    RegisterModel(registry::RegisterModel);
+    /// One more deployment.
+    AddDeployment(registry::AddDeployment);
+    /// Changes of a deployment.
+    ReviseDeployment(registry::ReviseDeployment);
+    /// One deployment less.
+    RemoveDeployment(registry::RemoveDeployment);
+    /// Another price.
+    RevisePrice(registry::RevisePrice);
+    /// A model that is served no more.
+    RetireModel(registry::RetireModel);
+    /// A new key.
+    IssueKey(key::IssueKey);
+    /// Changes of a key.
+    ReviseKey(key::ReviseKey);
+    /// Another secret of a key.
+    RotateKey(key::RotateKey);
+    /// A key that is refused for now.
+    BlockKey(key::BlockKey);
+    /// A key that works again.
+    UnblockKey(key::UnblockKey);
+    /// A key that is refused for ever.
+    RevokeKey(key::RevokeKey);
+    /// A scope's budget.
+    SetBudget(budget::SetBudget);
+    /// A slot's model.
+    SelectModel(selection::SelectModel);
+    /// A slot without a choice of its own.
+    ClearSelection(selection::ClearSelection);
+}
+
+/// Why a command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// A rule of realms.
+    #[error(transparent)]
+    Realm(#[from] realm::Rejection),
+    /// A rule of grants.
+    #[error(transparent)]
+    Grant(#[from] grant::Rejection),
+    /// A rule of credentials.
+    #[error(transparent)]
+    Credential(#[from] credential::Rejection),
+    /// A rule of the registry.
+    #[error(transparent)]
+    Registry(#[from] registry::Rejection),
+    /// A rule of keys.
+    #[error(transparent)]
+    Key(#[from] key::Rejection),
+    /// A rule of budgets.
+    #[error(transparent)]
+    Budget(#[from] budget::Rejection),
+    /// A rule of selections.
+    #[error(transparent)]
+    Selection(#[from] selection::Rejection),
+}
+
+impl Rejection {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Realm(rejection) => rejection.code(),
+            Self::Grant(rejection) => rejection.code(),
+            Self::Credential(rejection) => rejection.code(),
+            Self::Registry(rejection) => rejection.code(),
+            Self::Key(rejection) => rejection.code(),
+            Self::Budget(rejection) => rejection.code(),
+            Self::Selection(rejection) => rejection.code(),
+        }
+    }
+}
+
+impl Request {
+    /// Reads a command as it was sent. Unknown fields and duplicate fields are refused.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
+        let wire: Wire = serde_json::from_slice(body).map_err(Malformed::Envelope)?;
+        Ok(Self { id: wire.id, command: Command::parse(&wire.kind, wire.data.get())? })
+    }
+}
+
+impl Command {
+    /// SHA-256 of the command's canonical body: the same for every spelling of the same command.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        // Commands hold nothing that JSON cannot; an empty body would only make two such commands look alike.
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// The rows of partial tables that must be loaded before the command is decided.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        match self {
+            Self::IssueKey(data) => {
+                needs.keys.push(data.key);
+                needs.hashes.push(data.hash);
+                needs.aliases.extend(data.alias.clone());
+            }
+            Self::ReviseKey(data) => {
+                needs.keys.push(data.key);
+                needs.aliases.extend(data.alias.change().flatten().cloned());
+            }
+            Self::RotateKey(data) => {
+                needs.keys.push(data.key);
+                needs.hashes.push(data.hash);
+            }
+            Self::BlockKey(data) => needs.keys.push(data.key),
+            Self::UnblockKey(data) => needs.keys.push(data.key),
+            Self::RevokeKey(data) => needs.keys.push(data.key),
+            Self::SetBudget(data) => needs.scope(&data.scope),
+            Self::SelectModel(data) => needs.scope(&data.scope),
+            Self::ClearSelection(data) => needs.scope(&data.scope),
+            _ => {}
+        }
+        needs
+    }
+}
+
+impl Needs {
+    fn scope(&mut self, scope: &Scope) {
+        if let Scope::Key(key) = scope {
+            self.keys.push(*key);
+        }
+    }
+}
+
+/// Decides a command: the changes it makes, at least one, or why not.
+///
+/// # Errors
+/// [`Rejection`]. Nothing has changed then.
+pub fn decide(state: &Control, command: &Command, context: &Context<'_>) -> Result<Vec<Change>, Rejection> {
+    let changes = match command {
+        Command::RegisterRealm(data) => realm::register(state, data)?,
+        Command::ReviseRealm(data) => realm::revise(state, data)?,
+        Command::SuspendRealm(data) => realm::suspend(state, data)?,
+        Command::ResumeRealm(data) => realm::resume(state, data)?,
+        Command::GrantModel(data) => grant::grant(state, data)?,
+        Command::WithdrawGrant(data) => grant::withdraw(state, data)?,
+        Command::ReplaceGrants(data) => grant::replace(state, data)?,
+        Command::StoreCredential(data) => credential::store(state, data)?,
+        Command::ReplaceSecret(data) => credential::replace_secret(state, data)?,
+        Command::RemoveCredential(data) => credential::remove(state, data)?,
+        Command::RegisterModel(data) => registry::register(state, data, context)?,
+        Command::AddDeployment(data) => registry::add_deployment(state, data, context)?,
+        Command::ReviseDeployment(data) => registry::revise_deployment(state, data, context)?,
+        Command::RemoveDeployment(data) => registry::remove_deployment(state, data)?,
+        Command::RevisePrice(data) => registry::revise_price(state, data)?,
+        Command::RetireModel(data) => registry::retire(state, data)?,
+        Command::IssueKey(data) => key::issue(state, data, context)?,
+        Command::ReviseKey(data) => key::revise(state, data, context)?,
+        Command::RotateKey(data) => key::rotate(state, data)?,
+        Command::BlockKey(data) => key::block(state, data)?,
+        Command::UnblockKey(data) => key::unblock(state, data)?,
+        Command::RevokeKey(data) => key::revoke(state, data)?,
+        Command::SetBudget(data) => budget::set(state, data, context.now)?,
+        Command::SelectModel(data) => selection::select(state, data)?,
+        Command::ClearSelection(data) => selection::clear(state, data)?,
+    };
+    Ok(changes)
+}

@@ -1,0 +1,262 @@
+//! The control state: what is allowed, at one position of the control log.
+//!
+//! One fold builds it ([`Control::evolve`]), whether live, in a rebuild or as of an earlier moment. Decisions read it
+//! and never change it.
+//!
+//! The tables of keys, their hashes, aliases and budgets, and of commands, may hold only some of their rows: there may
+//! be millions, and whoever folds loads those that an event or a command touches ([`Needs`]). All other tables are
+//! whole.
+
+use crate::aggregate::{Mark, Table};
+use crate::budget::{self, Budget};
+use crate::credential::{self, Credential};
+use crate::digest::Digest;
+use crate::event::{Event, Recorded};
+use crate::grant::{self, Grants};
+use crate::id::{CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId, SlotName};
+use crate::key::{self, Key, KeyHash};
+use crate::model_pattern::Allowed;
+use crate::realm::{self, Realm};
+use crate::registry::{self, Model};
+use crate::scope::Scope;
+use crate::selection::{self, Selection};
+use crate::stream::{Position, StreamId};
+
+use serde::{Deserialize, Serialize};
+
+/// What is allowed, at one position. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// Realms.
+    pub realms: Table<RealmId, Realm>,
+    /// What realms were granted.
+    pub grants: Table<RealmId, Grants>,
+    /// Provider credentials.
+    pub credentials: Table<CredentialId, Credential>,
+    /// Models and their deployments, retired ones too.
+    pub models: Table<ModelId, Model>,
+    /// Models that are not retired, by realm and name.
+    pub model_names: Table<(RealmId, ModelName), ModelId>,
+    /// The model that a deployment serves.
+    pub deployments: Table<DeploymentId, ModelId>,
+    /// Budgets of all scopes but keys.
+    pub budgets: Table<Scope, Budget>,
+    /// Selections.
+    pub selections: Table<(Scope, SlotName), Selection>,
+    /// Streams that hold an event which this version cannot read. What they are about fails closed.
+    pub quarantined: Table<StreamId, Position>,
+    /// Keys. May be partial.
+    pub keys: Table<KeyId, Key>,
+    /// Keys by the hashes that they have or had. May be partial.
+    pub key_hashes: Table<KeyHash, KeyId>,
+    /// Keys by their alias. May be partial.
+    pub key_aliases: Table<KeyAlias, KeyId>,
+    /// Budgets of keys. May be partial.
+    pub key_budgets: Table<KeyId, Budget>,
+    /// Commands that were carried out. May be partial.
+    pub commands: Table<CommandId, CommandRecord>,
+}
+
+/// A command that was carried out: what makes the same id give the same receipt, for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// SHA-256 of its canonical body.
+    pub digest: Digest,
+    /// The position of its first event.
+    pub first: Position,
+    /// The position of its last event.
+    pub last: Position,
+}
+
+/// An event that was decided and not yet written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The realm it concerns.
+    pub realm: Option<RealmId>,
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// What happened.
+    pub event: Event,
+    /// Positions of the events that decided.
+    pub cause: Vec<Position>,
+}
+
+/// Rows of the partial tables that an event or a command touches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Keys, with their budgets.
+    pub keys: Vec<KeyId>,
+    /// Hashes of keys.
+    pub hashes: Vec<KeyHash>,
+    /// Aliases of keys.
+    pub aliases: Vec<KeyAlias>,
+    /// Commands.
+    pub commands: Vec<CommandId>,
+}
+
+/// Whom a scope belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The realm; none for the gateway.
+    pub realm: Option<RealmId>,
+    /// The event since which the scope is what it is.
+    pub since: Option<Position>,
+}
+
+impl Owner {
+    /// The realm where names are looked up from.
+    #[must_use]
+    pub fn lookup_realm(&self) -> RealmId {
+        self.realm.clone().unwrap_or_else(RealmId::default_realm)
+    }
+}
+
+impl Control {
+    /// A realm and its parents, nearest first. Ends at a parent that is not there, and after [`realm::DEPTH_MAX`].
+    pub fn chain<'a>(&'a self, realm: &RealmId) -> impl Iterator<Item = &'a Realm> {
+        let mut next = self.realms.get(realm);
+        std::iter::from_fn(move || {
+            let current = next?;
+            next = current.parent.as_ref().and_then(|parent| self.realms.get(parent));
+            Some(current.as_ref())
+        })
+        .take(realm::DEPTH_MAX)
+    }
+
+    /// The model of a name as a realm sees it: its own, else the nearest parent's, else the one of the realm `default`.
+    pub fn visible_model(&self, realm: &RealmId, name: &ModelName) -> Option<&Model> {
+        let of_realm = |realm: &RealmId| {
+            // The key is built once a step; a lookup by parts would need a borrowed pair.
+            self.model_names.get(&(realm.clone(), name.clone())).and_then(|id| self.models.get(id.as_ref()))
+        };
+        let nearest = self.chain(realm).find_map(|realm| of_realm(&realm.id));
+        nearest.or_else(|| of_realm(&RealmId::default_realm())).map(AsRef::as_ref)
+    }
+
+    /// Whether a realm may call a model by this name: it and each of its parents must be granted it.
+    #[must_use]
+    pub fn realm_may_call(&self, realm: &RealmId, name: &ModelName) -> bool {
+        let mut known = false;
+        let allowed = self.chain(realm).all(|ancestor| {
+            known = true;
+            self.grants.get(&ancestor.id).is_some_and(|grants| grants.allowed.allows(name))
+        });
+        known && allowed
+    }
+
+    /// Whether a scope may call a model by this name.
+    #[must_use]
+    pub fn scope_may_call(&self, scope: &Scope, name: &ModelName) -> bool {
+        match scope {
+            Scope::Gateway => self.realm_may_call(&RealmId::default_realm(), name),
+            Scope::Realm(realm) => self.realm_may_call(realm, name),
+            Scope::Key(id) => {
+                self.keys.get(id).is_some_and(|key| key.models.allows(name) && self.realm_may_call(&key.realm, name))
+            }
+        }
+    }
+
+    /// Whom a scope belongs to, if it exists.
+    #[must_use]
+    pub fn owner(&self, scope: &Scope) -> Option<Owner> {
+        match scope {
+            Scope::Gateway => Some(Owner { realm: None, since: None }),
+            Scope::Realm(id) => {
+                let realm = self.realms.get(id)?;
+                Some(Owner { realm: Some(id.clone()), since: Some(realm.trail.changed.position) })
+            }
+            Scope::Key(id) => {
+                let key = self.keys.get(id).filter(|key| key.revoked.is_none())?;
+                Some(Owner { realm: Some(key.realm.clone()), since: Some(key.trail.changed.position) })
+            }
+        }
+    }
+
+    /// A scope's budget, without the limits when it has none.
+    #[must_use]
+    pub fn budget(&self, scope: &Scope) -> Option<&Budget> {
+        match scope {
+            Scope::Key(key) => self.key_budgets.get(key),
+            Scope::Gateway | Scope::Realm(_) => self.budgets.get(scope),
+        }
+        .map(AsRef::as_ref)
+    }
+
+    /// The slot's model in the nearest of some scopes, nearest first.
+    #[must_use]
+    pub fn selected(&self, scopes: &[Scope], slot: &SlotName) -> Option<&Selection> {
+        if self.selections.is_empty() {
+            return None;
+        }
+        scopes
+            .iter()
+            .filter_map(|scope| self.selections.get(&(scope.clone(), slot.clone())))
+            .find(|selection| selection.model.is_some())
+            .map(AsRef::as_ref)
+    }
+
+    /// How many events a change's stream has, before the change.
+    #[must_use]
+    pub fn version(&self, change: &Change) -> u64 {
+        let trail = match &change.event {
+            Event::Realm(_) => change.realm.as_ref().and_then(|id| self.realms.get(id)).map(|row| &row.trail),
+            Event::Grant(_) => change.realm.as_ref().and_then(|id| self.grants.get(id)).map(|row| &row.trail),
+            Event::Credential(event) => self.credentials.get(&event.credential()).map(|row| &row.trail),
+            Event::Registry(event) => self.models.get(&event.model()).map(|row| &row.trail),
+            Event::Key(event) => self.keys.get(&event.key()).map(|row| &row.trail),
+            Event::Budget(budget::Event::Set(data)) => self.budget(&data.scope).map(|row| &row.trail),
+            Event::Selection(event) => {
+                let (scope, slot) = event.place();
+                self.selections.get(&(scope.clone(), slot.clone())).map(|row| &row.trail)
+            }
+            Event::Activity(_) => None,
+        };
+        trail.map_or(0, |trail| trail.version)
+    }
+
+    /// Folds one event: the only way this state changes. It never refuses; what it does not know is not an event here.
+    pub fn evolve(&mut self, recorded: &Recorded) {
+        let mark = Mark { position: recorded.position, at: recorded.at, by: recorded.actor.clone() };
+        match &recorded.event {
+            Event::Realm(event) => realm::evolve(self, event, &mark),
+            Event::Grant(event) => grant::evolve(self, event, &mark),
+            Event::Credential(event) => credential::evolve(self, event, &mark),
+            Event::Registry(event) => registry::evolve(self, event, &mark),
+            Event::Key(event) => key::evolve(self, event, &mark),
+            Event::Budget(event) => budget::evolve(self, event, recorded.realm.as_ref(), &mark),
+            Event::Selection(event) => selection::evolve(self, event, &mark),
+            Event::Activity(_) => {}
+        }
+        if let Some(command) = &recorded.command {
+            let first = Position::new(recorded.position.get().saturating_sub(u64::from(recorded.part.0) - 1));
+            let record = CommandRecord { digest: command.digest, first, last: recorded.position };
+            self.commands.put(command.id.clone(), record);
+        }
+    }
+
+    /// Notes an event that cannot be read: what its stream is about fails closed from here on.
+    pub fn quarantine(&mut self, stream: StreamId, position: Position) {
+        if !self.quarantined.contains(&stream) {
+            self.quarantined.put(stream, position);
+        }
+    }
+
+    /// Lets go of the rows of the partial tables.
+    pub fn evict(&mut self) {
+        self.keys.evict();
+        self.key_hashes.evict();
+        self.key_aliases.evict();
+        self.key_budgets.evict();
+        self.commands.evict();
+    }
+
+    /// The models that a realm may call and a set allows, in the order of their names: what a key sees.
+    pub fn callable_models<'a>(&'a self, realm: &'a RealmId, allowed: &'a Allowed) -> impl Iterator<Item = &'a Model> {
+        self.models.iter().map(|(_, model)| model.as_ref()).filter(move |model| {
+            model.retired.is_none()
+                && allowed.allows(&model.name)
+                && self.realm_may_call(realm, &model.name)
+                && self.visible_model(realm, &model.name).is_some_and(|visible| visible.id == model.id)
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! All events, and how a line becomes one.
+
+use crate::actor::Actor;
+use crate::control::Needs;
+use crate::envelope::{CommandRef, Envelope};
+use crate::id::{EventId, RealmId};
+use crate::stream::{Log, Position, StreamId};
+use crate::time::Timestamp;
+use crate::{activity, budget, credential, grant, key, realm, registry, selection, upcast};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// To a realm.
+    Realm(realm::Event),
+    /// To what a realm was granted.
+    Grant(grant::Event),
+    /// To a credential.
+    Credential(credential::Event),
+    /// To a model.
+    Registry(registry::Event),
+    /// To a key.
+    Key(key::Event),
+    /// To a budget.
+    Budget(budget::Event),
+    /// To a selection.
+    Selection(selection::Event),
+    /// In the activity log.
+    Activity(activity::Event),
+}
+
+/// An event with its place and its circumstances: what a fold reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its id.
+    pub id: EventId,
+    /// The log it is in.
+    pub log: Log,
+    /// Its place in its chain.
+    pub position: Position,
+    /// The realm it concerns.
+    pub realm: Option<RealmId>,
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Its number in that stream.
+    pub version: u64,
+    /// When it was decided or seen.
+    pub at: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// The command that caused it.
+    pub command: Option<CommandRef>,
+    /// Part i of n of its command.
+    pub part: (u16, u16),
+    /// What happened.
+    pub event: Event,
+}
+
+/// Why this version cannot read an event that is whole and authentic. Such an event is quarantined.
+#[derive(Debug, thiserror::Error)]
+pub enum Undecodable {
+    /// A type that this version does not know.
+    #[error("this version knows no event type `{0}`")]
+    UnknownType(String),
+    /// A schema that is newer than this version, or zero.
+    #[error("this version does not know schema {schema} of `{kind}`")]
+    UnknownSchema {
+        /// The type.
+        kind: String,
+        /// The schema's number.
+        schema: u16,
+    },
+    /// The data does not have the fields of its type.
+    #[error("the data of `{kind}` cannot be read")]
+    Data {
+        /// The type.
+        kind: String,
+        /// Where, and why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Event {
+    /// The stable name of the type.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Realm(event) => event.kind(),
+            Self::Grant(event) => event.kind(),
+            Self::Credential(event) => event.kind(),
+            Self::Registry(event) => event.kind(),
+            Self::Key(event) => event.kind(),
+            Self::Budget(event) => event.kind(),
+            Self::Selection(event) => event.kind(),
+            Self::Activity(event) => event.kind(),
+        }
+    }
+
+    /// The schema number of the type.
+    #[must_use]
+    pub const fn schema(&self) -> u16 {
+        match self {
+            Self::Realm(event) => event.schema(),
+            Self::Grant(event) => event.schema(),
+            Self::Credential(event) => event.schema(),
+            Self::Registry(event) => event.schema(),
+            Self::Key(event) => event.schema(),
+            Self::Budget(event) => event.schema(),
+            Self::Selection(event) => event.schema(),
+            Self::Activity(event) => event.schema(),
+        }
+    }
+
+    /// The data as JSON.
+    ///
+    /// # Errors
+    /// When the data holds what JSON cannot.
+    pub fn to_data(&self) -> Result<Box<serde_json::value::RawValue>, serde_json::Error> {
+        match self {
+            Self::Realm(event) => event.to_data(),
+            Self::Grant(event) => event.to_data(),
+            Self::Credential(event) => event.to_data(),
+            Self::Registry(event) => event.to_data(),
+            Self::Key(event) => event.to_data(),
+            Self::Budget(event) => event.to_data(),
+            Self::Selection(event) => event.to_data(),
+            Self::Activity(event) => event.to_data(),
+        }
+    }
+
+    /// Every type with its newest schema.
+    pub fn types() -> impl Iterator<Item = (&'static str, u16)> {
+        [
+            realm::Event::TYPES,
+            grant::Event::TYPES,
+            credential::Event::TYPES,
+            registry::Event::TYPES,
+            key::Event::TYPES,
+            budget::Event::TYPES,
+            selection::Event::TYPES,
+            activity::Event::TYPES,
+        ]
+        .into_iter()
+        .flatten()
+        .copied()
+    }
+
+    /// Reads the data of an event, old schemas too.
+    ///
+    /// # Errors
+    /// [`Undecodable`].
+    pub fn decode(kind: &str, schema: u16, data: &str) -> Result<Self, Undecodable> {
+        let newest = Self::types().find(|(known, _)| *known == kind).map(|(_, newest)| newest);
+        let newest = newest.ok_or_else(|| Undecodable::UnknownType(kind.to_owned()))?;
+        if schema == 0 || schema > newest {
+            return Err(Undecodable::UnknownSchema { kind: kind.to_owned(), schema });
+        }
+        let data = upcast::to_newest(kind, schema, newest, data);
+        let decoded = Self::decode_newest(kind, &data).ok_or_else(|| Undecodable::UnknownType(kind.to_owned()))?;
+        decoded.map_err(|source| Undecodable::Data { kind: kind.to_owned(), source })
+    }
+
+    fn decode_newest(kind: &str, data: &str) -> Option<Result<Self, serde_json::Error>> {
+        // Activity first: it is by far the most frequent.
+        activity::Event::decode(kind, data)
+            .map(|event| event.map(Self::Activity))
+            .or_else(|| key::Event::decode(kind, data).map(|event| event.map(Self::Key)))
+            .or_else(|| budget::Event::decode(kind, data).map(|event| event.map(Self::Budget)))
+            .or_else(|| registry::Event::decode(kind, data).map(|event| event.map(Self::Registry)))
+            .or_else(|| realm::Event::decode(kind, data).map(|event| event.map(Self::Realm)))
+            .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))
+            .or_else(|| credential::Event::decode(kind, data).map(|event| event.map(Self::Credential)))
+            .or_else(|| selection::Event::decode(kind, data).map(|event| event.map(Self::Selection)))
+    }
+}
+
+impl Recorded {
+    /// Reads the event of a line.
+    ///
+    /// # Errors
+    /// [`Undecodable`].
+    pub fn decode(envelope: &Envelope<'_>) -> Result<Self, Undecodable> {
+        let event = Event::decode(&envelope.kind, envelope.schema, envelope.data.get())?;
+        let command =
+            envelope.command.clone().zip(envelope.command_digest).map(|(id, digest)| CommandRef { id, digest });
+        Ok(Self {
+            id: envelope.id,
+            log: envelope.log,
+            position: envelope.position,
+            realm: envelope.realm.clone(),
+            stream: envelope.stream.clone(),
+            version: envelope.version,
+            at: envelope.at,
+            actor: envelope.actor.clone(),
+            command,
+            part: envelope.part,
+            event,
+        })
+    }
+
+    /// The rows of partial tables that must be loaded before this event is folded.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        match &self.event {
+            Event::Key(key::Event::Issued(_)) => {}
+            Event::Key(event) => needs.keys.push(event.key()),
+            Event::Budget(budget::Event::Set(data)) => {
+                if let crate::scope::Scope::Key(key) = data.scope {
+                    needs.keys.push(key);
+                }
+            }
+            _ => {}
+        }
+        needs
+    }
+}

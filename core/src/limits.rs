@@ -1,0 +1,57 @@
+//! Rate limits of a key or a realm.
+
+use serde::{Deserialize, Serialize};
+
+use crate::patch::Patch;
+
+/// How much may go through in a minute or at once. None means no limit; zero refuses everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Requests in a minute.
+    pub requests_per_minute: Option<u64>,
+    /// Prompt and answer tokens in a minute.
+    pub tokens_per_minute: Option<u64>,
+    /// Requests at the same time.
+    pub parallel_requests: Option<u32>,
+}
+
+/// A change of limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsPatch {
+    /// Requests in a minute.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub requests_per_minute: Patch<u64>,
+    /// Prompt and answer tokens in a minute.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub tokens_per_minute: Patch<u64>,
+    /// Requests at the same time.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub parallel_requests: Patch<u32>,
+}
+
+impl LimitsPatch {
+    /// Whether nothing changes.
+    #[must_use]
+    pub const fn is_keep(&self) -> bool {
+        self.requests_per_minute.is_keep() && self.tokens_per_minute.is_keep() && self.parallel_requests.is_keep()
+    }
+
+    /// The patch less what would change nothing.
+    #[must_use]
+    pub fn against(&self, current: &Limits) -> Self {
+        Self {
+            requests_per_minute: self.requests_per_minute.against(current.requests_per_minute.as_ref()),
+            tokens_per_minute: self.tokens_per_minute.against(current.tokens_per_minute.as_ref()),
+            parallel_requests: self.parallel_requests.against(current.parallel_requests.as_ref()),
+        }
+    }
+
+    /// Applies the change.
+    pub fn apply(&self, limits: &mut Limits) {
+        self.requests_per_minute.apply(&mut limits.requests_per_minute);
+        self.tokens_per_minute.apply(&mut limits.tokens_per_minute);
+        self.parallel_requests.apply(&mut limits.parallel_requests);
+    }
+}

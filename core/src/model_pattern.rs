@@ -1,0 +1,153 @@
+//! Which models a key or a realm may call: a type, never an empty list that means everything.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InvalidId, ModelName};
+
+/// The most patterns in one set. A realm with more models than this wants a wildcard.
+pub const PATTERNS_MAX: usize = 1_000;
+
+/// A model's public name, or a pattern in which each `*` stands for any run of characters: `openai/*`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelPattern(ModelName);
+
+/// The models that may be called.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Allowed {
+    /// Every model, now and later.
+    All,
+    /// The models that match one of these; none at all when there are none.
+    Only(BTreeSet<ModelPattern>),
+}
+
+impl ModelPattern {
+    /// Parses a pattern.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when the text could not be a model's name.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+        ModelName::new(text).map(Self)
+    }
+
+    /// The pattern that is just one name.
+    #[must_use]
+    pub const fn exactly(name: ModelName) -> Self {
+        Self(name)
+    }
+
+    /// The pattern as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether it holds a wildcard.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.as_str().contains('*')
+    }
+
+    /// Whether a name matches, to the letter and in its own case. Takes time linear in the name for each star.
+    #[must_use]
+    pub fn matches(&self, name: &ModelName) -> bool {
+        let (pattern, name) = (self.as_str(), name.as_str());
+        let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
+        let Some(mut left) = name.strip_prefix(head) else { return false };
+        let Some((middle, tail)) = rest.rsplit_once('*') else { return left.ends_with(rest) };
+        for piece in middle.split('*') {
+            match left.find(piece) {
+                Some(at) => left = &left[at + piece.len()..],
+                None => return false,
+            }
+        }
+        left.ends_with(tail)
+    }
+}
+
+impl Allowed {
+    /// No model at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self::Only(BTreeSet::new())
+    }
+
+    /// Whether a model may be called by this name.
+    #[must_use]
+    pub fn allows(&self, name: &ModelName) -> bool {
+        match self {
+            Self::All => true,
+            // Most sets are exact names: look there before trying each pattern.
+            Self::Only(patterns) => {
+                patterns.contains(name.as_str())
+                    || patterns.iter().any(|pattern| pattern.is_wildcard() && pattern.matches(name))
+            }
+        }
+    }
+}
+
+impl std::borrow::Borrow<str> for ModelPattern {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for ModelPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ModelPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ModelPattern({:?})", self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Allowed, ModelPattern};
+    use crate::id::ModelName;
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        ModelPattern::new(pattern).unwrap().matches(&ModelName::new(name).unwrap())
+    }
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        assert!(matches("openai/*", "openai/gpt-5"));
+        assert!(matches("*", "anything"));
+        assert!(matches("*gpt*mini", "openai/gpt-5-mini"));
+        assert!(matches("a*a", "aa") && !matches("a*a", "a"));
+        assert!(!matches("openai/*", "OpenAI/gpt-5"));
+        assert!(!matches("openai/*", "anthropic/x"));
+        assert!(!matches("gpt-5", "gpt-5-mini"));
+    }
+
+    #[test]
+    fn an_empty_set_allows_nothing() {
+        assert!(!Allowed::none().allows(&ModelName::new("x").unwrap()));
+        assert!(Allowed::All.allows(&ModelName::new("x").unwrap()));
+    }
+
+    /// The textbook definition, exponential but plainly right.
+    fn by_definition(pattern: &[u8], name: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => name.is_empty(),
+            Some((b'*', rest)) => (0..=name.len()).any(|skip| by_definition(rest, &name[skip..])),
+            Some((byte, rest)) => name.first() == Some(byte) && by_definition(rest, &name[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn matching_agrees_with_its_definition(pattern in "[ab*]{1,8}", name in "[ab]{1,10}") {
+            prop_assert_eq!(matches(&pattern, &name), by_definition(pattern.as_bytes(), name.as_bytes()));
+        }
+    }
+}

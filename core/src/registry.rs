@@ -1,0 +1,94 @@
+//! The registry: models (public names) and their deployments (concrete upstreams that serve them).
+//!
+//! A model belongs to a realm and can be seen from it and from the realms that nest in it; the nearest one of a name
+//! wins. A model without deployments is retired: its name is free again.
+
+mod command;
+mod decide;
+mod event;
+
+pub use command::{
+    AddDeployment, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment, RevisePrice,
+};
+pub use decide::{
+    Rejection, add_deployment, evolve, register, remove_deployment, retire, revise_deployment, revise_price,
+};
+pub use event::{
+    DeploymentAdded, DeploymentRemoved, DeploymentRevised, Event, ModelRegistered, ModelRetired, PriceRevised,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::{Mark, Trail};
+use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, VendorId};
+use crate::json::Json;
+use crate::price::Price;
+use crate::stream::Position;
+
+/// The most deployments of one model.
+pub const DEPLOYMENTS_MAX: usize = 100;
+/// The largest weight of a deployment.
+pub const WEIGHT_MAX: u32 = 1_000_000;
+
+/// A model: a public name and what serves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// Its id.
+    pub id: ModelId,
+    /// The realm it belongs to.
+    pub realm: RealmId,
+    /// The name that clients send.
+    pub name: ModelName,
+    /// What serves it, in the order of registration.
+    pub deployments: Vec<Deployment>,
+    /// Since which event it is retired.
+    pub retired: Option<Position>,
+    /// Its history.
+    pub trail: Trail,
+}
+
+/// A concrete upstream that serves a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Whose API it is: a row of `vendors.toml`.
+    pub vendor: VendorId,
+    /// The name that the upstream knows the model by.
+    pub upstream_model: String,
+    /// Where, if not at the vendor's own address.
+    pub base_url: Option<String>,
+    /// With which credential; none for an upstream that asks for none.
+    pub credential: Option<CredentialId>,
+    /// Its share of the model's traffic, against the other deployments. Zero: only when nothing else is left.
+    pub weight: u32,
+    /// The most tokens it answers with.
+    pub max_output_tokens: Option<u64>,
+    /// The price in force, and the event that set it.
+    pub price: Option<PriceInForce>,
+    /// What people attached to it: LiteLLM's `model_info`.
+    pub info: Json,
+    /// The parameters it was registered with, without secrets: LiteLLM's `litellm_params`.
+    pub params: Json,
+    /// When it was added.
+    pub added: Mark,
+    /// When it last changed.
+    pub changed: Mark,
+}
+
+/// A price with the event that set it: a settlement names it, so that its cost can be explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceInForce {
+    /// The position of the `price.revised` event.
+    pub position: Position,
+    /// The price.
+    pub price: Price,
+}
+
+impl Model {
+    /// A deployment by its id.
+    #[must_use]
+    pub fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.id == *id)
+    }
+}

@@ -1,0 +1,384 @@
+//! Decisions about models, and their fold.
+
+use super::command::{
+    AddDeployment, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment, RevisePrice,
+};
+use super::event::{
+    DeploymentAdded, DeploymentRemoved, DeploymentRevised, Event, ModelRegistered, ModelRetired, PriceRevised,
+};
+use super::{DEPLOYMENTS_MAX, Deployment, Model, PriceInForce, WEIGHT_MAX};
+use crate::aggregate::{Mark, Trail};
+use crate::command::Context;
+use crate::control::{Change, Control};
+use crate::credential;
+use crate::event::Event as AnyEvent;
+use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, VendorId};
+use crate::json::Json;
+use crate::realm;
+use crate::stream::{Position, StreamId};
+
+/// Why a command about models is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// No such realm.
+    #[error(transparent)]
+    Realm(#[from] realm::Rejection),
+    /// No such credential for this realm.
+    #[error(transparent)]
+    Credential(#[from] credential::Rejection),
+    /// The id or the name is taken.
+    #[error("the model `{name}` is already registered in the realm `{realm}`")]
+    AlreadyRegistered {
+        /// The realm.
+        realm: RealmId,
+        /// The name.
+        name: ModelName,
+    },
+    /// There is none, or it is retired.
+    #[error("there is no model {0}")]
+    NotRegistered(ModelId),
+    /// Some deployment has that id.
+    #[error("the deployment `{0}` exists already")]
+    DeploymentExists(DeploymentId),
+    /// The model has no such deployment.
+    #[error("the model has no deployment `{0}`")]
+    NoDeployment(DeploymentId),
+    /// A model needs one at least, and has a hundred at most.
+    #[error("a model has between 1 and {DEPLOYMENTS_MAX} deployments")]
+    DeploymentCount,
+    /// No row of `vendors.toml`.
+    #[error("there is no vendor `{0}`")]
+    UnknownVendor(VendorId),
+    /// A field of a deployment is out of its range.
+    #[error("`{field}` of a deployment {expected}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A selection's slot goes by that name.
+    #[error("`{0}` is the name of a selection's slot: clear the selection or choose another name")]
+    NameIsSlot(ModelName),
+    /// The command would change nothing.
+    #[error("nothing about the model {0} would change")]
+    NoChange(ModelId),
+}
+
+impl Rejection {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Realm(rejection) => rejection.code(),
+            Self::Credential(rejection) => rejection.code(),
+            Self::AlreadyRegistered { .. } => "model_already_registered",
+            Self::NotRegistered(_) => "model_not_registered",
+            Self::DeploymentExists(_) => "deployment_already_exists",
+            Self::NoDeployment(_) => "deployment_not_found",
+            Self::DeploymentCount => "deployment_count",
+            Self::UnknownVendor(_) => "unknown_vendor",
+            Self::Field { .. } => "deployment_field_invalid",
+            Self::NameIsSlot(_) => "name_is_slot",
+            Self::NoChange(_) => "no_change",
+        }
+    }
+}
+
+fn registered(state: &Control, id: ModelId) -> Result<&Model, Rejection> {
+    state.models.get(&id).map(AsRef::as_ref).filter(|model| model.retired.is_none()).ok_or(Rejection::NotRegistered(id))
+}
+
+fn deployment_of<'a>(model: &'a Model, id: &DeploymentId) -> Result<&'a Deployment, Rejection> {
+    model.deployment(id).ok_or_else(|| Rejection::NoDeployment(id.clone()))
+}
+
+/// Decides [`RegisterModel`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn register(state: &Control, command: &RegisterModel, context: &Context<'_>) -> Result<Vec<Change>, Rejection> {
+    let realm = realm::registered(state, &command.realm)?;
+    let named = state.model_names.contains(&(command.realm.clone(), command.name.clone()));
+    if named || state.models.contains(&command.model) {
+        return Err(Rejection::AlreadyRegistered { realm: command.realm.clone(), name: command.name.clone() });
+    }
+    if state.selections.iter().any(|((_, slot), _)| slot.as_str() == command.name.as_str()) {
+        return Err(Rejection::NameIsSlot(command.name.clone()));
+    }
+    if command.deployments.is_empty() || command.deployments.len() > DEPLOYMENTS_MAX {
+        return Err(Rejection::DeploymentCount);
+    }
+    let registered = ModelRegistered { model: command.model, realm: command.realm.clone(), name: command.name.clone() };
+    let change = |event, cause| Change {
+        realm: Some(command.realm.clone()),
+        stream: StreamId::model(command.model),
+        event,
+        cause,
+    };
+    let mut changes =
+        vec![change(AnyEvent::Registry(Event::Registered(registered)), vec![realm.trail.changed.position])];
+    for (index, deployment) in command.deployments.iter().enumerate() {
+        if command.deployments[..index].iter().any(|earlier| earlier.id == deployment.id) {
+            return Err(Rejection::DeploymentExists(deployment.id.clone()));
+        }
+        let cause = check_new(state, &command.realm, deployment, context)?;
+        for event in added(command.model, deployment) {
+            changes.push(change(AnyEvent::Registry(event), cause.clone()));
+        }
+    }
+    Ok(changes)
+}
+
+/// Decides [`AddDeployment`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn add_deployment(
+    state: &Control,
+    command: &AddDeployment,
+    context: &Context<'_>,
+) -> Result<Vec<Change>, Rejection> {
+    let model = registered(state, command.model)?;
+    if model.deployments.len() >= DEPLOYMENTS_MAX {
+        return Err(Rejection::DeploymentCount);
+    }
+    let mut cause = check_new(state, &model.realm, &command.deployment, context)?;
+    cause.push(model.trail.changed.position);
+    Ok(added(command.model, &command.deployment).into_iter().map(|event| change(model, event, cause.clone())).collect())
+}
+
+fn added(model: ModelId, new: &NewDeployment) -> Vec<Event> {
+    let mut events = vec![Event::DeploymentAdded(DeploymentAdded::new(model, new))];
+    if new.price.is_some() {
+        let price = PriceRevised { model, deployment: new.id.clone(), price: new.price.clone() };
+        events.push(Event::PriceRevised(price));
+    }
+    events
+}
+
+/// Checks a deployment that is to be, and tells which events decided.
+fn check_new(
+    state: &Control,
+    realm: &RealmId,
+    new: &NewDeployment,
+    context: &Context<'_>,
+) -> Result<Vec<Position>, Rejection> {
+    if state.deployments.contains(&new.id) {
+        return Err(Rejection::DeploymentExists(new.id.clone()));
+    }
+    check_vendor(&new.vendor, context)?;
+    check_upstream_model(&new.upstream_model)?;
+    check_weight(new.weight)?;
+    check_max_output(new.max_output_tokens)?;
+    check_credential(state, realm, new.credential)
+}
+
+fn check_vendor(vendor: &VendorId, context: &Context<'_>) -> Result<(), Rejection> {
+    if context.vendors.contains(vendor) { Ok(()) } else { Err(Rejection::UnknownVendor(vendor.clone())) }
+}
+
+fn check_upstream_model(name: &str) -> Result<(), Rejection> {
+    match ModelName::new(name) {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            Err(Rejection::Field { field: "upstream_model", expected: "is a name of 1 to 256 visible characters" })
+        }
+    }
+}
+
+const fn check_weight(weight: u32) -> Result<(), Rejection> {
+    if weight > WEIGHT_MAX {
+        return Err(Rejection::Field { field: "weight", expected: "is at most 1000000" });
+    }
+    Ok(())
+}
+
+const fn check_max_output(tokens: Option<u64>) -> Result<(), Rejection> {
+    if matches!(tokens, Some(0)) {
+        return Err(Rejection::Field { field: "max_output_tokens", expected: "is at least 1" });
+    }
+    Ok(())
+}
+
+/// A deployment may use a credential of its model's realm or of a parent realm, never of another tenant.
+fn check_credential(state: &Control, realm: &RealmId, id: Option<CredentialId>) -> Result<Vec<Position>, Rejection> {
+    let Some(id) = id else { return Ok(Vec::new()) };
+    let credential = credential::stored(state, id)?;
+    if !state.chain(realm).any(|ancestor| ancestor.id == credential.realm) {
+        return Err(credential::Rejection::NotStored(id).into());
+    }
+    Ok(vec![credential.trail.changed.position])
+}
+
+/// Decides [`ReviseDeployment`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn revise_deployment(
+    state: &Control,
+    command: &ReviseDeployment,
+    context: &Context<'_>,
+) -> Result<Vec<Change>, Rejection> {
+    let model = registered(state, command.model)?;
+    let current = deployment_of(model, &command.deployment)?;
+    let revised = DeploymentRevised::new(command, current);
+    if revised.is_empty() {
+        return Err(Rejection::NoChange(command.model));
+    }
+    match revised.vendor.change() {
+        Some(Some(vendor)) => check_vendor(vendor, context)?,
+        Some(None) => return Err(Rejection::Field { field: "vendor", expected: "cannot be cleared" }),
+        None => {}
+    }
+    match revised.upstream_model.change() {
+        Some(Some(name)) => check_upstream_model(name)?,
+        Some(None) => return Err(Rejection::Field { field: "upstream_model", expected: "cannot be cleared" }),
+        None => {}
+    }
+    if let Some(Some(weight)) = revised.weight.change() {
+        check_weight(*weight)?;
+    }
+    check_max_output(revised.max_output_tokens.change().flatten().copied())?;
+    let mut cause = check_credential(state, &model.realm, revised.credential.change().flatten().copied())?;
+    cause.push(current.changed.position);
+    Ok(vec![change(model, Event::DeploymentRevised(revised), cause)])
+}
+
+/// Decides [`RemoveDeployment`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn remove_deployment(state: &Control, command: &RemoveDeployment) -> Result<Vec<Change>, Rejection> {
+    let model = registered(state, command.model)?;
+    let current = deployment_of(model, &command.deployment)?;
+    let removed = DeploymentRemoved { model: command.model, deployment: command.deployment.clone() };
+    let mut changes = vec![change(model, Event::DeploymentRemoved(removed), vec![current.changed.position])];
+    if model.deployments.len() == 1 {
+        let retired = ModelRetired { model: command.model };
+        changes.push(change(model, Event::Retired(retired), vec![model.trail.changed.position]));
+    }
+    Ok(changes)
+}
+
+/// Decides [`RevisePrice`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn revise_price(state: &Control, command: &RevisePrice) -> Result<Vec<Change>, Rejection> {
+    let model = registered(state, command.model)?;
+    let current = deployment_of(model, &command.deployment)?;
+    if current.price.as_ref().map(|in_force| &in_force.price) == command.price.as_ref() {
+        return Err(Rejection::NoChange(command.model));
+    }
+    let revised =
+        PriceRevised { model: command.model, deployment: command.deployment.clone(), price: command.price.clone() };
+    Ok(vec![change(model, Event::PriceRevised(revised), vec![current.changed.position])])
+}
+
+/// Decides [`RetireModel`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn retire(state: &Control, command: &RetireModel) -> Result<Vec<Change>, Rejection> {
+    let model = registered(state, command.model)?;
+    let retired = ModelRetired { model: command.model };
+    Ok(vec![change(model, Event::Retired(retired), vec![model.trail.changed.position])])
+}
+
+fn change(model: &Model, event: Event, cause: Vec<Position>) -> Change {
+    Change {
+        realm: Some(model.realm.clone()),
+        stream: StreamId::model(model.id),
+        event: AnyEvent::Registry(event),
+        cause,
+    }
+}
+
+/// Folds what happened to a model.
+pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
+    match event {
+        Event::Registered(data) => {
+            state.model_names.put((data.realm.clone(), data.name.clone()), data.model);
+            let model = Model {
+                id: data.model,
+                realm: data.realm.clone(),
+                name: data.name.clone(),
+                deployments: Vec::new(),
+                retired: None,
+                trail: Trail::born(mark),
+            };
+            state.models.put(data.model, model);
+        }
+        Event::DeploymentAdded(data) => {
+            state.deployments.put(data.deployment.clone(), data.model);
+            update(state, data.model, mark, |model| model.deployments.push(deployment(data, mark)));
+        }
+        Event::DeploymentRevised(data) => update(state, data.model, mark, |model| {
+            if let Some(current) = model.deployments.iter_mut().find(|current| current.id == data.deployment) {
+                apply(data, current, mark);
+            }
+        }),
+        Event::DeploymentRemoved(data) => {
+            state.deployments.remove(&data.deployment);
+            update(state, data.model, mark, |model| model.deployments.retain(|current| current.id != data.deployment));
+        }
+        Event::PriceRevised(data) => update(state, data.model, mark, |model| {
+            if let Some(current) = model.deployments.iter_mut().find(|current| current.id == data.deployment) {
+                current.price = data.price.clone().map(|price| PriceInForce { position: mark.position, price });
+                current.changed = mark.clone();
+            }
+        }),
+        Event::Retired(data) => evolve_retired(state, data, mark),
+    }
+}
+
+fn evolve_retired(state: &mut Control, data: &ModelRetired, mark: &Mark) {
+    if let Some(model) = state.models.get(&data.model).cloned() {
+        state.model_names.remove(&(model.realm.clone(), model.name.clone()));
+        for deployment in &model.deployments {
+            state.deployments.remove(&deployment.id);
+        }
+    }
+    update(state, data.model, mark, |model| model.retired = Some(mark.position));
+}
+
+fn update(state: &mut Control, id: ModelId, mark: &Mark, change: impl FnOnce(&mut Model)) {
+    state.models.update(&id, |model| {
+        change(model);
+        model.trail.step(mark);
+    });
+}
+
+fn deployment(data: &DeploymentAdded, mark: &Mark) -> Deployment {
+    Deployment {
+        id: data.deployment.clone(),
+        vendor: data.vendor.clone(),
+        upstream_model: data.upstream_model.clone(),
+        base_url: data.base_url.clone(),
+        credential: data.credential,
+        weight: data.weight,
+        max_output_tokens: data.max_output_tokens,
+        price: None,
+        info: data.info.clone(),
+        params: data.params.clone(),
+        added: mark.clone(),
+        changed: mark.clone(),
+    }
+}
+
+fn apply(data: &DeploymentRevised, current: &mut Deployment, mark: &Mark) {
+    if let Some(Some(vendor)) = data.vendor.change() {
+        current.vendor = vendor.clone();
+    }
+    if let Some(Some(name)) = data.upstream_model.change() {
+        current.upstream_model.clone_from(name);
+    }
+    data.base_url.apply(&mut current.base_url);
+    data.credential.apply(&mut current.credential);
+    data.weight.apply_or(&mut current.weight, NewDeployment::default_weight());
+    data.max_output_tokens.apply(&mut current.max_output_tokens);
+    data.info.apply_or(&mut current.info, Json::empty());
+    data.params.apply_or(&mut current.params, Json::empty());
+    current.changed = mark.clone();
+}
