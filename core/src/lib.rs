@@ -13,6 +13,7 @@ pub mod json;
 pub mod patch;
 pub mod digest;
 pub mod secret;
+pub mod endpoint;
 pub mod limits;
 pub mod model_pattern;
 

@@ -5,6 +5,8 @@
 
 pub mod clock;
 pub mod event_log;
+pub mod provider;
+pub mod secret;
 
 use std::future::Future;
 use std::pin::Pin;
