@@ -40,6 +40,11 @@ pub mod selection;
 // What happened.
 pub mod activity;
 
+// What a request may do, and where it goes.
+pub mod admission;
+pub mod ledger;
+pub mod routing;
+
 // What the outside world must provide.
 pub mod port;
 

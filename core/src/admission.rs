@@ -1,0 +1,220 @@
+//! Admission: may this key call this model now? Pure, and explained: a refusal names the rule and the positions of the
+//! events that decided.
+
+use crate::control::Control;
+use crate::id::{ModelName, RealmId, SlotName};
+use crate::key::{Key, KeyHash, KeyKind};
+use crate::realm::Realm;
+use crate::registry::Model;
+use crate::scope::Scope;
+use crate::stream::{Position, StreamId};
+use crate::time::Timestamp;
+
+/// The rule that refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// The secret is not, or no longer, a key's.
+    KeyUnknown,
+    /// The key was revoked.
+    KeyRevoked,
+    /// The key is blocked.
+    KeyBlocked,
+    /// The key has expired.
+    KeyExpired,
+    /// The key may not call models.
+    KeyKind,
+    /// The key's realm, or a parent of it, is not registered.
+    RealmUnknown,
+    /// The key's realm, or a parent of it, is suspended.
+    RealmSuspended,
+    /// No model of that name.
+    ModelUnknown,
+    /// The key may not call the model.
+    ModelNotAllowed,
+    /// The key's realm, or a parent of it, may not call the model.
+    ModelNotGranted,
+    /// Nothing serves the model.
+    NoDeployment,
+    /// Something that decides here has an event that this version cannot read.
+    Quarantined,
+}
+
+/// No, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule.
+    pub rule: Rule,
+    /// The scope whose rule it is.
+    pub scope: Option<Scope>,
+    /// The model, where one decided.
+    pub model: Option<ModelName>,
+    /// Positions in control of the events that decided.
+    pub cause: Vec<Position>,
+}
+
+/// The model that a request leads to, and the events that decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Permit<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The selection that led to it, if the client named a slot.
+    pub selected: Option<Position>,
+}
+
+impl Refusal {
+    fn new(rule: Rule, scope: Option<Scope>, cause: impl IntoIterator<Item = Position>) -> Self {
+        Self { rule, scope, model: None, cause: cause.into_iter().collect() }
+    }
+
+    fn about(mut self, model: &ModelName) -> Self {
+        self.model = Some(model.clone());
+        self
+    }
+}
+
+/// Whether a key may be used now, with the secret it was presented with.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn authenticate(control: &Control, key: &Key, presented: &KeyHash, now: Timestamp) -> Result<(), Refusal> {
+    let scope = || Some(Scope::Key(key.id));
+    if key.hash != *presented {
+        return Err(Refusal::new(Rule::KeyUnknown, None, [key.trail.changed.position]));
+    }
+    if let Some(position) = key.revoked {
+        return Err(Refusal::new(Rule::KeyRevoked, scope(), [position]));
+    }
+    if let Some(position) = key.blocked {
+        return Err(Refusal::new(Rule::KeyBlocked, scope(), [position]));
+    }
+    if key.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(Refusal::new(Rule::KeyExpired, scope(), [key.expiry_set]));
+    }
+    if let Some(position) = quarantined(control, || [StreamId::key(key.id)]) {
+        return Err(Refusal::new(Rule::Quarantined, scope(), [position]));
+    }
+    check_realms(control, &key.realm)
+}
+
+/// Every realm of the chain is there, served, and readable.
+fn check_realms(control: &Control, realm: &RealmId) -> Result<(), Refusal> {
+    let mut missing = Some(realm);
+    for ancestor in control.chain(realm) {
+        let scope = || Some(Scope::Realm(ancestor.id.clone()));
+        if let Some(position) = ancestor.suspended {
+            return Err(Refusal::new(Rule::RealmSuspended, scope(), [position]));
+        }
+        let streams = || [StreamId::realm(&ancestor.id), StreamId::grant(&ancestor.id)];
+        if let Some(position) = quarantined(control, streams) {
+            return Err(Refusal::new(Rule::Quarantined, scope(), [position]));
+        }
+        missing = ancestor.parent.as_ref();
+    }
+    match missing {
+        Some(missing) => Err(Refusal::new(Rule::RealmUnknown, Some(Scope::Realm(missing.clone())), [])),
+        None => Ok(()),
+    }
+}
+
+/// The model that a name leads to for a key, if the key may call it: by the name, by the key's alias, or by a slot that
+/// the nearest scope selected. An alias or a slot never reaches a model that the key may not call by name.
+///
+/// A name that leads nowhere is refused as not allowed unless the key may call any such name: a caller cannot find out
+/// which models others have.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn resolve<'a>(control: &'a Control, key: &Key, requested: &ModelName) -> Result<Permit<'a>, Refusal> {
+    if !matches!(key.kind, KeyKind::Default | KeyKind::LlmApi) {
+        return Err(Refusal::new(Rule::KeyKind, Some(Scope::Key(key.id)), [key.trail.changed.position]));
+    }
+    let name = key.aliases.get(requested).unwrap_or(requested);
+    if let Some(model) = control.visible_model(&key.realm, name) {
+        return permit(control, key, model, None);
+    }
+    if let Some((model, selected)) = selected(control, key, name) {
+        return permit(control, key, model, Some(selected));
+    }
+    check_allowed(control, key, name)?;
+    Err(Refusal::new(Rule::ModelUnknown, None, []).about(name))
+}
+
+fn selected<'a>(control: &'a Control, key: &Key, name: &ModelName) -> Option<(&'a Model, Position)> {
+    if control.selections.is_empty() {
+        return None;
+    }
+    let slot = SlotName::new(name.as_str()).ok()?;
+    let mut scopes = vec![Scope::Key(key.id)];
+    scopes.extend(control.chain(&key.realm).map(|realm| Scope::Realm(realm.id.clone())));
+    scopes.push(Scope::Gateway);
+    let selection = control.selected(&scopes, &slot)?;
+    let model = control.visible_model(&key.realm, selection.model.as_ref()?)?;
+    Some((model, selection.trail.changed.position))
+}
+
+/// Whether a key may call a model: the check of each request, and of each hop of a fallback.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn permit<'a>(
+    control: &'a Control,
+    key: &Key,
+    model: &'a Model,
+    selected: Option<Position>,
+) -> Result<Permit<'a>, Refusal> {
+    check_allowed(control, key, &model.name)?;
+    if let Some(position) = quarantined(control, || [StreamId::model(model.id)]) {
+        return Err(Refusal::new(Rule::Quarantined, None, [position]).about(&model.name));
+    }
+    if model.deployments.is_empty() || model.retired.is_some() {
+        return Err(Refusal::new(Rule::NoDeployment, None, [model.trail.changed.position]).about(&model.name));
+    }
+    Ok(Permit { model, selected })
+}
+
+/// The key, its realm and each parent of it must allow the name.
+fn check_allowed(control: &Control, key: &Key, name: &ModelName) -> Result<(), Refusal> {
+    if !key.models.allows(name) {
+        return Err(Refusal::new(Rule::ModelNotAllowed, Some(Scope::Key(key.id)), [key.models_set]).about(name));
+    }
+    let closed = |realm: &Realm| control.grants.get(&realm.id).is_none_or(|grants| !grants.allowed.allows(name));
+    match control.chain(&key.realm).find(|realm| closed(realm)) {
+        Some(realm) => {
+            let cause = control
+                .grants
+                .get(&realm.id)
+                .map_or(realm.trail.created.position, |grants| grants.trail.changed.position);
+            Err(Refusal::new(Rule::ModelNotGranted, Some(Scope::Realm(realm.id.clone())), [cause]).about(name))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The first event of some streams that this version could not read. Almost always there is none at all, and then no
+/// stream's name is made.
+fn quarantined<const N: usize>(control: &Control, streams: impl FnOnce() -> [StreamId; N]) -> Option<Position> {
+    if control.quarantined.is_empty() {
+        return None;
+    }
+    streams().iter().find_map(|stream| control.quarantined.get(stream)).map(|position| **position)
+}
+
+impl Rule {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::KeyUnknown | Self::KeyRevoked => "key_unknown",
+            Self::KeyBlocked => "key_blocked",
+            Self::KeyExpired => "key_expired",
+            Self::KeyKind => "key_kind_forbids",
+            Self::RealmUnknown => "realm_unknown",
+            Self::RealmSuspended => "realm_suspended",
+            Self::ModelUnknown => "model_not_found",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::ModelNotGranted => "model_not_granted",
+            Self::NoDeployment => "no_deployment",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
