@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::control::{Change, Control, Needs};
 use crate::digest::Digest;
+use crate::envelope::PARTS_MAX;
 use crate::id::{CommandId, VendorId};
-use crate::scope::Scope;
 use crate::time::Timestamp;
 use crate::{budget, credential, grant, key, realm, registry, selection};
 
@@ -48,6 +48,9 @@ pub enum Malformed {
     /// No command of that name.
     #[error("there is no command `{0}`")]
     UnknownType(String),
+    /// Commands within commands within commands.
+    #[error("commands that are together cannot hold commands that are together")]
+    Nested,
     /// The data does not have the fields of its type.
     #[error("the data of `{kind}` is not valid: {source}")]
     Data {
@@ -151,6 +154,62 @@ commands! {
     SelectModel(selection::SelectModel);
     /// A slot without a choice of its own.
     ClearSelection(selection::ClearSelection);
+    /// Several commands that are carried out together or not at all.
+    Together(Together);
+}
+
+/// The most commands in one [`Together`].
+pub const TOGETHER_MAX: usize = 100;
+
+/// Commands that are one: decided in a row, each on what the one before would leave; all of them or none. One that
+/// would change nothing is passed over, unless none changes anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Together(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WirePart", into = "Command")]
+struct Part(Command);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WirePart {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Box<RawValue>,
+}
+
+impl TryFrom<WirePart> for Part {
+    type Error = Malformed;
+    fn try_from(wire: WirePart) -> Result<Self, Malformed> {
+        match Command::parse(&wire.kind, wire.data.get())? {
+            Command::Together(_) => Err(Malformed::Nested),
+            command => Ok(Self(command)),
+        }
+    }
+}
+
+impl From<Part> for Command {
+    fn from(part: Part) -> Self {
+        part.0
+    }
+}
+
+impl Together {
+    /// Takes commands together. Commands that are together already are taken one by one.
+    #[must_use]
+    pub fn new(commands: Vec<Command>) -> Self {
+        let parts = commands.into_iter().flat_map(|command| match command {
+            Command::Together(Self(parts)) => parts,
+            command => vec![Part(command)],
+        });
+        Self(parts.collect())
+    }
+
+    /// The commands, in order.
+    pub fn commands(&self) -> impl ExactSizeIterator<Item = &Command> {
+        self.0.iter().map(|part| &part.0)
+    }
 }
 
 /// Why a command is refused.
@@ -177,6 +236,12 @@ pub enum Rejection {
     /// A rule of selections.
     #[error(transparent)]
     Selection(#[from] selection::Rejection),
+    /// None of the commands together would change anything, or there is none.
+    #[error("none of the commands would change anything")]
+    NothingTogether,
+    /// More commands together than there may be, or more events than one command may cause.
+    #[error("at most {TOGETHER_MAX} commands can be together, and cause at most {PARTS_MAX} events")]
+    TooManyTogether,
 }
 
 impl Rejection {
@@ -191,7 +256,15 @@ impl Rejection {
             Self::Key(rejection) => rejection.code(),
             Self::Budget(rejection) => rejection.code(),
             Self::Selection(rejection) => rejection.code(),
+            Self::NothingTogether => "no_change",
+            Self::TooManyTogether => "too_many_together",
         }
+    }
+
+    /// Whether the command was refused only since all is so already.
+    #[must_use]
+    pub fn is_no_change(&self) -> bool {
+        self.code() == "no_change"
     }
 }
 
@@ -238,25 +311,16 @@ impl Command {
             Self::SetBudget(data) => needs.scope(&data.scope),
             Self::SelectModel(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
+            Self::Together(data) => data.commands().for_each(|command| needs.extend(command.needs())),
             _ => {}
         }
         needs
     }
 }
 
-impl Needs {
-    fn scope(&mut self, scope: &Scope) {
-        if let Scope::Key(key) = scope {
-            self.keys.push(*key);
-        }
-    }
-}
-
-/// Decides a command: the changes it makes, at least one, or why not.
-///
-/// # Errors
-/// [`Rejection`]. Nothing has changed then.
-pub fn decide(state: &Control, command: &Command, context: &Context<'_>) -> Result<Vec<Change>, Rejection> {
+/// Decides one command: the changes it makes, at least one, or why not. Commands together are decided by
+/// [`crate::plan::plan`], since each needs what the one before leaves.
+pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) -> Result<Vec<Change>, Rejection> {
     let changes = match command {
         Command::RegisterRealm(data) => realm::register(state, data)?,
         Command::ReviseRealm(data) => realm::revise(state, data)?,
@@ -283,6 +347,7 @@ pub fn decide(state: &Control, command: &Command, context: &Context<'_>) -> Resu
         Command::SetBudget(data) => budget::set(state, data, context.now)?,
         Command::SelectModel(data) => selection::select(state, data)?,
         Command::ClearSelection(data) => selection::clear(state, data)?,
+        Command::Together(_) => return Err(Rejection::TooManyTogether),
     };
     Ok(changes)
 }

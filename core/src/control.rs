@@ -94,6 +94,23 @@ pub struct Needs {
     pub commands: Vec<CommandId>,
 }
 
+impl Needs {
+    /// Adds the key of a scope, if it is one's.
+    pub fn scope(&mut self, scope: &Scope) {
+        if let Scope::Key(key) = scope {
+            self.keys.push(*key);
+        }
+    }
+
+    /// Adds all that another needs.
+    pub fn extend(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+        self.hashes.extend(other.hashes);
+        self.aliases.extend(other.aliases);
+        self.commands.extend(other.commands);
+    }
+}
+
 /// Whom a scope belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
@@ -227,6 +244,11 @@ impl Control {
             Event::Selection(event) => selection::evolve(self, event, &mark),
             Event::Activity(_) => {}
         }
+        self.note_command(recorded);
+    }
+
+    /// Notes which command an event belongs to, so that the same command again is known.
+    pub(crate) fn note_command(&mut self, recorded: &Recorded) {
         if let Some(command) = &recorded.command {
             let first = Position::new(recorded.position.get().saturating_sub(u64::from(recorded.part.0) - 1));
             let record = CommandRecord { digest: command.digest, first, last: recorded.position };

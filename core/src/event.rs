@@ -206,11 +206,7 @@ impl Recorded {
         match &self.event {
             Event::Key(key::Event::Issued(_)) => {}
             Event::Key(event) => needs.keys.push(event.key()),
-            Event::Budget(budget::Event::Set(data)) => {
-                if let crate::scope::Scope::Key(key) = data.scope {
-                    needs.keys.push(key);
-                }
-            }
+            Event::Budget(budget::Event::Set(data)) => needs.scope(&data.scope),
             _ => {}
         }
         needs

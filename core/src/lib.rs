@@ -28,6 +28,7 @@ pub mod upcast;
 // The control state and its aggregates: commands, events, rejections, decide, evolve.
 pub mod control;
 pub mod command;
+pub mod plan;
 pub mod aggregate;
 pub mod realm;
 pub mod grant;
