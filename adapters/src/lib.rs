@@ -1,1 +1,6 @@
-//! Placeholder.
+//! The outside world: wire formats, providers and secrets. Adapters implement the ports of `tallygate-core`; they know
+//! nothing of the gateway, its pipeline or its views.
+
+pub mod dialect;
+pub mod provider;
+pub mod secret;

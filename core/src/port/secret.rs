@@ -48,7 +48,7 @@ pub enum SealError {
     NoRandomness,
 }
 
-/// The longest secret, in bytes: service account files in JSON are about 2,400.
+/// The longest secret, in bytes. Tokens of clouds take some 2,000.
 pub const SECRET_MAX_BYTES: usize = 16 * 1024;
 
 /// Why a secret could not be opened. None of them holds a part of it.

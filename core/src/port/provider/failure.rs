@@ -208,7 +208,8 @@ impl Kind {
     }
 
     /// By the code or type in an error body; none if it says no more than the status.
-    fn of_code(code: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
         match code {
             "context_length_exceeded" | "string_above_max_length" => Some(Self::ContextTooLong),
             "content_policy_violation" | "content_filter" | "moderation_blocked" => Some(Self::ContentFiltered),

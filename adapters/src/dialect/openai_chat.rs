@@ -1,0 +1,21 @@
+//! The dialect of OpenAI's chat completions and embeddings, which most vendors speak.
+//!
+//! Read [`Request`] first: a client's body, parsed once. [`Request::rewrite`] makes the upstream's body of it, byte for
+//! byte the client's but for what must change. The answer is [`answer::read`] when it is whole, and goes through a
+//! [`stream::Tap`] when it streams.
+
+mod request;
+mod fields;
+mod prompt;
+mod rewrite;
+mod request_error;
+pub mod answer;
+pub mod stream;
+mod chunk;
+mod text_bytes;
+mod usage;
+pub mod error;
+
+pub use request::{CHOICES_MAX, OUTPUT_TOKENS_MAX, Operation, Request};
+pub use request_error::RequestError;
+pub use rewrite::{LimitField, OutputLimit, Rewrite};

@@ -1,0 +1,88 @@
+//! Whole answers: what they used, and what must change in them.
+
+use bytes::Bytes;
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tallygate_core::port::provider::Failure;
+use tallygate_core::port::provider::failure::Kind;
+
+use super::error;
+use super::request::{Operation, Request};
+use super::text_bytes;
+use super::usage::Told;
+use crate::dialect::metering::{self, Metered};
+
+/// A whole answer, read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// For the client: the upstream's bytes, but for the model's name where another was asked for.
+    pub body: Bytes,
+    /// What the call used.
+    pub metered: Metered,
+    /// The upstream's id of the answer.
+    pub id: Option<String>,
+    /// The model that answered, as the upstream names it.
+    pub model: Option<String>,
+    /// The tier that the upstream served it in, which may not be the one that was asked for.
+    pub service_tier: Option<String>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({} bytes, {:?})", self.body.len(), self.metered)
+    }
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(default, borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    service_tier: Option<&'a RawValue>,
+}
+
+/// Reads a whole answer with a 2xx status. `public_model` replaces the upstream's name of the model; none leaves it,
+/// as LiteLLM does.
+///
+/// # Errors
+/// A [`Failure`] when the answer is an error after all, or no JSON object: [`Kind::Protocol`].
+pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&str>) -> Result<Answer, Failure> {
+    let head: Head<'_> = serde_json::from_slice(body).map_err(|_| Failure::new(Kind::Protocol))?;
+    if head.error.is_some() {
+        return Err(error::within_answer(body, status));
+    }
+    let told = head.usage.and_then(|usage| serde_json::from_str::<Told>(usage.get()).ok()).unwrap_or_default();
+    let told = match request.operation() {
+        Operation::Chat => told,
+        Operation::Embeddings => told.without_completion(),
+    };
+    let output = metering::estimate(text_bytes::under(&memmem::Finder::new("\"message\""), body));
+    let text = |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    Ok(Answer {
+        body: renamed(body, head.model, public_model),
+        metered: told.metered(request.input().estimate(), output),
+        id: text(head.id),
+        model: text(head.model),
+        service_tier: text(head.service_tier),
+    })
+}
+
+fn renamed(body: &Bytes, model: Option<&RawValue>, public_model: Option<&str>) -> Bytes {
+    let (Some(model), Some(public)) = (model, public_model) else { return body.clone() };
+    // The raw value borrows from the body, so its address tells its place.
+    let start = (model.get().as_ptr() as usize).wrapping_sub(body.as_ptr() as usize);
+    let (Some(before), Some(after)) = (body.get(..start), body.get(start + model.get().len()..)) else {
+        return body.clone();
+    };
+    [before, serde_json::Value::from(public).to_string().as_bytes(), after].concat().into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! Providers: who the vendors are, and the one place that opens connections to them.
+//!
+//! Vendors are data: a row of `vendors.toml` each. A vendor's name in code outside this folder is a mistake.
+
+pub mod vendors;
+pub mod sse;
+pub mod error_body;
+pub mod client;
+mod headers;
+mod idle;
+mod resolver;
+mod transport;
