@@ -1,6 +1,7 @@
-//! The outside world: wire formats, providers and secrets. Adapters implement the ports of `tallygate-core`; they know
-//! nothing of the gateway, its pipeline or its views.
+//! The outside world: logs, wire formats, providers and secrets. Adapters implement the ports of `tallygate-core`; they
+//! know nothing of the gateway, its pipeline or its views.
 
+pub mod event_log;
 pub mod dialect;
 pub mod provider;
 pub mod secret;

@@ -265,3 +265,9 @@ macro_rules! shown {
 
 shown!(StreamId);
 shown!(ChainId);
+
+impl std::borrow::Borrow<str> for ChainId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,60 @@
+//! A process that is killed while it appends: what it said was stored is there.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use tallygate_core::port::event_log::EventLog as _;
+use tallygate_core::stream::{Head, Log, Position};
+use tallygate_core::testing::chain_writer::{ChainWriter, TEST_MAC_KEY};
+
+use super::{keyed, read_all};
+use crate::event_log::file::{FileLog, Options};
+
+const FOLDER: &str = "TALLYGATE_TEST_LOG_FOLDER";
+const ROUNDS: usize = 8;
+
+/// Runs in a process of its own, which the test below starts and kills.
+#[tokio::test]
+#[ignore = "the other process of `a_killed_process_loses_nothing_that_it_acknowledged`"]
+async fn appends_until_it_is_killed() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let options = Options { segment_bytes: 20_000, ..keyed() };
+    let log = FileLog::open(folder, Log::Control, &options).unwrap();
+    let mut writer = ChainWriter::new(Log::Control, "acme");
+    writer = writer.at(log.head(&writer.chain()).await.unwrap());
+    loop {
+        let count = 1 + usize::try_from(writer.head().position.get() % 5).unwrap();
+        let batch = if count == 2 { writer.batch(count) } else { writer.command(count) };
+        let head = log.append(batch).await.unwrap();
+        println!("acknowledged {}", head.position);
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = Position::START;
+    for round in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "event_log::file::tests::killed::appends_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let heard = lines.filter_map(|line| line.unwrap().rsplit_once("acknowledged ")?.1.parse::<u64>().ok());
+        acknowledged = heard.take(10 + 7 * round).last().map(Position::new).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let log = FileLog::open(folder.path(), Log::Control, &keyed()).unwrap();
+        let chain = ChainWriter::new(Log::Control, "acme").chain();
+        assert!(log.head(&chain).await.unwrap().position >= acknowledged, "round {round}");
+        let mut head = Head::EMPTY;
+        for line in read_all(&log).await {
+            head = line.check(Log::Control, &chain, &head, Some(&TEST_MAC_KEY)).unwrap().1;
+        }
+        assert_eq!(head, log.head(&chain).await.unwrap());
+    }
+    assert!(acknowledged.get() > 100, "{acknowledged}");
+}
