@@ -1,6 +1,8 @@
 //! Admission: may this key call this model now? Pure, and explained: a refusal names the rule and the positions of the
 //! events that decided.
 
+use std::sync::Arc;
+
 use crate::control::Control;
 use crate::id::{ModelName, RealmId, SlotName};
 use crate::key::{Key, KeyHash, KeyKind};
@@ -53,10 +55,10 @@ pub struct Refusal {
 }
 
 /// The model that a request leads to, and the events that decided.
-#[derive(Debug, Clone, Copy)]
-pub struct Permit<'a> {
+#[derive(Debug, Clone)]
+pub struct Permit {
     /// The model.
-    pub model: &'a Model,
+    pub model: Arc<Model>,
     /// The selection that led to it, if the client named a slot.
     pub selected: Option<Position>,
 }
@@ -124,7 +126,7 @@ fn check_realms(control: &Control, realm: &RealmId) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn resolve<'a>(control: &'a Control, key: &Key, requested: &ModelName) -> Result<Permit<'a>, Refusal> {
+pub fn resolve(control: &Control, key: &Key, requested: &ModelName) -> Result<Permit, Refusal> {
     if !matches!(key.kind, KeyKind::Default | KeyKind::LlmApi) {
         return Err(Refusal::new(Rule::KeyKind, Some(Scope::Key(key.id)), [key.trail.changed.position]));
     }
@@ -139,7 +141,7 @@ pub fn resolve<'a>(control: &'a Control, key: &Key, requested: &ModelName) -> Re
     Err(Refusal::new(Rule::ModelUnknown, None, []).about(name))
 }
 
-fn selected<'a>(control: &'a Control, key: &Key, name: &ModelName) -> Option<(&'a Model, Position)> {
+fn selected<'a>(control: &'a Control, key: &Key, name: &ModelName) -> Option<(&'a Arc<Model>, Position)> {
     if control.selections.is_empty() {
         return None;
     }
@@ -156,12 +158,12 @@ fn selected<'a>(control: &'a Control, key: &Key, name: &ModelName) -> Option<(&'
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn permit<'a>(
-    control: &'a Control,
+pub fn permit(
+    control: &Control,
     key: &Key,
-    model: &'a Model,
+    model: &Arc<Model>,
     selected: Option<Position>,
-) -> Result<Permit<'a>, Refusal> {
+) -> Result<Permit, Refusal> {
     check_allowed(control, key, &model.name)?;
     if let Some(position) = quarantined(control, || [StreamId::model(model.id)]) {
         return Err(Refusal::new(Rule::Quarantined, None, [position]).about(&model.name));
@@ -169,7 +171,7 @@ pub fn permit<'a>(
     if model.deployments.is_empty() || model.retired.is_some() {
         return Err(Refusal::new(Rule::NoDeployment, None, [model.trail.changed.position]).about(&model.name));
     }
-    Ok(Permit { model, selected })
+    Ok(Permit { model: Arc::clone(model), selected })
 }
 
 /// The key, its realm and each parent of it must allow the name.

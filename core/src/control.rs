@@ -7,6 +7,8 @@
 //! be millions, and whoever folds loads those that an event or a command touches ([`Needs`]). All other tables are
 //! whole.
 
+use std::sync::Arc;
+
 use crate::aggregate::{Mark, Table};
 use crate::budget::{self, Budget};
 use crate::credential::{self, Credential};
@@ -141,13 +143,13 @@ impl Control {
     }
 
     /// The model of a name as a realm sees it: its own, else the nearest parent's, else the one of the realm `default`.
-    pub fn visible_model(&self, realm: &RealmId, name: &ModelName) -> Option<&Model> {
+    pub fn visible_model(&self, realm: &RealmId, name: &ModelName) -> Option<&Arc<Model>> {
         let of_realm = |realm: &RealmId| {
             // The key is built once a step; a lookup by parts would need a borrowed pair.
             self.model_names.get(&(realm.clone(), name.clone())).and_then(|id| self.models.get(id.as_ref()))
         };
         let nearest = self.chain(realm).find_map(|realm| of_realm(&realm.id));
-        nearest.or_else(|| of_realm(&RealmId::default_realm())).map(AsRef::as_ref)
+        nearest.or_else(|| of_realm(&RealmId::default_realm()))
     }
 
     /// Whether a realm may call a model by this name: it and each of its parents must be granted it.
