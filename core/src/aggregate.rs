@@ -109,9 +109,12 @@ impl<K: Ord + Clone, V> Table<K, V> {
         Arc::make_mut(&mut self.rows).remove(id);
     }
 
-    /// Brings in a row that was loaded from where rows are kept. Not a change.
+    /// Brings in a row that was loaded from where rows are kept. Not a change: a row that was put or removed since
+    /// [`Table::take_touched`] is newer than what is kept, and stays as it is.
     pub fn load(&mut self, id: K, row: Arc<V>) {
-        Arc::make_mut(&mut self.rows).insert(id, row);
+        if !self.touched.contains(&id) {
+            Arc::make_mut(&mut self.rows).insert(id, row);
+        }
     }
 
     /// The rows that were put (`Some`) or removed (`None`) since the last time, in the order of their ids.
@@ -125,10 +128,13 @@ impl<K: Ord + Clone, V> Table<K, V> {
             .collect()
     }
 
-    /// Lets go of all rows: for tables that are loaded on demand.
+    /// Lets go of all rows but those that were put since [`Table::take_touched`], which are kept nowhere else: for tables
+    /// that are loaded on demand.
     pub fn evict(&mut self) {
-        if !self.rows.is_empty() {
+        if self.touched.is_empty() {
             self.rows = Arc::default();
+        } else {
+            Arc::make_mut(&mut self.rows).retain(|id, _| self.touched.contains(id));
         }
     }
 }

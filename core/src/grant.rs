@@ -183,7 +183,7 @@ pub fn withdraw(state: &Control, command: &WithdrawGrant) -> Result<Vec<Change>,
 /// [`Rejection`].
 pub fn replace(state: &Control, command: &ReplaceGrants) -> Result<Vec<Change>, Rejection> {
     let realm = realm::registered(state, &command.realm)?;
-    if matches!(&command.models, Allowed::Only(patterns) if patterns.len() > PATTERNS_MAX) {
+    if command.models.is_too_long() {
         return Err(Rejection::TooMany);
     }
     let current = state.grants.get(&command.realm).map_or_else(Allowed::none, |grants| grants.allowed.clone());

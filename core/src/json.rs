@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest attachment, in bytes of its compact form.
 pub const JSON_MAX_BYTES: usize = 64 * 1024;
+/// How deep objects and lists nest in an attachment, itself counted. Parsers stop at 127, and an attachment stands within
+/// an event, a row or an answer.
+pub const JSON_MAX_DEPTH: usize = 64;
 
 /// A JSON object in compact form with sorted keys, so that equal objects are equal bytes.
 ///
@@ -23,10 +26,14 @@ impl Json {
     /// Normalises an object.
     ///
     /// # Errors
-    /// A sentence when the value is no object or longer than [`JSON_MAX_BYTES`].
+    /// A sentence when the value is no object, nests deeper than [`JSON_MAX_DEPTH`] or is longer than
+    /// [`JSON_MAX_BYTES`].
     pub fn from_value(value: &serde_json::Value) -> Result<Self, String> {
         if !value.is_object() {
             return Err("expected a JSON object".to_owned());
+        }
+        if !nests_within(value, JSON_MAX_DEPTH) {
+            return Err(format!("a JSON object here nests at most {JSON_MAX_DEPTH} deep"));
         }
         let text = value.to_string();
         if text.len() > JSON_MAX_BYTES {
@@ -45,6 +52,19 @@ impl Json {
     #[must_use]
     pub fn to_value(&self) -> serde_json::Value {
         serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+fn nests_within(value: &serde_json::Value, depth: usize) -> bool {
+    let inner = |depth: usize| depth.checked_sub(1);
+    match value {
+        serde_json::Value::Object(fields) => {
+            inner(depth).is_some_and(|depth| fields.values().all(|value| nests_within(value, depth)))
+        }
+        serde_json::Value::Array(items) => {
+            inner(depth).is_some_and(|depth| items.iter().all(|value| nests_within(value, depth)))
+        }
+        _ => true,
     }
 }
 

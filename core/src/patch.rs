@@ -45,6 +45,15 @@ impl<T: Clone + PartialEq> Patch<T> {
         }
     }
 
+    /// As [`Self::against`], for a field that has a value when it is empty: clearing what is empty changes nothing.
+    #[must_use]
+    pub fn against_or(&self, current: &T, empty: &T) -> Self {
+        match self.change() {
+            Some(new) if new.unwrap_or(empty) != current => self.clone(),
+            _ => Self::Keep,
+        }
+    }
+
     /// Applies the change.
     pub fn apply(&self, field: &mut Option<T>) {
         if let Some(new) = self.change() {

@@ -27,9 +27,11 @@ impl Scope {
         StreamId::of(StreamKind::Budget, &self.to_string())
     }
 
-    /// The stream of what this scope selects for one slot.
+    /// The stream of what this scope selects for one slot. An `@` in the slot's name is written `%40`, and `%` is written
+    /// `%25`: both names are free text, and no two places may share a stream.
     #[must_use]
     pub fn selection_stream(&self, slot: &SlotName) -> StreamId {
+        let slot = slot.as_str().replace('%', "%25").replace('@', "%40");
         StreamId::of(StreamKind::Selection, &format!("{slot}@{self}"))
     }
 }
