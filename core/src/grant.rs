@@ -234,3 +234,6 @@ fn current(state: &Control, realm: &RealmId) -> BTreeSet<ModelPattern> {
         _ => BTreeSet::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -339,3 +339,6 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ impl Model {
         self.deployments.iter().find(|deployment| deployment.id == *id)
     }
 }
+
+#[cfg(test)]
+mod tests;
