@@ -199,3 +199,71 @@ macro_rules! event_types {
 }
 
 pub(crate) use event_types;
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+    use std::sync::Arc;
+
+    type Rows = Table<u32, &'static str>;
+
+    fn touched(table: &mut Rows) -> Vec<(u32, Option<&'static str>)> {
+        table.take_touched().into_iter().map(|(id, row)| (id, row.map(|row| *row))).collect()
+    }
+
+    #[test]
+    fn a_table_tells_once_what_was_put_changed_and_removed() {
+        let mut table = Rows::default();
+        assert!(table.is_empty());
+        table.put(2, "b");
+        table.put(1, "a");
+        table.put(3, "c");
+        table.update(&1, |row| *row = "A");
+        table.update(&9, |row| *row = "not there");
+        table.remove(&2);
+        assert_eq!(touched(&mut table), [(1, Some("A")), (2, None), (3, Some("c"))]);
+        assert_eq!(touched(&mut table), []);
+        assert_eq!(table.iter().map(|(id, row)| (*id, **row)).collect::<Vec<_>>(), [(1, "A"), (3, "c")]);
+        assert_eq!((table.len(), table.contains(&2), table.get(&3).map(|row| **row)), (2, false, Some("c")));
+    }
+
+    #[test]
+    fn a_loaded_row_is_no_change_and_never_replaces_one() {
+        let mut table = Rows::default();
+        table.load(1, Arc::new("kept"));
+        assert_eq!(touched(&mut table), []);
+        table.put(1, "put");
+        table.put(2, "to be removed");
+        table.remove(&2);
+        // What is kept elsewhere is older than what was not yet taken.
+        table.load(1, Arc::new("kept"));
+        table.load(2, Arc::new("kept"));
+        assert_eq!((table.get(&1).map(|row| **row), table.contains(&2)), (Some("put"), false));
+        assert_eq!(touched(&mut table), [(1, Some("put")), (2, None)]);
+        table.load(2, Arc::new("kept again"));
+        assert!(table.contains(&2));
+    }
+
+    #[test]
+    fn rows_that_were_not_taken_are_not_let_go() {
+        let mut table = Rows::default();
+        table.load(1, Arc::new("loaded"));
+        table.put(2, "put");
+        table.evict();
+        assert_eq!(table.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [2]);
+        assert_eq!(touched(&mut table), [(2, Some("put"))]);
+        table.evict();
+        assert!(table.is_empty());
+        assert_eq!(touched(&mut table), [], "to let go is no change");
+    }
+
+    #[test]
+    fn a_clone_does_not_change_with_its_original() {
+        let mut table = Rows::default();
+        table.put(1, "a");
+        let before = table.clone();
+        table.put(1, "b");
+        table.remove(&1);
+        assert_eq!(before.get(&1).map(|row| **row), Some("a"));
+    }
+}

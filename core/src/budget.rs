@@ -196,3 +196,6 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
         Scope::Gateway | Scope::Realm(_) => state.budgets.put(data.scope.clone(), budget),
     }
 }
+
+#[cfg(test)]
+mod tests;

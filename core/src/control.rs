@@ -285,3 +285,6 @@ impl Control {
             .filter_map(|name| self.visible_model(realm, name))
     }
 }
+
+#[cfg(test)]
+mod tests;

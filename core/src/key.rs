@@ -110,3 +110,6 @@ pub struct Key {
     /// Its history.
     pub trail: Trail,
 }
+
+#[cfg(test)]
+mod tests;
