@@ -390,3 +390,6 @@ fn check_readable(state: &Control, changes: &[Change]) -> Result<(), Rejection> 
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

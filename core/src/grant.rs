@@ -133,7 +133,7 @@ impl Rejection {
         match self {
             Self::Realm(rejection) => rejection.code(),
             Self::AlreadyGranted { .. } => "model_already_granted",
-            Self::NotGranted { .. } => "model_not_granted",
+            Self::NotGranted { .. } => "grant_not_found",
             Self::TooMany => "too_many_patterns",
             Self::NoChange(_) => "no_change",
         }

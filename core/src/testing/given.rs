@@ -142,8 +142,8 @@ pub fn assert_well_placed(before: &World, planned: &[Planned]) {
         let version = versions.entry(recorded.stream.clone()).or_default();
         assert_eq!(recorded.version, *version + 1, "versions of {} rise by one", recorded.stream);
         *version += 1;
-        let past = |position: &Position| *position > Position::START && *position <= after;
-        assert!(planned.cause.iter().all(past), "{:?} is not in the past of {after}", planned.cause);
+        let past = |position: &Position| *position > Position::START && *position < recorded.position;
+        assert!(planned.cause.iter().all(past), "{:?} is not before {}", planned.cause, recorded.position);
     }
     let parts: Vec<_> = planned.iter().map(|planned| planned.recorded.part).collect();
     let count = u16::try_from(planned.len()).expect("few events");
