@@ -109,9 +109,12 @@ impl<K: Ord + Clone, V> Table<K, V> {
         Arc::make_mut(&mut self.rows).remove(id);
     }
 
-    /// Brings in a row that was loaded from where rows are kept. Not a change.
+    /// Brings in a row that was loaded from where rows are kept. Not a change: a row that was put or removed since
+    /// [`Table::take_touched`] is newer than what is kept, and stays as it is.
     pub fn load(&mut self, id: K, row: Arc<V>) {
-        Arc::make_mut(&mut self.rows).insert(id, row);
+        if !self.touched.contains(&id) {
+            Arc::make_mut(&mut self.rows).insert(id, row);
+        }
     }
 
     /// The rows that were put (`Some`) or removed (`None`) since the last time, in the order of their ids.
@@ -125,10 +128,13 @@ impl<K: Ord + Clone, V> Table<K, V> {
             .collect()
     }
 
-    /// Lets go of all rows: for tables that are loaded on demand.
+    /// Lets go of all rows but those that were put since [`Table::take_touched`], which are kept nowhere else: for tables
+    /// that are loaded on demand.
     pub fn evict(&mut self) {
-        if !self.rows.is_empty() {
+        if self.touched.is_empty() {
             self.rows = Arc::default();
+        } else {
+            Arc::make_mut(&mut self.rows).retain(|id, _| self.touched.contains(id));
         }
     }
 }
@@ -193,3 +199,71 @@ macro_rules! event_types {
 }
 
 pub(crate) use event_types;
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+    use std::sync::Arc;
+
+    type Rows = Table<u32, &'static str>;
+
+    fn touched(table: &mut Rows) -> Vec<(u32, Option<&'static str>)> {
+        table.take_touched().into_iter().map(|(id, row)| (id, row.map(|row| *row))).collect()
+    }
+
+    #[test]
+    fn a_table_tells_once_what_was_put_changed_and_removed() {
+        let mut table = Rows::default();
+        assert!(table.is_empty());
+        table.put(2, "b");
+        table.put(1, "a");
+        table.put(3, "c");
+        table.update(&1, |row| *row = "A");
+        table.update(&9, |row| *row = "not there");
+        table.remove(&2);
+        assert_eq!(touched(&mut table), [(1, Some("A")), (2, None), (3, Some("c"))]);
+        assert_eq!(touched(&mut table), []);
+        assert_eq!(table.iter().map(|(id, row)| (*id, **row)).collect::<Vec<_>>(), [(1, "A"), (3, "c")]);
+        assert_eq!((table.len(), table.contains(&2), table.get(&3).map(|row| **row)), (2, false, Some("c")));
+    }
+
+    #[test]
+    fn a_loaded_row_is_no_change_and_never_replaces_one() {
+        let mut table = Rows::default();
+        table.load(1, Arc::new("kept"));
+        assert_eq!(touched(&mut table), []);
+        table.put(1, "put");
+        table.put(2, "to be removed");
+        table.remove(&2);
+        // What is kept elsewhere is older than what was not yet taken.
+        table.load(1, Arc::new("kept"));
+        table.load(2, Arc::new("kept"));
+        assert_eq!((table.get(&1).map(|row| **row), table.contains(&2)), (Some("put"), false));
+        assert_eq!(touched(&mut table), [(1, Some("put")), (2, None)]);
+        table.load(2, Arc::new("kept again"));
+        assert!(table.contains(&2));
+    }
+
+    #[test]
+    fn rows_that_were_not_taken_are_not_let_go() {
+        let mut table = Rows::default();
+        table.load(1, Arc::new("loaded"));
+        table.put(2, "put");
+        table.evict();
+        assert_eq!(table.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [2]);
+        assert_eq!(touched(&mut table), [(2, Some("put"))]);
+        table.evict();
+        assert!(table.is_empty());
+        assert_eq!(touched(&mut table), [], "to let go is no change");
+    }
+
+    #[test]
+    fn a_clone_does_not_change_with_its_original() {
+        let mut table = Rows::default();
+        table.put(1, "a");
+        let before = table.clone();
+        table.put(1, "b");
+        table.remove(&1);
+        assert_eq!(before.get(&1).map(|row| **row), Some("a"));
+    }
+}

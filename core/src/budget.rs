@@ -98,6 +98,9 @@ pub enum Rejection {
     /// A period of no length, or longer than a century.
     #[error("a budget's period is at least one second and at most a hundred years")]
     Period,
+    /// Windows cannot be counted from there.
+    #[error("windows of a budget cannot be counted from {0}: they leave the years that can be computed with")]
+    Anchor(Timestamp),
     /// Too many.
     #[error("a budget has at most {LIMITS_MAX} limits")]
     TooMany,
@@ -115,6 +118,7 @@ impl Rejection {
             Self::Negative(_) => "budget_negative",
             Self::PeriodTwice => "budget_period_twice",
             Self::Period => "budget_period_invalid",
+            Self::Anchor(_) => "budget_anchor_invalid",
             Self::TooMany => "budget_too_many_limits",
             Self::NoChange(_) => "no_change",
         }
@@ -139,8 +143,11 @@ pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<C
         }
         let kept = current.iter().find(|limit| limit.period == new.period).map(|limit| limit.anchor);
         let anchor = new.anchor.or(kept).unwrap_or(now);
+        new.period.window_at(anchor, now).map_err(|_| Rejection::Anchor(anchor))?;
         limits.push(BudgetLimit { period: new.period, anchor, limit_nano_usd: new.limit_nano_usd });
     }
+    // The order says nothing, so there is one.
+    limits.sort_by_key(|limit| limit.period);
     if limits == current {
         return Err(Rejection::NoChange(command.scope.clone()));
     }
@@ -189,3 +196,6 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
         Scope::Gateway | Scope::Realm(_) => state.budgets.put(data.scope.clone(), budget),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use crate::control::{Change, Control, Needs};
 use crate::digest::Digest;
 use crate::envelope::PARTS_MAX;
 use crate::id::{CommandId, VendorId};
+use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
 use crate::{budget, credential, grant, key, realm, registry, selection};
 
@@ -87,7 +88,7 @@ macro_rules! commands {
             /// [`Malformed`].
             pub fn parse(name: &str, data: &str) -> Result<Self, Malformed> {
                 match name {
-                    $(stringify!($variant) => serde_json::from_str(data)
+                    $(stringify!($variant) => read(name, data)
                         .map(Self::$variant)
                         .map_err(|source| Malformed::Data { kind: stringify!($variant), source }),)+
                     _ => Err(Malformed::UnknownType(name.chars().take(64).collect())),
@@ -101,6 +102,22 @@ macro_rules! commands {
             }
         })+
     };
+}
+
+/// Reads data. Serde would also read a struct from a list of its fields in their order, which no document tells of.
+fn read<'a, T: Deserialize<'a>>(name: &str, data: &'a str) -> Result<T, serde_json::Error> {
+    if name == TOGETHER {
+        serde_json::from_str(data)
+    } else {
+        no_list(data.as_bytes()).and_then(serde_json::from_slice)
+    }
+}
+
+fn no_list(text: &[u8]) -> Result<&[u8], serde_json::Error> {
+    match text.trim_ascii_start() {
+        [b'[', ..] => Err(serde::de::Error::custom("expected an object, found a list")),
+        _ => Ok(text),
+    }
 }
 
 commands! {
@@ -160,6 +177,7 @@ commands! {
 
 /// The most commands in one [`Together`].
 pub const TOGETHER_MAX: usize = 100;
+const TOGETHER: &str = "Together";
 
 /// Commands that are one: decided in a row, each on what the one before would leave; all of them or none. One that
 /// would change nothing is passed over, unless none changes anything.
@@ -182,10 +200,12 @@ struct WirePart {
 impl TryFrom<WirePart> for Part {
     type Error = Malformed;
     fn try_from(wire: WirePart) -> Result<Self, Malformed> {
-        match Command::parse(&wire.kind, wire.data.get())? {
-            Command::Together(_) => Err(Malformed::Nested),
-            command => Ok(Self(command)),
+        // Before anything within is read: each level would be read by a parser of its own, so no parser's limit would
+        // stop a body of ten thousand levels from using up the stack.
+        if wire.kind == TOGETHER {
+            return Err(Malformed::Nested);
         }
+        Command::parse(&wire.kind, wire.data.get()).map(Self)
     }
 }
 
@@ -236,6 +256,14 @@ pub enum Rejection {
     /// A rule of selections.
     #[error(transparent)]
     Selection(#[from] selection::Rejection),
+    /// Something that the command would change has an event that this version cannot read.
+    #[error("`{stream}` has an event at position {position} that this version cannot read: upgrade before changing it")]
+    Quarantined {
+        /// The stream.
+        stream: StreamId,
+        /// The first such event.
+        position: Position,
+    },
     /// None of the commands together would change anything, or there is none.
     #[error("none of the commands would change anything")]
     NothingTogether,
@@ -256,6 +284,7 @@ impl Rejection {
             Self::Key(rejection) => rejection.code(),
             Self::Budget(rejection) => rejection.code(),
             Self::Selection(rejection) => rejection.code(),
+            Self::Quarantined { .. } => "quarantined",
             Self::NothingTogether => "no_change",
             Self::TooManyTogether => "too_many_together",
         }
@@ -274,7 +303,7 @@ impl Request {
     /// # Errors
     /// [`Malformed`].
     pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
-        let wire: Wire = serde_json::from_slice(body).map_err(Malformed::Envelope)?;
+        let wire: Wire = no_list(body).and_then(serde_json::from_slice).map_err(Malformed::Envelope)?;
         Ok(Self { id: wire.id, command: Command::parse(&wire.kind, wire.data.get())? })
     }
 }
@@ -349,5 +378,18 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::ClearSelection(data) => selection::clear(state, data)?,
         Command::Together(_) => return Err(Rejection::TooManyTogether),
     };
+    check_readable(state, &changes)?;
     Ok(changes)
 }
+
+/// Nothing is changed that this version cannot read whole: it would be decided, and numbered, on half of what is so.
+fn check_readable(state: &Control, changes: &[Change]) -> Result<(), Rejection> {
+    let unreadable = |change: &Change| Some((change.stream.clone(), **state.quarantined.get(&change.stream)?));
+    match changes.iter().find_map(unreadable) {
+        Some((stream, position)) => Err(Rejection::Quarantined { stream, position }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ use crate::scope::Scope;
 use crate::selection::{self, Selection};
 use crate::stream::{Position, StreamId};
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// What is allowed, at one position. Cheap to clone.
@@ -155,12 +157,13 @@ impl Control {
     /// Whether a realm may call a model by this name: it and each of its parents must be granted it.
     #[must_use]
     pub fn realm_may_call(&self, realm: &RealmId, name: &ModelName) -> bool {
-        let mut known = false;
+        // A chain that ends at a parent which is not there (its events cannot be read) allows nothing.
+        let mut above = Some(realm);
         let allowed = self.chain(realm).all(|ancestor| {
-            known = true;
+            above = ancestor.parent.as_ref();
             self.grants.get(&ancestor.id).is_some_and(|grants| grants.allowed.allows(name))
         });
-        known && allowed
+        allowed && above.is_none()
     }
 
     /// Whether a scope may call a model by this name.
@@ -252,7 +255,8 @@ impl Control {
     /// Notes which command an event belongs to, so that the same command again is known.
     pub(crate) fn note_command(&mut self, recorded: &Recorded) {
         if let Some(command) = &recorded.command {
-            let first = Position::new(recorded.position.get().saturating_sub(u64::from(recorded.part.0) - 1));
+            let earlier = u64::from(recorded.part.0.saturating_sub(1));
+            let first = Position::new(recorded.position.get().saturating_sub(earlier));
             let record = CommandRecord { digest: command.digest, first, last: recorded.position };
             self.commands.put(command.id.clone(), record);
         }
@@ -265,7 +269,7 @@ impl Control {
         }
     }
 
-    /// Lets go of the rows of the partial tables.
+    /// Lets go of the rows of the partial tables, but for those that were touched and not yet taken.
     pub fn evict(&mut self) {
         self.keys.evict();
         self.key_hashes.evict();
@@ -276,11 +280,13 @@ impl Control {
 
     /// The models that a realm may call and a set allows, in the order of their names: what a key sees.
     pub fn callable_models<'a>(&'a self, realm: &'a RealmId, allowed: &'a Allowed) -> impl Iterator<Item = &'a Model> {
-        self.models.iter().map(|(_, model)| model.as_ref()).filter(move |model| {
-            model.retired.is_none()
-                && allowed.allows(&model.name)
-                && self.realm_may_call(realm, &model.name)
-                && self.visible_model(realm, &model.name).is_some_and(|visible| visible.id == model.id)
-        })
+        let names: BTreeSet<&ModelName> = self.model_names.iter().map(|((_, name), _)| name).collect();
+        names
+            .into_iter()
+            .filter(|name| allowed.allows(name) && self.realm_may_call(realm, name))
+            .filter_map(|name| self.visible_model(realm, name))
     }
 }
+
+#[cfg(test)]
+mod tests;

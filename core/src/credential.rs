@@ -279,3 +279,6 @@ impl Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

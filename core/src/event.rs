@@ -29,6 +29,27 @@ pub enum Event {
     Activity(activity::Event),
 }
 
+macro_rules! from_aggregate {
+    ($($variant:ident($event:ty);)+) => {
+        $(impl From<$event> for Event {
+            fn from(event: $event) -> Self {
+                Self::$variant(event)
+            }
+        })+
+    };
+}
+
+from_aggregate! {
+    Realm(realm::Event);
+    Grant(grant::Event);
+    Credential(credential::Event);
+    Registry(registry::Event);
+    Key(key::Event);
+    Budget(budget::Event);
+    Selection(selection::Event);
+    Activity(activity::Event);
+}
+
 /// An event with its place and its circumstances: what a fold reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {

@@ -133,7 +133,7 @@ impl Rejection {
         match self {
             Self::Realm(rejection) => rejection.code(),
             Self::AlreadyGranted { .. } => "model_already_granted",
-            Self::NotGranted { .. } => "model_not_granted",
+            Self::NotGranted { .. } => "grant_not_found",
             Self::TooMany => "too_many_patterns",
             Self::NoChange(_) => "no_change",
         }
@@ -183,7 +183,7 @@ pub fn withdraw(state: &Control, command: &WithdrawGrant) -> Result<Vec<Change>,
 /// [`Rejection`].
 pub fn replace(state: &Control, command: &ReplaceGrants) -> Result<Vec<Change>, Rejection> {
     let realm = realm::registered(state, &command.realm)?;
-    if matches!(&command.models, Allowed::Only(patterns) if patterns.len() > PATTERNS_MAX) {
+    if command.models.is_too_long() {
         return Err(Rejection::TooMany);
     }
     let current = state.grants.get(&command.realm).map_or_else(Allowed::none, |grants| grants.allowed.clone());
@@ -234,3 +234,6 @@ fn current(state: &Control, realm: &RealmId) -> BTreeSet<ModelPattern> {
         _ => BTreeSet::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Virtual keys. A key's secret is shown once and never kept: a row and an event hold its SHA-256 and its last four
 //! characters. A key belongs to one realm and can never do more than that realm.
 
+mod aliases;
 mod command;
 mod decide;
 mod event;
@@ -109,3 +110,6 @@ pub struct Key {
     /// Its history.
     pub trail: Trail,
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,12 @@ impl Allowed {
         Self::Only(BTreeSet::new())
     }
 
+    /// Whether it holds more than [`PATTERNS_MAX`] names and patterns: no key and no realm may have such a set.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        matches!(self, Self::Only(patterns) if patterns.len() > PATTERNS_MAX)
+    }
+
     /// Whether a model may be called by this name.
     #[must_use]
     pub fn allows(&self, name: &ModelName) -> bool {

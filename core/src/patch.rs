@@ -45,6 +45,15 @@ impl<T: Clone + PartialEq> Patch<T> {
         }
     }
 
+    /// As [`Self::against`], for a field that has a value when it is empty: clearing what is empty changes nothing.
+    #[must_use]
+    pub fn against_or(&self, current: &T, empty: &T) -> Self {
+        match self.change() {
+            Some(new) if new.unwrap_or(empty) != current => self.clone(),
+            _ => Self::Keep,
+        }
+    }
+
     /// Applies the change.
     pub fn apply(&self, field: &mut Option<T>) {
         if let Some(new) = self.change() {
@@ -72,5 +81,70 @@ impl<T: Serialize> Serialize for Patch<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::<T>::deserialize(deserializer)?.map_or(Self::Clear, Self::Set))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Patch;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Change {
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        name: Patch<String>,
+    }
+
+    #[test]
+    fn absent_keeps_null_clears_and_a_value_sets() {
+        for (text, name) in
+            [("{}", Patch::Keep), (r#"{"name":null}"#, Patch::Clear), (r#"{"name":"x"}"#, Patch::Set("x".to_owned()))]
+        {
+            let change = Change { name };
+            assert_eq!(serde_json::from_str::<Change>(text).unwrap(), change);
+            assert_eq!(serde_json::to_string(&change).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_type_a_second_one_and_an_unknown_field_are_refused() {
+        for text in [r#"{"name":7}"#, r#"{"name":"x","name":null}"#, r#"{"named":"x"}"#] {
+            assert!(serde_json::from_str::<Change>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_left_out() {
+        let (set, clear) = (Patch::Set(1), Patch::<u32>::Clear);
+        assert_eq!(set.against(Some(&1)), Patch::Keep);
+        assert_eq!(set.against(Some(&2)), set);
+        assert_eq!(set.against(None), set);
+        assert_eq!(clear.against(None), Patch::Keep);
+        assert_eq!(clear.against(Some(&1)), clear);
+        assert_eq!(Patch::<u32>::Keep.against(Some(&1)), Patch::Keep);
+        assert_eq!(clear.against_or(&0, &0), Patch::Keep, "it is empty already");
+        assert_eq!(clear.against_or(&1, &0), clear);
+        assert_eq!(Patch::Set(0).against_or(&0, &0), Patch::Keep);
+        assert_eq!(Patch::Set(0).against_or(&1, &0), Patch::Set(0));
+        assert_eq!(Patch::<u32>::Keep.against_or(&1, &0), Patch::Keep);
+    }
+
+    #[test]
+    fn a_change_is_applied_to_what_may_be_empty_and_to_what_may_not() {
+        let applied = |patch: Patch<u32>, field: Option<u32>| {
+            let mut field = field;
+            patch.apply(&mut field);
+            field
+        };
+        assert_eq!(applied(Patch::Keep, Some(1)), Some(1));
+        assert_eq!(applied(Patch::Clear, Some(1)), None);
+        assert_eq!(applied(Patch::Set(2), None), Some(2));
+        let applied_or = |patch: Patch<u32>| {
+            let mut field = 1;
+            patch.apply_or(&mut field, 9);
+            field
+        };
+        assert_eq!([Patch::Keep, Patch::Clear, Patch::Set(2)].map(applied_or), [1, 9, 2]);
     }
 }

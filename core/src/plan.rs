@@ -139,3 +139,6 @@ impl Planned {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

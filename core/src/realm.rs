@@ -9,12 +9,14 @@ use crate::grant;
 use crate::id::RealmId;
 use crate::json::Json;
 use crate::limits::{Limits, LimitsPatch};
-use crate::model_pattern::Allowed;
+use crate::model_pattern::{Allowed, PATTERNS_MAX};
 use crate::patch::Patch;
 use crate::stream::{Position, StreamId};
 
 /// How deep realms nest: a realm, its parent, and so on.
 pub const DEPTH_MAX: usize = 8;
+/// The longest name of a realm for people, in characters.
+pub const NAME_MAX_CHARACTERS: usize = 256;
 
 /// A realm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +174,12 @@ pub enum Rejection {
     /// It is not suspended.
     #[error("the realm `{0}` is not suspended")]
     NotSuspended(RealmId),
+    /// The name is no name.
+    #[error("a realm's name has 1 to {NAME_MAX_CHARACTERS} characters")]
+    Name,
+    /// Too many models to be granted from the start.
+    #[error("a set of models holds at most {PATTERNS_MAX} names and patterns: use a wildcard")]
+    TooManyPatterns,
     /// The command would change nothing.
     #[error("nothing about the realm `{0}` would change")]
     NoChange(RealmId),
@@ -187,6 +195,8 @@ impl Rejection {
             Self::TooDeep(_) => "realm_too_deep",
             Self::AlreadySuspended(_) => "realm_already_suspended",
             Self::NotSuspended(_) => "realm_not_suspended",
+            Self::Name => "realm_name_invalid",
+            Self::TooManyPatterns => "too_many_patterns",
             Self::NoChange(_) => "no_change",
         }
     }
@@ -216,6 +226,10 @@ pub fn register(state: &Control, command: &RegisterRealm) -> Result<Vec<Change>,
         }
         cause.extend(state.chain(parent).map(|realm| realm.trail.created.position));
     }
+    check_name(command.name.as_deref())?;
+    if command.models.as_ref().is_some_and(Allowed::is_too_long) {
+        return Err(Rejection::TooManyPatterns);
+    }
     let registered = Registered {
         realm: command.realm.clone(),
         name: command.name.clone(),
@@ -235,6 +249,13 @@ pub fn register(state: &Control, command: &RegisterRealm) -> Result<Vec<Change>,
     Ok(changes)
 }
 
+fn check_name(name: Option<&str>) -> Result<(), Rejection> {
+    match name {
+        Some(name) if !(1..=NAME_MAX_CHARACTERS).contains(&name.chars().count()) => Err(Rejection::Name),
+        _ => Ok(()),
+    }
+}
+
 /// Decides [`ReviseRealm`].
 ///
 /// # Errors
@@ -245,11 +266,12 @@ pub fn revise(state: &Control, command: &ReviseRealm) -> Result<Vec<Change>, Rej
         realm: command.realm.clone(),
         name: command.name.against(realm.name.as_ref()),
         limits: command.limits.against(&realm.limits),
-        metadata: command.metadata.against(Some(&realm.metadata)),
+        metadata: command.metadata.against_or(&realm.metadata, &Json::empty()),
     };
     if revised.name.is_keep() && revised.limits.is_keep() && revised.metadata.is_keep() {
         return Err(Rejection::NoChange(command.realm.clone()));
     }
+    check_name(revised.name.change().flatten().map(String::as_str))?;
     Ok(vec![change(realm, Event::Revised(revised))])
 }
 
@@ -317,3 +339,6 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! The registry: models (public names) and their deployments (concrete upstreams that serve them).
 //!
-//! A model belongs to a realm and can be seen from it and from the realms that nest in it; the nearest one of a name
-//! wins. A model without deployments is retired: its name is free again.
+//! A model belongs to a realm and can be seen from it and from the realms that nest in it; a model of the realm
+//! `default` can be seen from every realm. The nearest one of a name wins, `default` last. To see a model is not to be
+//! allowed to call it: that takes grants. A model without deployments is retired: its name is free again.
 
 mod command;
 mod decide;
@@ -92,3 +93,6 @@ impl Model {
         self.deployments.iter().find(|deployment| deployment.id == *id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,9 +27,11 @@ impl Scope {
         StreamId::of(StreamKind::Budget, &self.to_string())
     }
 
-    /// The stream of what this scope selects for one slot.
+    /// The stream of what this scope selects for one slot. An `@` in the slot's name is written `%40`, and `%` is written
+    /// `%25`: both names are free text, and no two places may share a stream.
     #[must_use]
     pub fn selection_stream(&self, slot: &SlotName) -> StreamId {
+        let slot = slot.as_str().replace('%', "%25").replace('@', "%40");
         StreamId::of(StreamKind::Selection, &format!("{slot}@{self}"))
     }
 }
@@ -70,5 +72,62 @@ impl TryFrom<String> for Scope {
 impl From<Scope> for String {
     fn from(scope: Scope) -> Self {
         scope.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+    use crate::id::{RealmId, SlotName};
+    use crate::testing::samples::{id, key_id};
+    use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
+
+    /// Names made of what scopes and streams are made of.
+    fn strange() -> impl Strategy<Value = String> {
+        "[a@:%#-]{1,6}|gateway|realm:a|key:a|a@gateway|%40|%25"
+    }
+
+    fn scope() -> impl Strategy<Value = Scope> {
+        prop_oneof![
+            proptest::strategy::Just(Scope::Gateway),
+            strange().prop_map(|text| Scope::Realm(id(&text))),
+            any::<u8>().prop_map(|number| Scope::Key(key_id(number.into()))),
+        ]
+    }
+
+    #[test]
+    fn a_scope_has_one_text() {
+        assert_eq!(Scope::Gateway.to_string(), "gateway");
+        assert_eq!(Scope::Realm(id("a:b@c#d")).to_string(), "realm:a:b@c#d");
+        assert_eq!(Scope::Key(key_id(1)).to_string(), format!("key:{}", key_id(1)));
+        let json = serde_json::to_string(&Scope::Realm(RealmId::default_realm())).unwrap();
+        assert_eq!(json, r#""realm:default""#);
+    }
+
+    #[test]
+    fn a_text_of_another_form_is_no_scope() {
+        for text in
+            ["", "Gateway", "gateway:", "realm", "realm:", "realm: a", "key:1", "user:ada", " gateway", "realm:a\n"]
+        {
+            assert!(text.parse::<Scope>().is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_scope_is_read_as_it_was_written(scope in scope()) {
+            prop_assert_eq!(scope.to_string().parse::<Scope>(), Ok(scope));
+        }
+
+        #[test]
+        fn no_two_scopes_share_a_stream(a in scope(), b in scope()) {
+            prop_assert_eq!(a.budget_stream() == b.budget_stream(), a == b);
+        }
+
+        #[test]
+        fn no_two_slots_share_a_stream(a in scope(), b in scope(), c in strange(), d in strange()) {
+            let (c, d): (SlotName, SlotName) = (id(&c), id(&d));
+            prop_assert_eq!(a.selection_stream(&c) == b.selection_stream(&d), (&a, &c) == (&b, &d));
+        }
     }
 }

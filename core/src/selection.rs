@@ -205,3 +205,6 @@ impl Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

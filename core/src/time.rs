@@ -119,6 +119,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// How long a window of a budget is. A window opens at a moment that follows from the budget's anchor alone, so every
 /// gateway and every replay opens the same ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Period {
     /// One window, from the anchor on, without end.
     Total,

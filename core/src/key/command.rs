@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{KeyHash, KeyKind};
+use super::{KeyHash, KeyKind, aliases};
 use crate::id::{KeyAlias, KeyId, ModelName, RealmId, UserId};
 use crate::json::Json;
 use crate::limits::{Limits, LimitsPatch};
@@ -35,7 +35,7 @@ pub struct IssueKey {
     #[serde(default = "Allowed::none")]
     pub models: Allowed,
     /// Other names by which it calls models.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "aliases::read", skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<ModelName, ModelName>,
     /// Its rate limits.
     #[serde(default)]
@@ -70,7 +70,7 @@ pub struct ReviseKey {
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub models: Patch<Allowed>,
     /// Other names by which it calls models.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    #[serde(default, deserialize_with = "aliases::read_patch", skip_serializing_if = "Patch::is_keep")]
     pub aliases: Patch<BTreeMap<ModelName, ModelName>>,
     /// Its rate limits.
     #[serde(default, skip_serializing_if = "LimitsPatch::is_keep")]

@@ -11,13 +11,15 @@ use crate::control::{Change, Control};
 use crate::event::Event as AnyEvent;
 use crate::id::{KeyAlias, KeyId, ModelName};
 use crate::json::Json;
-use crate::model_pattern::{Allowed, PATTERNS_MAX};
+use crate::model_pattern::Allowed;
 use crate::realm;
 use crate::stream::StreamId;
 use crate::time::Timestamp;
 
-/// The longest part of a secret that may be shown: `sk-...` and four characters.
-const SHOWN_MAX_BYTES: usize = 16;
+/// What stands before the part of a secret that may be shown.
+const SHOWN_PREFIX: &str = "sk-...";
+/// How many characters of a secret may be shown: its last ones.
+const SHOWN_MAX_CHARACTERS: usize = 4;
 
 /// Why a command about keys is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -197,10 +199,11 @@ fn check_hash(state: &Control, hash: KeyHash) -> Result<(), Rejection> {
 }
 
 fn check_shown(shown: &str) -> Result<(), Rejection> {
-    if shown.len() > SHOWN_MAX_BYTES || !shown.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let is_tail = |tail: &str| tail.len() <= SHOWN_MAX_CHARACTERS && tail.bytes().all(|byte| byte.is_ascii_graphic());
+    if !shown.strip_prefix(SHOWN_PREFIX).is_some_and(is_tail) {
         return Err(Rejection::Field {
             field: "shown",
-            expected: "is `sk-...` and the last four characters of the secret",
+            expected: "is `sk-...` and at most the last four characters of the secret",
         });
     }
     Ok(())
@@ -214,12 +217,13 @@ fn check_alias(state: &Control, alias: Option<&KeyAlias>) -> Result<(), Rejectio
 }
 
 fn check_models(models: &Allowed) -> Result<(), Rejection> {
-    match models {
-        Allowed::Only(patterns) if patterns.len() > PATTERNS_MAX => {
-            Err(Rejection::Field { field: "models", expected: "holds at most 1000 names and patterns: use a wildcard" })
-        }
-        _ => Ok(()),
+    if models.is_too_long() {
+        return Err(Rejection::Field {
+            field: "models",
+            expected: "holds at most 1000 names and patterns: use a wildcard",
+        });
     }
+    Ok(())
 }
 
 fn check_aliases(aliases: &BTreeMap<ModelName, ModelName>) -> Result<(), Rejection> {

@@ -105,12 +105,12 @@ impl Revised {
             key: command.key,
             alias: command.alias.against(current.alias.as_ref()),
             user: command.user.against(current.user.as_ref()),
-            models: command.models.against(Some(&current.models)),
-            aliases: command.aliases.against(Some(&current.aliases)),
+            models: command.models.against_or(&current.models, &Allowed::none()),
+            aliases: command.aliases.against_or(&current.aliases, &BTreeMap::new()),
             limits: command.limits.against(&current.limits),
             expires_at: command.expires_at.against(current.expires_at.as_ref()),
-            kind: command.kind.against(Some(&current.kind)),
-            metadata: command.metadata.against(Some(&current.metadata)),
+            kind: command.kind.against_or(&current.kind, &KeyKind::Default),
+            metadata: command.metadata.against_or(&current.metadata, &Json::empty()),
         }
     }
 

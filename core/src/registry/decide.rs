@@ -11,8 +11,9 @@ use crate::aggregate::{Mark, Trail};
 use crate::command::Context;
 use crate::control::{Change, Control};
 use crate::credential;
+use crate::endpoint::BaseUrl;
 use crate::event::Event as AnyEvent;
-use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, VendorId};
+use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, SlotName, VendorId};
 use crate::json::Json;
 use crate::realm;
 use crate::stream::{Position, StreamId};
@@ -103,7 +104,8 @@ pub fn register(state: &Control, command: &RegisterModel, context: &Context<'_>)
     if named || state.models.contains(&command.model) {
         return Err(Rejection::AlreadyRegistered { realm: command.realm.clone(), name: command.name.clone() });
     }
-    if state.selections.iter().any(|((_, slot), _)| slot.as_str() == command.name.as_str()) {
+    let is_slot = |slot: &SlotName| slot.as_str() == command.name.as_str();
+    if state.selections.iter().any(|((_, slot), selection)| is_slot(slot) && selection.model.is_some()) {
         return Err(Rejection::NameIsSlot(command.name.clone()));
     }
     if command.deployments.is_empty() || command.deployments.len() > DEPLOYMENTS_MAX {
@@ -169,6 +171,7 @@ fn check_new(
     }
     check_vendor(&new.vendor, context)?;
     check_upstream_model(&new.upstream_model)?;
+    check_base_url(new.base_url.as_deref())?;
     check_weight(new.weight)?;
     check_max_output(new.max_output_tokens)?;
     check_credential(state, realm, new.credential)
@@ -184,6 +187,18 @@ fn check_upstream_model(name: &str) -> Result<(), Rejection> {
         Err(_) => {
             Err(Rejection::Field { field: "upstream_model", expected: "is a name of 1 to 256 visible characters" })
         }
+    }
+}
+
+/// Whether it is a base URL at all. Whether it may be called is checked where the network's policy is known.
+fn check_base_url(url: Option<&str>) -> Result<(), Rejection> {
+    match url.map(str::parse::<BaseUrl>) {
+        None | Some(Ok(_)) => Ok(()),
+        // The text is not repeated: it may hold a password.
+        Some(Err(_)) => Err(Rejection::Field {
+            field: "base_url",
+            expected: "is an http or https URL of at most 1024 bytes, without user name, query or fragment",
+        }),
     }
 }
 
@@ -236,6 +251,7 @@ pub fn revise_deployment(
         Some(None) => return Err(Rejection::Field { field: "upstream_model", expected: "cannot be cleared" }),
         None => {}
     }
+    check_base_url(revised.base_url.change().flatten().map(String::as_str))?;
     if let Some(Some(weight)) = revised.weight.change() {
         check_weight(*weight)?;
     }

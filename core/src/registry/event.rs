@@ -108,10 +108,10 @@ impl DeploymentRevised {
             upstream_model: command.upstream_model.against(Some(&current.upstream_model)),
             base_url: command.base_url.against(current.base_url.as_ref()),
             credential: command.credential.against(current.credential.as_ref()),
-            weight: command.weight.against(Some(&current.weight)),
+            weight: command.weight.against_or(&current.weight, &NewDeployment::default_weight()),
             max_output_tokens: command.max_output_tokens.against(current.max_output_tokens.as_ref()),
-            info: command.info.against(Some(&current.info)),
-            params: command.params.against(Some(&current.params)),
+            info: command.info.against_or(&current.info, &Json::empty()),
+            params: command.params.against_or(&current.params, &Json::empty()),
         }
     }
 

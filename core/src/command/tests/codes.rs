@@ -1,0 +1,175 @@
+//! The codes of rejections: stable, and one for each meaning.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::admission::Rule;
+use crate::command::Rejection;
+use crate::money::NanoUsd;
+use crate::scope::Scope;
+use crate::stream::{Position, StreamId};
+use crate::testing::samples::{credential_id, id, key_id, model_id};
+use crate::time::Timestamp;
+use crate::{budget, credential, grant, key, realm, registry, selection};
+
+/// Codes that stand for one meaning in several places, as in "all is so already".
+const SHARED: [&str; 5] = ["no_change", "too_many_patterns", "realm_suspended", "model_not_found", "quarantined"];
+
+/// One rejection of each variant. A variant that is not listed does not compile; one that is not made fails.
+macro_rules! every {
+    ($rejections:expr; $($variant:pat),+ $(,)?) => {{
+        let rejections = $rejections;
+        for rejection in &rejections {
+            match rejection { $($variant => {})+ }
+        }
+        $(assert!(rejections.iter().any(|rejection| matches!(rejection, $variant)), "{}", stringify!($variant));)+
+        rejections.into_iter().map(|rejection| rejection.code()).collect::<Vec<_>>()
+    }};
+}
+
+fn of_realms() -> Vec<&'static str> {
+    use realm::Rejection as R;
+    let realm = || id("acme");
+    every!(
+        [R::AlreadyRegistered(realm()), R::NotRegistered(realm()), R::TooDeep(realm()), R::AlreadySuspended(realm()),
+            R::NotSuspended(realm()), R::Name, R::TooManyPatterns, R::NoChange(realm())];
+        R::AlreadyRegistered(_), R::NotRegistered(_), R::TooDeep(_), R::AlreadySuspended(_), R::NotSuspended(_), R::Name,
+        R::TooManyPatterns, R::NoChange(_)
+    )
+}
+
+fn of_grants() -> Vec<&'static str> {
+    use grant::Rejection as R;
+    let model = || crate::model_pattern::ModelPattern::new("gpt").unwrap();
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::AlreadyGranted { realm: id("acme"), model: model() },
+            R::NotGranted { realm: id("acme"), model: model() }, R::TooMany, R::NoChange(id("acme"))];
+        R::Realm(_), R::AlreadyGranted { .. }, R::NotGranted { .. }, R::TooMany, R::NoChange(_)
+    );
+    own(&codes, 1)
+}
+
+fn of_credentials() -> Vec<&'static str> {
+    use credential::Rejection as R;
+    let credential = credential_id(1);
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::AlreadyStored(credential), R::NotStored(credential),
+            R::InUse { credential, deployment: id("d") }, R::Hosts, R::Name];
+        R::Realm(_), R::AlreadyStored(_), R::NotStored(_), R::InUse { .. }, R::Hosts, R::Name
+    );
+    own(&codes, 1)
+}
+
+fn of_the_registry() -> Vec<&'static str> {
+    use registry::Rejection as R;
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::Credential(credential::Rejection::Name),
+            R::AlreadyRegistered { realm: id("acme"), name: id("gpt") }, R::NotRegistered(model_id(1)),
+            R::DeploymentExists(id("d")), R::NoDeployment(id("d")), R::DeploymentCount, R::UnknownVendor(id("v")),
+            R::Field { field: "f", expected: "e" }, R::NameIsSlot(id("fast")), R::NoChange(model_id(1))];
+        R::Realm(_), R::Credential(_), R::AlreadyRegistered { .. }, R::NotRegistered(_), R::DeploymentExists(_),
+        R::NoDeployment(_), R::DeploymentCount, R::UnknownVendor(_), R::Field { .. }, R::NameIsSlot(_), R::NoChange(_)
+    );
+    own(&codes, 2)
+}
+
+fn of_keys() -> Vec<&'static str> {
+    use key::Rejection as R;
+    let (key, now) = (key_id(1), Timestamp::from_millis(0));
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::RealmSuspended(id("acme")), R::AlreadyIssued(key), R::HashTaken,
+            R::AliasTaken(id("ci")), R::NotIssued(key), R::ExpiryInPast { expires_at: now, now },
+            R::AlreadyBlocked(key), R::NotBlocked(key), R::Field { field: "f", expected: "e" }, R::NoChange(key)];
+        R::Realm(_), R::RealmSuspended(_), R::AlreadyIssued(_), R::HashTaken, R::AliasTaken(_), R::NotIssued(_),
+        R::ExpiryInPast { .. }, R::AlreadyBlocked(_), R::NotBlocked(_), R::Field { .. }, R::NoChange(_)
+    );
+    own(&codes, 1)
+}
+
+fn of_budgets() -> Vec<&'static str> {
+    use budget::Rejection as R;
+    every!(
+        [R::UnknownScope(Scope::Gateway), R::Negative(NanoUsd::ZERO), R::PeriodTwice, R::Period,
+            R::Anchor(Timestamp::from_millis(0)), R::TooMany, R::NoChange(Scope::Gateway)];
+        R::UnknownScope(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::TooMany, R::NoChange(_)
+    )
+}
+
+fn of_selections() -> Vec<&'static str> {
+    use selection::Rejection as R;
+    every!(
+        [R::UnknownScope(Scope::Gateway), R::UnknownModel(id("gpt")),
+            R::NotGranted { scope: Scope::Gateway, model: id("gpt") }, R::SlotIsModel(id("fast")),
+            R::NothingSelected { scope: Scope::Gateway, slot: id("fast") }, R::NoChange(Scope::Gateway)];
+        R::UnknownScope(_), R::UnknownModel(_), R::NotGranted { .. }, R::SlotIsModel(_), R::NothingSelected { .. },
+        R::NoChange(_)
+    )
+}
+
+fn of_commands() -> Vec<&'static str> {
+    use Rejection as R;
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::Grant(grant::Rejection::TooMany),
+            R::Credential(credential::Rejection::Name), R::Registry(registry::Rejection::DeploymentCount),
+            R::Key(key::Rejection::HashTaken), R::Budget(budget::Rejection::Period),
+            R::Selection(selection::Rejection::UnknownModel(id("gpt"))),
+            R::Quarantined { stream: StreamId::key(key_id(1)), position: Position::new(1) }, R::NothingTogether,
+            R::TooManyTogether];
+        R::Realm(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::Selection(_),
+        R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
+    );
+    own(&codes, 7)
+}
+
+fn of_admission() -> Vec<&'static str> {
+    use Rule as R;
+    let mut codes = every!(
+        [R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::RealmUnknown, R::RealmSuspended,
+            R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::Quarantined];
+        R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::RealmUnknown, R::RealmSuspended,
+        R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::Quarantined
+    );
+    // A revoked key must look like one that never was.
+    codes.dedup();
+    codes
+}
+
+/// The codes without the first few, which are those of another aggregate.
+fn own(codes: &[&'static str], others: usize) -> Vec<&'static str> {
+    codes[others..].to_vec()
+}
+
+#[test]
+fn each_code_has_one_meaning_and_is_lower_case_with_underscores() {
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (place, codes) in [
+        ("realm", of_realms()),
+        ("grant", of_grants()),
+        ("credential", of_credentials()),
+        ("registry", of_the_registry()),
+        ("key", of_keys()),
+        ("budget", of_budgets()),
+        ("selection", of_selections()),
+        ("command", of_commands()),
+        ("admission", of_admission()),
+    ] {
+        for code in codes {
+            let words = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+            assert!(code.split('_').all(words), "{code}");
+            places.entry(code).or_default().push(place);
+        }
+    }
+    for (code, places) in &places {
+        let distinct: BTreeSet<_> = places.iter().collect();
+        assert_eq!(distinct.len(), places.len(), "{code} stands for two rejections of {places:?}");
+        assert_eq!(places.len() > 1, SHARED.contains(code), "{code}: {places:?}");
+    }
+}
+
+#[test]
+fn only_a_rejection_that_says_so_is_no_change() {
+    assert!(Rejection::from(key::Rejection::NoChange(key_id(1))).is_no_change());
+    assert!(Rejection::from(grant::Rejection::NoChange(id("acme"))).is_no_change());
+    assert!(Rejection::NothingTogether.is_no_change());
+    assert!(!Rejection::TooManyTogether.is_no_change());
+    assert!(!Rejection::from(key::Rejection::AlreadyBlocked(key_id(1))).is_no_change());
+}

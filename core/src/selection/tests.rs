@@ -1,0 +1,193 @@
+use super::{ClearSelection, Cleared, Event, Rejection, SelectModel, Selected};
+use crate::control::Control;
+use crate::grant::ReplaceGrants;
+use crate::id::{ModelName, SlotName};
+use crate::key::{IssueKey, RevokeKey};
+use crate::model_pattern::Allowed;
+use crate::registry::{RegisterModel, RetireModel};
+use crate::scope::Scope;
+use crate::stream::Position;
+use crate::testing::given::given;
+use crate::testing::samples::{id, issue_key, key_id, model_id, new_deployment, only, register_model};
+use crate::testing::world::World;
+
+/// Models `gpt` and `claude` of the realm `default`, the key of number 1, and the realm `acme`, all allowed all.
+fn world() -> World {
+    World::small().with_model(2, "default", "claude").with_realm("acme", None)
+}
+
+fn select(scope: &str, slot: &str, model: &str) -> SelectModel {
+    SelectModel { scope: id(scope), slot: id(slot), model: id(model) }
+}
+
+fn clear(scope: &str, slot: &str) -> ClearSelection {
+    ClearSelection { scope: id(scope), slot: id(slot) }
+}
+
+fn selected(scope: &str, slot: &str, model: &str) -> Event {
+    Event::Selected(Selected { scope: id(scope), slot: id(slot), model: id(model) })
+}
+
+fn of_key(number: u128) -> String {
+    Scope::Key(key_id(number)).to_string()
+}
+
+fn model_of(control: &Control, scope: &str, slot: &str) -> Option<ModelName> {
+    control.selections.get(&(id(scope), id(slot))).and_then(|selection| selection.model.clone())
+}
+
+#[test]
+fn each_kind_of_scope_selects_a_model_for_a_slot() {
+    let key = of_key(1);
+    for (scope, realm, cause) in [
+        ("gateway", None, vec![Position::new(5)]),
+        ("realm:acme", Some(id("acme")), vec![Position::new(10), Position::new(5)]),
+        (key.as_str(), Some(id("default")), vec![Position::new(6), Position::new(5)]),
+    ] {
+        given(world())
+            .when(select(scope, "fast", "gpt"))
+            .then([selected(scope, "fast", "gpt")])
+            .then_planned(|planned| {
+                let recorded = &planned[0].recorded;
+                assert_eq!(recorded.stream.as_str(), format!("selection-fast@{scope}"));
+                assert_eq!((&recorded.realm, &planned[0].cause), (&realm, &cause));
+            })
+            .then_state(|control| assert_eq!(model_of(control, scope, "fast"), Some(id("gpt"))));
+    }
+}
+
+#[test]
+fn a_slot_leads_to_another_model_is_cleared_and_selected_again() {
+    given(world().with(select("gateway", "fast", "gpt")))
+        .when(select("gateway", "fast", "claude"))
+        .then([selected("gateway", "fast", "claude")])
+        .when(clear("gateway", "fast"))
+        .then([Event::Cleared(Cleared { scope: Scope::Gateway, slot: id("fast") })])
+        .then_state(|control| {
+            let row = control.selections.get(&(Scope::Gateway, id::<SlotName>("fast"))).unwrap();
+            assert_eq!((&row.model, row.trail.version), (&None, 3), "the row stays");
+        })
+        .when(select("gateway", "fast", "claude"))
+        .then([selected("gateway", "fast", "claude")])
+        .then_state(|control| {
+            let row = control.selections.get(&(Scope::Gateway, id::<SlotName>("fast"))).unwrap();
+            assert_eq!((row.model.clone(), row.trail.version), (Some(id("claude")), 4));
+            assert_eq!((&row.scope, row.slot.as_str()), (&Scope::Gateway, "fast"));
+        });
+}
+
+#[test]
+fn the_slot_that_is_meant_when_none_is_named_is_current() {
+    let command: SelectModel = serde_json::from_str(r#"{"scope":"gateway","model":"gpt"}"#).unwrap();
+    assert_eq!(command.slot.as_str(), "current");
+    let command: ClearSelection = serde_json::from_str(r#"{"scope":"gateway"}"#).unwrap();
+    assert_eq!(command.slot.as_str(), "current");
+}
+
+#[test]
+fn a_selection_that_changes_nothing_is_refused() {
+    given(world().with(select("gateway", "fast", "gpt")))
+        .when(select("gateway", "fast", "gpt"))
+        .then_rejected(Rejection::NoChange(Scope::Gateway));
+}
+
+#[test]
+fn a_scope_that_is_not_there_selects_nothing() {
+    for scope in ["realm:gone".to_owned(), of_key(9)] {
+        given(world()).when(select(&scope, "fast", "gpt")).then_rejected(Rejection::UnknownScope(id(&scope)));
+        given(world()).when(clear(&scope, "fast")).then_rejected(Rejection::UnknownScope(id(&scope)));
+    }
+    let revoked = || world().with(select(&of_key(1), "fast", "gpt")).with(RevokeKey { key: key_id(1) });
+    let unknown = || Rejection::UnknownScope(id(&of_key(1)));
+    given(revoked()).when(select(&of_key(1), "fast", "claude")).then_rejected(unknown());
+    given(revoked()).when(clear(&of_key(1), "fast")).then_rejected(unknown());
+}
+
+#[test]
+fn only_a_model_that_the_scope_sees_is_selected() {
+    let unknown = |model: &str| Rejection::UnknownModel(id(model));
+    given(world()).when(select("gateway", "fast", "gone")).then_rejected(unknown("gone"));
+    let hidden = || world().with_model(3, "acme", "own");
+    given(hidden()).when(select("gateway", "fast", "own")).then_rejected(unknown("own"));
+    given(hidden()).when(select(&of_key(1), "fast", "own")).then_rejected(unknown("own"));
+    given(hidden()).when(select("realm:acme", "fast", "own")).then([selected("realm:acme", "fast", "own")]);
+    let retired = world().with(RetireModel { model: model_id(1) });
+    given(retired).when(select("gateway", "fast", "gpt")).then_rejected(unknown("gpt"));
+}
+
+#[test]
+fn only_a_model_that_the_scope_may_call_is_selected() {
+    let not_granted = |scope: &str| Rejection::NotGranted { scope: id(scope), model: id("gpt") };
+    let granted = |realm: &str, models| ReplaceGrants { realm: id(realm), models };
+    let closed = world().with(granted("acme", only(["claude"])));
+    given(closed).when(select("realm:acme", "fast", "gpt")).then_rejected(not_granted("realm:acme"));
+    let closed = || world().with(granted("default", Allowed::none()));
+    given(closed()).when(select("gateway", "fast", "gpt")).then_rejected(not_granted("gateway"));
+    given(closed()).when(select(&of_key(1), "fast", "gpt")).then_rejected(not_granted(&of_key(1)));
+    let narrow = world().with(IssueKey { models: only(["claude"]), ..issue_key(2) });
+    given(narrow).when(select(&of_key(2), "fast", "gpt")).then_rejected(not_granted(&of_key(2)));
+}
+
+#[test]
+fn a_slot_does_not_go_by_the_name_of_a_model_of_any_realm() {
+    let is_model = |slot: &str| Rejection::SlotIsModel(id(slot));
+    given(world()).when(select("gateway", "claude", "gpt")).then_rejected(is_model("claude"));
+    let elsewhere = world().with_model(3, "acme", "own");
+    given(elsewhere.clone()).when(select("gateway", "own", "gpt")).then_rejected(is_model("own"));
+    given(elsewhere)
+        .and(RetireModel { model: model_id(3) })
+        .when(select("gateway", "own", "gpt"))
+        .then([selected("gateway", "own", "gpt")]);
+}
+
+#[test]
+fn a_cleared_slot_whose_name_a_model_took_is_not_selected_again() {
+    let world = world()
+        .with(select("gateway", "fast", "gpt"))
+        .with(clear("gateway", "fast"))
+        .with(RegisterModel { deployments: vec![new_deployment("d")], ..register_model(3, "fast") });
+    given(world).when(select("gateway", "fast", "gpt")).then_rejected(Rejection::SlotIsModel(id("fast")));
+}
+
+#[test]
+fn only_a_choice_that_was_made_is_cleared() {
+    let nothing = |scope: &str, slot: &str| Rejection::NothingSelected { scope: id(scope), slot: id(slot) };
+    given(world()).when(clear("gateway", "fast")).then_rejected(nothing("gateway", "fast"));
+    let made = || world().with(select("gateway", "fast", "gpt"));
+    given(made()).when(clear("gateway", "slow")).then_rejected(nothing("gateway", "slow"));
+    given(made()).when(clear("realm:acme", "fast")).then_rejected(nothing("realm:acme", "fast"));
+    given(made().with(clear("gateway", "fast")))
+        .when(clear("gateway", "fast"))
+        .then_rejected(nothing("gateway", "fast"));
+}
+
+#[test]
+fn the_nearest_scope_that_chose_wins() {
+    let world = world()
+        .with(select("gateway", "fast", "gpt"))
+        .with(select("realm:acme", "fast", "claude"))
+        .with(select(&of_key(1), "fast", "claude"))
+        .with(clear(&of_key(1), "fast"));
+    let model = |scopes: &[&str], slot: &str| {
+        let scopes: Vec<Scope> = scopes.iter().map(|scope| id(scope)).collect();
+        world.control.selected(&scopes, &id(slot)).and_then(|selection| selection.model.clone())
+    };
+    let key = of_key(1);
+    assert_eq!(model(&[&key, "realm:acme", "gateway"], "fast"), Some(id("claude")));
+    assert_eq!(model(&[&key, "realm:default", "gateway"], "fast"), Some(id("gpt")), "a cleared choice is none");
+    assert_eq!(model(&["realm:default"], "fast"), None);
+    assert_eq!(model(&["gateway"], "slow"), None);
+    assert!(World::new().control.selected(&[Scope::Gateway], &id("fast")).is_none());
+}
+
+#[test]
+fn two_places_whose_names_look_alike_have_streams_of_their_own() {
+    let world = world()
+        .with_realm("x@gateway", None)
+        .with(select("realm:x@gateway", "a", "gpt"))
+        .with(select("gateway", "a@realm:x", "gpt"))
+        .with(select("gateway", "a%40realm:x", "gpt"));
+    let streams: std::collections::BTreeSet<_> =
+        world.history().iter().rev().take(3).map(|recorded| recorded.stream.clone()).collect();
+    assert_eq!(streams.len(), 3, "{streams:?}");
+}
