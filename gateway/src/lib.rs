@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The gateway: serves requests by what the log allows, and carries out commands.
+//!
+//! Modules are listed in reading order: how it is configured and put together, the two paths (commands and requests),
+//! and what they use.
+
+pub mod config;
+mod compose;
+mod logs;
+mod data_folder;
+
+mod command;
+mod pipeline;
+
+mod http;
+mod activity;
+mod spending;
+mod limits;
+mod upstreams;
+mod master_key;
+mod settings;
+mod metrics;
+mod random;
+mod system;
+
+mod serve;
+
+pub use serve::{ExitReason, run};

@@ -1,1 +1,42 @@
-fn main() {}
+//! The binary `tallygate`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tallygate_gateway::config::{Cli, CliCommand};
+use tracing_subscriber::EnvFilter;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let log_json = match &cli.command {
+        Some(CliCommand::Serve(args) | CliCommand::Demo(args)) => args.log_json,
+        None => cli.serve.log_json,
+    };
+    start_tracing(log_json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error)),
+    };
+    match runtime.block_on(tallygate_gateway::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => failed(&anyhow::Error::new(reason)),
+    }
+}
+
+/// Log lines go to standard error; `RUST_LOG` says which.
+fn start_tracing(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,tallygate=info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { lines.json().init() } else { lines.init() }
+}
+
+/// Prints the whole chain of causes, once, at the edge.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "tallygate: {error:#}");
+    ExitCode::FAILURE
+}
