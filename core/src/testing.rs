@@ -3,7 +3,9 @@
 //!
 //! Compiled for tests and under the feature `testing`, never into a gateway.
 
+pub mod activity_writer;
 pub mod chain_writer;
+pub mod control_writer;
 pub mod drive;
 pub mod event_log_contract;
 pub mod manual_clock;
