@@ -246,7 +246,7 @@ impl Control {
             Event::Registry(event) => registry::evolve(self, event, &mark),
             Event::Key(event) => key::evolve(self, event, &mark),
             Event::Budget(event) => budget::evolve(self, event, recorded.realm.as_ref(), &mark),
-            Event::Selection(event) => selection::evolve(self, event, &mark),
+            Event::Selection(event) => selection::evolve(self, event, recorded.realm.as_ref(), &mark),
             Event::Activity(_) => {}
         }
         self.note_command(recorded);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate::{Mark, Trail, event_types};
 use crate::control::{Change, Control};
 use crate::event::Event as AnyEvent;
-use crate::id::{ModelName, SlotName};
+use crate::id::{ModelName, RealmId, SlotName};
 use crate::scope::Scope;
 use crate::stream::Position;
 
@@ -15,6 +15,8 @@ use crate::stream::Position;
 pub struct Selection {
     /// The scope.
     pub scope: Scope,
+    /// The realm that the scope belongs to; none for the gateway.
+    pub realm: Option<RealmId>,
     /// The slot.
     pub slot: SlotName,
     /// The model's public name; none when the choice was cleared.
@@ -178,7 +180,7 @@ pub fn clear(state: &Control, command: &ClearSelection) -> Result<Vec<Change>, R
 }
 
 /// Folds what happened to a selection. A cleared row stays, since the stream's version must go on.
-pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
+pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
     let (scope, slot, model) = match event {
         Event::Selected(data) => (&data.scope, &data.slot, Some(data.model.clone())),
         Event::Cleared(data) => (&data.scope, &data.slot, None),
@@ -192,7 +194,8 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
         }
         None => Trail::born(mark),
     };
-    state.selections.put(id, Selection { scope: scope.clone(), slot: slot.clone(), model, trail });
+    let selection = Selection { scope: scope.clone(), realm: realm.cloned(), slot: slot.clone(), model, trail };
+    state.selections.put(id, selection);
 }
 
 impl Event {

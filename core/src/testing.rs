@@ -16,5 +16,7 @@ pub mod dump;
 // Logs.
 pub mod drive;
 pub mod chain_writer;
+pub mod control_writer;
+pub mod activity_writer;
 pub mod memory_log;
 pub mod event_log_contract;

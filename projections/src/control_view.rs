@@ -1,0 +1,226 @@
+//! What the control log means now: the snapshot that requests read, keys on demand, lists, receipts, and the state that
+//! commands are decided on.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use tallygate_core::control::{CommandRecord, Control, Needs};
+use tallygate_core::id::{CommandId, KeyAlias, KeyId, RealmId};
+use tallygate_core::key::KeyHash;
+use tallygate_core::stream::{Head, Position};
+use tokio::sync::watch;
+
+use crate::digest::{StateDigest, digest_of};
+use crate::fold::control_rows;
+use crate::follow::Health;
+use crate::metrics::LogMetrics;
+use crate::row_cache::RowCache;
+use crate::snapshot::Snapshot;
+use crate::store::{SharedStore, Store, StoreError, Writes};
+use crate::view::commands;
+use crate::view::key_list::{self, KeyPage, Page};
+use crate::view::keys::{self, KeyRow, TouchedKey};
+use crate::waiting::{Ended, wait_until};
+
+/// What the control log means now. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ControlView(Arc<Published>);
+
+/// What a fold publishes to, and everyone reads from.
+#[derive(Debug)]
+pub(crate) struct Published {
+    store: SharedStore,
+    snapshot: ArcSwap<Snapshot>,
+    keys: RowCache<KeyHash, KeyRow>,
+    /// Held while rows are written and published, and, shared, while a decision's state is put together: so that all of
+    /// it is of one position.
+    commit: RwLock<()>,
+    position: watch::Sender<Position>,
+    health: Arc<watch::Sender<Health>>,
+    metrics: LogMetrics,
+}
+
+/// The state to decide commands on, and the place in the log that it is the state of.
+#[derive(Debug, Clone)]
+pub struct DecisionState {
+    /// The state, with the rows that were needed. It may be changed: it is the caller's own.
+    pub control: Control,
+    /// What lines that are decided on it must follow.
+    pub head: Head,
+}
+
+impl Published {
+    pub(crate) fn new(
+        store: SharedStore,
+        snapshot: Snapshot,
+        keys_max: usize,
+        health: Arc<watch::Sender<Health>>,
+        metrics: LogMetrics,
+    ) -> Self {
+        Self {
+            store,
+            position: watch::Sender::new(snapshot.position()),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            keys: RowCache::new(keys_max),
+            commit: RwLock::new(()),
+            health,
+            metrics,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Writes a group's rows and publishes them: first to disk, then the keys in memory, then the snapshot. So whoever
+    /// has taken a snapshot never finds a key older than it.
+    pub(crate) fn commit(
+        &self,
+        writes: Writes,
+        touched: Vec<TouchedKey>,
+        snapshot: Snapshot,
+    ) -> Result<(), StoreError> {
+        let position = snapshot.position();
+        let rows = writes.len();
+        {
+            // Nothing panics while the lock is held that would leave it in need of repair.
+            let _commit = self.commit.write().unwrap_or_else(PoisonError::into_inner);
+            self.store.apply(writes)?;
+            for TouchedKey { hash_before, row } in touched {
+                if let Some(before) = hash_before.filter(|before| *before != row.key.hash) {
+                    self.keys.publish(&before, None);
+                }
+                let hash = row.key.hash;
+                self.keys.publish(&hash, Some(row));
+            }
+            self.snapshot.store(Arc::new(snapshot));
+        }
+        self.metrics.groups.inc();
+        self.metrics.rows.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+        self.position.send_replace(position);
+        Ok(())
+    }
+}
+
+impl ControlView {
+    pub(crate) const fn new(published: Arc<Published>) -> Self {
+        Self(published)
+    }
+
+    /// What is allowed now, without keys. A request takes it once. Never blocks.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+
+    /// The position of the last event that was folded.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.snapshot().position()
+    }
+
+    /// Waits until the views have come to a position. It may wait for ever: the caller sets a limit.
+    ///
+    /// # Errors
+    /// [`Ended`] when the follower has ended before it.
+    ///
+    /// # Cancellation
+    /// May be dropped at any time.
+    pub async fn wait_for(&self, position: Position) -> Result<(), Ended> {
+        wait_until(self.0.position.subscribe(), self.0.health.subscribe(), |reached| *reached >= position).await
+    }
+
+    /// How the follower fares, and each change of it.
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.0.health.subscribe()
+    }
+
+    /// The key with a hash, from memory, or once from disk (some microseconds). Never older than a snapshot that was
+    /// taken before the call. Hashes that a key had before its secret was rotated lead to it too: compare
+    /// [`tallygate_core::key::Key::hash`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn key_by_hash(&self, hash: &KeyHash) -> Result<Option<KeyRow>, StoreError> {
+        let store = self.0.store();
+        let mut elsewhere = None;
+        let found = self.0.keys.get_or_load(hash, || {
+            let Some(place) = keys::place_of_hash(store, hash)? else { return Ok(None) };
+            let row = keys::find(store, &place)?;
+            // In memory a key stands under its own hash alone: there a change finds it.
+            let (own, old) = match row {
+                Some(row) if row.key.hash == *hash => (Some(row), None),
+                row => (None, row),
+            };
+            elsewhere = old;
+            Ok::<_, StoreError>(own)
+        })?;
+        Ok(found.or(elsewhere))
+    }
+
+    /// The key of an id, revoked ones too, from disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn key_by_id(&self, id: KeyId) -> Result<Option<KeyRow>, StoreError> {
+        let place = keys::place_of_id(self.0.store(), id)?;
+        place.map_or(Ok(None), |place| keys::find(self.0.store(), &place))
+    }
+
+    /// The key with an alias, from disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn key_by_alias(&self, alias: &KeyAlias) -> Result<Option<KeyRow>, StoreError> {
+        let place = keys::place_of_alias(self.0.store(), alias)?;
+        place.map_or(Ok(None), |place| keys::find(self.0.store(), &place))
+    }
+
+    /// The keys of one realm that are not revoked, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn keys_of_realm(&self, realm: &RealmId, page: Page) -> Result<KeyPage, StoreError> {
+        key_list::of_realm(self.0.store(), realm, page)
+    }
+
+    /// The keys of all realms that are not revoked, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn keys_of_all_realms_for_operator(&self, page: Page) -> Result<KeyPage, StoreError> {
+        key_list::of_all_realms_for_operator(self.0.store(), page)
+    }
+
+    /// The record of a command, if it was carried out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn command(&self, id: &CommandId) -> Result<Option<CommandRecord>, StoreError> {
+        commands::find(self.0.store(), id)
+    }
+
+    /// The state to decide commands on, all of it of one position. Waits while a group is being written (milliseconds
+    /// for a large one), so it is not for threads that must not block.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn decision_state(&self, needs: &Needs) -> Result<DecisionState, StoreError> {
+        let _commit = self.0.commit.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.snapshot();
+        let mut control = snapshot.control.clone();
+        control_rows::load(self.0.store(), &mut control, needs)?;
+        Ok(DecisionState { control, head: snapshot.end })
+    }
+
+    /// The digest of all rows, and the position that it is of. Nothing is folded meanwhile; it takes seconds for
+    /// millions of rows.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn digest(&self) -> Result<(Head, StateDigest), StoreError> {
+        let _commit = self.0.commit.read().unwrap_or_else(PoisonError::into_inner);
+        Ok((self.snapshot().head, digest_of(self.0.store())?))
+    }
+}

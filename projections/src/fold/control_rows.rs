@@ -1,0 +1,105 @@
+//! The tables of the control store: what is read at the start, and what a group writes.
+
+use tallygate_core::control::{Control, Needs};
+use tallygate_core::stream::Log;
+use tallygate_core::time::Timestamp;
+
+use crate::follow::control_reader::ControlCheckpoint;
+use crate::row_codec::{RowError, RowTable};
+use crate::row_key::RowKey;
+use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
+use crate::view::key_list::{self, KeyCounts};
+use crate::view::keys::{self, KeysBefore, TouchedKey};
+use crate::view::{budgets, commands, credentials, grants, quarantine, realms, registry, selections};
+
+/// The checkpoint and the moment of the last event. It is no part of a digest.
+const CHECKPOINT: RowTable<(ControlCheckpoint, Timestamp)> = RowTable::new(META_TABLE, 1, "checkpoint");
+
+pub(crate) const LAYOUT: Layout = Layout {
+    name: Log::Control.name(),
+    tables: &[
+        (CHECKPOINT.id, CHECKPOINT.schema),
+        (realms::REALMS.id, realms::REALMS.schema),
+        (grants::GRANTS.id, grants::GRANTS.schema),
+        (registry::MODELS.id, registry::MODELS.schema),
+        (registry::MODEL_NAMES.id, registry::MODEL_NAMES.schema),
+        (registry::DEPLOYMENTS.id, registry::DEPLOYMENTS.schema),
+        (credentials::CREDENTIALS.id, credentials::CREDENTIALS.schema),
+        (budgets::BUDGETS.id, budgets::BUDGETS.schema),
+        (selections::SELECTIONS.id, selections::SELECTIONS.schema),
+        (quarantine::QUARANTINED.id, quarantine::QUARANTINED.schema),
+        (keys::KEYS.id, keys::KEYS.schema),
+        (keys::KEY_BUDGETS.id, keys::KEY_BUDGETS.schema),
+        (keys::KEY_HASHES.id, keys::KEY_HASHES.schema),
+        (keys::KEY_ALIASES.id, keys::KEY_ALIASES.schema),
+        (keys::KEY_REALMS.id, keys::KEY_REALMS.schema),
+        (key_list::KEYS_BY_AGE.id, key_list::KEYS_BY_AGE.schema),
+        (key_list::ALL_KEYS_BY_AGE.id, key_list::ALL_KEYS_BY_AGE.schema),
+        (key_list::KEY_COUNTS.id, key_list::KEY_COUNTS.schema),
+        (commands::COMMANDS.id, commands::COMMANDS.schema),
+    ],
+};
+
+/// What a follower begins with.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) control: Control,
+    pub(crate) counts: KeyCounts,
+    pub(crate) checkpoint: ControlCheckpoint,
+    pub(crate) at: Timestamp,
+}
+
+fn checkpoint_key() -> RowKey {
+    RowKey::of(&CHECKPOINT).text("checkpoint")
+}
+
+/// Reads the tables that are whole in memory, and the checkpoint.
+pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
+    let stored = store.get(&CHECKPOINT, &checkpoint_key())?;
+    if stored.is_none() && store.has_rows()? {
+        return Err(store.damage("it has rows and no checkpoint"));
+    }
+    let (checkpoint, at) = stored.unwrap_or((ControlCheckpoint::START, Timestamp::default()));
+    let mut control = Control::default();
+    realms::load(store, &mut control)?;
+    grants::load(store, &mut control)?;
+    registry::load(store, &mut control)?;
+    credentials::load(store, &mut control)?;
+    budgets::load(store, &mut control)?;
+    selections::load(store, &mut control)?;
+    quarantine::load(store, &mut control)?;
+    Ok(Beginning { control, counts: KeyCounts::load(store)?, checkpoint, at })
+}
+
+/// Brings rows of the partial tables into a state.
+pub(crate) fn load(store: &Store, control: &mut Control, needs: &Needs) -> Result<(), StoreError> {
+    keys::load(store, control, needs)?;
+    commands::load(store, control, &needs.commands)
+}
+
+/// Writes every row that was touched since the last time, and tells which keys were.
+pub(crate) fn write(
+    control: &mut Control,
+    before: &KeysBefore,
+    counts: &mut KeyCounts,
+    writes: &mut Writes,
+) -> Result<Vec<TouchedKey>, RowError> {
+    realms::write(control, writes)?;
+    grants::write(control, writes)?;
+    registry::write(control, writes)?;
+    credentials::write(control, writes)?;
+    budgets::write(control, writes)?;
+    selections::write(control, writes)?;
+    quarantine::write(control, writes)?;
+    commands::write(control, writes)?;
+    keys::write(control, before, counts, writes)
+}
+
+/// Writes how far the rows go.
+pub(crate) fn write_checkpoint(
+    checkpoint: ControlCheckpoint,
+    at: Timestamp,
+    writes: &mut Writes,
+) -> Result<(), RowError> {
+    writes.put(&CHECKPOINT, checkpoint_key(), &(checkpoint, at))
+}

@@ -1,0 +1,71 @@
+//! Following one hash chain, line by line.
+
+use serde::{Deserialize, Serialize};
+use tallygate_core::envelope::{Envelope, Fault, Line, MacKey};
+use tallygate_core::stream::{ChainId, Head, Log};
+
+/// Where a reader stands in a chain.
+///
+/// A forged line is skipped. Whether it takes a place in the chain depends on where it got in, so the next true line
+/// may follow it or the last true one: either shows that nothing true was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChainTip {
+    /// The last true line.
+    head: Head,
+    /// The last line, when it is forged.
+    past_forged: Option<Head>,
+}
+
+/// What a line turned out to be.
+#[derive(Debug)]
+pub(crate) enum Followed<'a> {
+    /// A true line, in its place.
+    True(Envelope<'a>),
+    /// Not written by a gateway of this installation, or changed since.
+    Forged,
+}
+
+impl ChainTip {
+    pub(crate) const START: Self = Self { head: Head::EMPTY, past_forged: None };
+
+    /// The end of the chain: what the next line is sealed to follow.
+    pub(crate) fn end(&self) -> Head {
+        self.past_forged.unwrap_or(self.head)
+    }
+
+    /// The last true line.
+    pub(crate) const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Takes the next line. Without a key no line is found to be forged.
+    ///
+    /// # Errors
+    /// The [`Fault`] of a line that is true and stands where it must not: the log is damaged.
+    pub(crate) fn follow<'a>(
+        &mut self,
+        log: Log,
+        chain: &ChainId,
+        line: &'a Line,
+        key: Option<&MacKey>,
+    ) -> Result<Followed<'a>, Fault> {
+        let checked = match line.check(log, chain, &self.head, key) {
+            Err(Fault::Position { .. } | Fault::Chain) if self.past_forged.is_some() => {
+                // The MAC was found right before the place was found wrong.
+                line.check(log, chain, &self.end(), None)
+            }
+            checked => checked,
+        };
+        match checked {
+            Ok((envelope, head)) => {
+                *self = Self { head, past_forged: None };
+                Ok(Followed::True(envelope))
+            }
+            Err(Fault::Forged) => {
+                self.past_forged = Some(Head { position: self.end().position.plus(1), hash: line.hash() });
+                Ok(Followed::Forged)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}

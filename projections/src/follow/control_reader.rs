@@ -1,0 +1,126 @@
+//! From entries of the control log to groups of whole commands.
+
+use serde::{Deserialize, Serialize};
+use tallygate_core::digest::Digest;
+use tallygate_core::envelope::{Line, MacKey};
+use tallygate_core::port::event_log::Entry;
+use tallygate_core::stream::{ChainId, Head, Log, Offset};
+
+use super::chain::{ChainTip, Followed};
+use super::item::Item;
+use super::{Damage, Misplaced};
+use crate::metrics::LogMetrics;
+
+/// How far a follower of the control log has come. It is written with the rows it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ControlCheckpoint {
+    /// The entry of the last line.
+    pub(crate) offset: Offset,
+    /// SHA-256 of the last line, true or forged: it tells this log from another.
+    pub(crate) last_line: Digest,
+    /// Where the chain ends.
+    pub(crate) tip: ChainTip,
+}
+
+impl ControlCheckpoint {
+    pub(crate) const START: Self = Self { offset: Offset::START, last_line: Digest::ZERO, tip: ChainTip::START };
+
+    /// The last true line.
+    pub(crate) fn head(&self) -> Head {
+        self.tip.head()
+    }
+}
+
+/// Events of whole commands, and where they end.
+#[derive(Debug)]
+pub(crate) struct ControlGroup {
+    pub(crate) items: Vec<Item>,
+    pub(crate) checkpoint: ControlCheckpoint,
+}
+
+/// Checks lines, reads their events, and holds back a command until all of it is there: nobody ever acts on half of
+/// one.
+#[derive(Debug)]
+pub(crate) struct ControlReader {
+    chain: ChainId,
+    key: Option<MacKey>,
+    metrics: LogMetrics,
+    /// Where the last line leads to.
+    tip: ChainTip,
+    /// Where the last whole command ends.
+    whole: ControlCheckpoint,
+    /// Whether `whole` was given out.
+    given: bool,
+    ready: Vec<Item>,
+    /// The first parts of a command whose last part is still to come.
+    held_back: Vec<Item>,
+}
+
+impl ControlReader {
+    pub(crate) fn new(from: ControlCheckpoint, key: Option<MacKey>, metrics: LogMetrics) -> Self {
+        let (ready, held_back) = (Vec::new(), Vec::new());
+        Self { chain: ChainId::control(), key, metrics, tip: from.tip, whole: from, given: true, ready, held_back }
+    }
+
+    /// Forgets what was read and not taken: reading begins again after a checkpoint.
+    pub(crate) fn rewind(&mut self, to: ControlCheckpoint) {
+        *self = Self::new(to, self.key.take(), self.metrics.clone());
+    }
+
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// [`Damage`]: nothing may be folded from here on.
+    pub(crate) fn push(&mut self, entry: &Entry) -> Result<(), Damage> {
+        for line in &entry.lines {
+            self.push_line(line, entry.offset)?;
+        }
+        Ok(())
+    }
+
+    fn push_line(&mut self, line: &Line, offset: Offset) -> Result<(), Damage> {
+        let damage = |what| Damage { log: Log::Control, offset, what };
+        match self.tip.follow(Log::Control, &self.chain, line, self.key.as_ref()) {
+            Err(fault) => return Err(damage(Misplaced::Line(fault))),
+            Ok(Followed::Forged) => {
+                self.metrics.forged.inc();
+                let position = self.tip.end().position;
+                tracing::error!(log = "control", %position, %offset, "a forged line is skipped");
+            }
+            Ok(Followed::True(envelope)) => {
+                self.metrics.lines.inc();
+                let item = Item::read(&envelope);
+                if matches!(item, Item::Undecodable(_)) {
+                    self.metrics.undecodable.inc();
+                }
+                self.hold(item).map_err(damage)?;
+            }
+        }
+        if self.held_back.is_empty() {
+            self.whole = ControlCheckpoint { offset, last_line: line.hash(), tip: self.tip };
+            self.given = false;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, item: Item) -> Result<(), Misplaced> {
+        let (part, of) = item.part();
+        let expected = self.held_back.last().map_or((1, of), |last| (last.part().0 + 1, last.part().1));
+        if (part, of) != expected || part > of {
+            return Err(Misplaced::Part { part, of, expected: expected.0, expected_of: expected.1 });
+        }
+        self.held_back.push(item);
+        if part == of {
+            self.ready.append(&mut self.held_back);
+        }
+        Ok(())
+    }
+
+    /// The whole commands that were read since the last time; none when there are none, and no forged line either.
+    pub(crate) fn take(&mut self) -> Option<ControlGroup> {
+        if std::mem::replace(&mut self.given, true) {
+            return None;
+        }
+        Some(ControlGroup { items: std::mem::take(&mut self.ready), checkpoint: self.whole })
+    }
+}

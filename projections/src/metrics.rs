@@ -1,0 +1,91 @@
+//! What the followers count. The caller registers it, and reads it by scraping.
+
+use prometheus::core::Collector;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use tallygate_core::stream::Log;
+
+/// Counters and gauges of both followers, labelled by log.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    lines: IntCounterVec,
+    quarantined: IntCounterVec,
+    groups: IntCounterVec,
+    rows: IntCounterVec,
+    rebuilds: IntCounterVec,
+    offset: IntGaugeVec,
+    following: IntGaugeVec,
+}
+
+/// The handles of one log.
+#[derive(Debug, Clone)]
+pub(crate) struct LogMetrics {
+    pub(crate) lines: IntCounter,
+    pub(crate) forged: IntCounter,
+    pub(crate) undecodable: IntCounter,
+    pub(crate) groups: IntCounter,
+    pub(crate) rows: IntCounter,
+    pub(crate) rebuilds: IntCounter,
+    pub(crate) offset: IntGauge,
+    pub(crate) following: IntGauge,
+}
+
+impl Metrics {
+    /// Makes the metrics.
+    ///
+    /// # Errors
+    /// When a name or label breaks Prometheus's rules: a defect of this file.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let gauge = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["log"]);
+        Ok(Self {
+            lines: counter("tallygate_views_lines_total", "True lines that were folded into the views.", &["log"])?,
+            quarantined: counter(
+                "tallygate_views_quarantined_lines_total",
+                "Lines that were forged, or that this version cannot read.",
+                &["log", "reason"],
+            )?,
+            groups: counter("tallygate_views_groups_total", "Groups of events that were written at once.", &["log"])?,
+            rows: counter("tallygate_views_rows_total", "Rows that were written.", &["log"])?,
+            rebuilds: counter(
+                "tallygate_views_rebuilds_total",
+                "Views that could not be trusted and are made again from the log.",
+                &["log"],
+            )?,
+            offset: gauge("tallygate_views_offset", "The offset in the log that the views stand for.")?,
+            following: gauge("tallygate_views_following", "1 while the log is followed, 0 while it is not.")?,
+        })
+    }
+
+    /// Registers all of them.
+    ///
+    /// # Errors
+    /// When one of their names is registered already.
+    pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        let counters = [&self.lines, &self.quarantined, &self.groups, &self.rows, &self.rebuilds];
+        let gauges = [&self.offset, &self.following];
+        let counters = counters.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
+        let gauges = gauges.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
+        counters.chain(gauges).try_for_each(|metric| registry.register(metric))
+    }
+
+    /// Lines of a log that were forged or could not be read, so far.
+    #[must_use]
+    pub fn quarantined(&self, log: Log) -> u64 {
+        let of_log = self.of(log);
+        of_log.forged.get() + of_log.undecodable.get()
+    }
+
+    pub(crate) fn of(&self, log: Log) -> LogMetrics {
+        let log = log.name();
+        LogMetrics {
+            lines: self.lines.with_label_values(&[log]),
+            forged: self.quarantined.with_label_values(&[log, "forged"]),
+            undecodable: self.quarantined.with_label_values(&[log, "undecodable"]),
+            groups: self.groups.with_label_values(&[log]),
+            rows: self.rows.with_label_values(&[log]),
+            rebuilds: self.rebuilds.with_label_values(&[log]),
+            offset: self.offset.with_label_values(&[log]),
+            following: self.following.with_label_values(&[log]),
+        }
+    }
+}

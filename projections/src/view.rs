@@ -1,0 +1,13 @@
+//! The views of the control log, one a file: their rows, how rows are written and read again, and what can be asked.
+
+pub(crate) mod budgets;
+pub(crate) mod commands;
+pub(crate) mod credentials;
+pub(crate) mod grants;
+pub(crate) mod key_list;
+pub(crate) mod keys;
+pub(crate) mod light;
+pub(crate) mod quarantine;
+pub(crate) mod realms;
+pub(crate) mod registry;
+pub(crate) mod selections;

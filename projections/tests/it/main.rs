@@ -1,0 +1,15 @@
+//! The views as their users see them: real stores on disk, logs in memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "all of this is tests: a panic is a failed test"
+)]
+
+mod sample;
+mod gateway;
+
+mod following;
