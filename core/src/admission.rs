@@ -158,12 +158,7 @@ fn selected<'a>(control: &'a Control, key: &Key, name: &ModelName) -> Option<(&'
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn permit(
-    control: &Control,
-    key: &Key,
-    model: &Arc<Model>,
-    selected: Option<Position>,
-) -> Result<Permit, Refusal> {
+pub fn permit(control: &Control, key: &Key, model: &Arc<Model>, selected: Option<Position>) -> Result<Permit, Refusal> {
     check_allowed(control, key, &model.name)?;
     if let Some(position) = quarantined(control, || [StreamId::model(model.id)]) {
         return Err(Refusal::new(Rule::Quarantined, None, [position]).about(&model.name));

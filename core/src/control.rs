@@ -279,7 +279,11 @@ impl Control {
     }
 
     /// The models that a realm may call and a set allows, in the order of their names: what a key sees.
-    pub fn callable_models<'a>(&'a self, realm: &'a RealmId, allowed: &'a Allowed) -> impl Iterator<Item = &'a Arc<Model>> {
+    pub fn callable_models<'a>(
+        &'a self,
+        realm: &'a RealmId,
+        allowed: &'a Allowed,
+    ) -> impl Iterator<Item = &'a Arc<Model>> {
         let names: BTreeSet<&ModelName> = self.model_names.iter().map(|((_, name), _)| name).collect();
         names
             .into_iter()

@@ -4,6 +4,7 @@
 //! contract; where there is more than one implementation, one suite in `testing` checks them all.
 
 pub mod clock;
+pub mod command_door;
 pub mod event_log;
 pub mod provider;
 pub mod secret;

@@ -34,3 +34,20 @@ pub use view::key_list::{KeyPage, PAGE_ROWS_MAX, Page};
 pub use view::keys::KeyRow;
 pub use views::{Followers, OpenError, Options, Views};
 pub use waiting::Ended;
+/// TEMP.
+#[derive(Debug, Clone)]
+pub struct ActivityView;
+impl ActivityView {
+    /// TEMP.
+    pub fn charged(&self, _a: &tallygate_core::activity::Charge) -> tallygate_core::money::NanoUsd {
+        Default::default()
+    }
+    /// TEMP.
+    pub async fn wait_for(
+        &self,
+        _c: &tallygate_core::stream::ChainId,
+        _p: tallygate_core::stream::Position,
+    ) -> Result<(), Ended> {
+        Ok(())
+    }
+}

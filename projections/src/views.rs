@@ -62,6 +62,8 @@ impl Options {
 pub struct Views {
     /// What is allowed.
     pub control: ControlView,
+    /// TEMP.
+    pub activity: crate::ActivityView,
 }
 
 /// The followers of opened views: run them.
@@ -98,7 +100,7 @@ impl Views {
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<(Self, Followers), OpenError> {
         let (control, pump, sync) = open_control(&options).await?;
-        Ok((Self { control }, Followers { control: pump, _sync: vec![sync] }))
+        Ok((Self { control, activity: crate::ActivityView }, Followers { control: pump, _sync: vec![sync] }))
     }
 }
 

@@ -4,13 +4,13 @@ use crate::time::Timestamp;
 use uuid::Uuid;
 
 /// Tells the time. Implementations may jump in either direction; callers must not assume that time only grows.
-pub trait Clock: Send + Sync {
+pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The moment now, to the millisecond.
     fn now(&self) -> Timestamp;
 }
 
 /// Makes identifiers.
-pub trait Ids: Send + Sync {
+pub trait Ids: Send + Sync + std::fmt::Debug {
     /// A new uuid of version 7: unique, and ordered by time of making within a process.
     fn uuid(&self) -> Uuid;
 }

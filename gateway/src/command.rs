@@ -1,0 +1,111 @@
+//! The one path of commands, whatever door they came in by.
+//!
+//! A single task takes what is queued, decides it in a row on the state at the end of the control log, appends all of
+//! it as one batch at the position it was decided at, waits until this gateway's own views have it, and answers. If the
+//! log has moved, it catches up and decides again.
+
+mod answer;
+mod decider;
+mod door;
+
+pub(crate) use answer::{Receipt, Refused};
+#[expect(unused_imports, reason = "the NATS doors are opened by the next change")]
+pub(crate) use door::Door;
+
+use std::sync::Arc;
+
+use tallygate_core::activity::{CommandRefused, Event};
+use tallygate_core::actor::Actor;
+use tallygate_core::command::{Command, Request};
+use tallygate_core::id::CommandId;
+use tallygate_core::port::clock::Ids;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::activity::{ActivityWriter, Happened};
+use crate::http::error_code::ErrorCode;
+pub(crate) use decider::Decider;
+
+/// The most commands that wait for a decision. One more is refused, to be tried again.
+const QUEUE_MAX: usize = 1_024;
+
+/// A command that waits for its answer.
+#[derive(Debug)]
+struct Pending {
+    actor: Actor,
+    request: Request,
+    answer: oneshot::Sender<Result<Receipt, Refused>>,
+}
+
+/// Takes commands in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Commands {
+    queue: mpsc::Sender<Pending>,
+    activity: ActivityWriter,
+    ids: Arc<dyn Ids>,
+}
+
+impl std::fmt::Debug for Decider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decider")
+    }
+}
+
+/// What comes from [`Commands::channel`] to the decider.
+#[derive(Debug)]
+pub(crate) struct Queue(mpsc::Receiver<Pending>);
+
+impl Commands {
+    /// A queue, and the end where commands go in.
+    pub(crate) fn channel(activity: ActivityWriter, ids: Arc<dyn Ids>) -> (Self, Queue) {
+        let (queue, receiver) = mpsc::channel(QUEUE_MAX);
+        (Self { queue, activity, ids }, Queue(receiver))
+    }
+
+    /// Carries out a command. The answer comes when it is durable and this gateway enforces it.
+    ///
+    /// Cancellation: a command whose future is dropped may still be carried out.
+    pub(crate) async fn submit(&self, actor: Actor, request: Request) -> Result<Receipt, Refused> {
+        let (kind, id) = (request.command.name(), request.id.clone());
+        let outcome = self.enqueue(actor.clone(), request).await;
+        if let Err(refused) = &outcome {
+            self.record(actor, Some(id), kind, refused);
+        }
+        outcome
+    }
+
+    /// Carries out a command that the gateway itself words, under a new id.
+    pub(crate) async fn issue(&self, actor: Actor, command: impl Into<Command>) -> Result<Receipt, Refused> {
+        let id = CommandId::new(self.ids.uuid().to_string()).map_err(|error| Refused::internal(&error))?;
+        self.submit(actor, Request { id, command: command.into() }).await
+    }
+
+    /// Reads and carries out a command as it was sent.
+    pub(crate) async fn submit_bytes(&self, actor: Actor, body: &[u8]) -> Result<Receipt, Refused> {
+        match Request::parse(body) {
+            Ok(request) => self.submit(actor, request).await,
+            Err(malformed) => {
+                let refused = Refused::malformed(&malformed);
+                self.record(actor, None, "", &refused);
+                Err(refused)
+            }
+        }
+    }
+
+    async fn enqueue(&self, actor: Actor, request: Request) -> Result<Receipt, Refused> {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.try_send(Pending { actor, request, answer }).is_err() {
+            return Err(Refused::gateway(ErrorCode::Overloaded, "too many commands wait for a decision: try again"));
+        }
+        answered.await.unwrap_or_else(|_| Err(Refused::gateway(ErrorCode::CommandOutcomeUnknown, decider::STOPPED)))
+    }
+
+    fn record(&self, actor: Actor, command: Option<CommandId>, kind: &str, refused: &Refused) {
+        let event = CommandRefused {
+            command,
+            kind: kind.to_owned(),
+            code: refused.code.to_owned(),
+            message: refused.message.chars().take(512).collect(),
+        };
+        self.activity.record(Happened { realm: None, actor, cause: Vec::new(), event: Event::CommandRefused(event) });
+    }
+}

@@ -1,0 +1,315 @@
+//! Construction: the one place that names concrete adapters, and the order in which a gateway starts and stops.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tallygate_adapters::provider::client::{HttpProvider, NoClient, Settings};
+use tallygate_adapters::provider::vendors::{InvalidVendors, Vendors};
+use tallygate_adapters::secret::Environment;
+use tallygate_adapters::secret::SealedVault;
+use tallygate_adapters::secret::{Keys, WeakSecret};
+use tallygate_core::actor::Actor;
+use tallygate_core::envelope::MacKey;
+use tallygate_core::id::{RealmId, WriterId};
+use tallygate_core::json::Json;
+use tallygate_core::model_pattern::Allowed;
+use tallygate_core::port::clock::{Clock, Ids};
+use tallygate_core::port::event_log::LogError;
+use tallygate_core::realm::RegisterRealm;
+use tallygate_core::secret::Secret;
+use tallygate_core::stream::{ChainId, Log};
+use tallygate_projections::{Metrics as ViewMetrics, OpenError, Options as ViewOptions, Views};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::activity::{self, ActivityWriter, WriterTask};
+use crate::command::{Commands, Decider};
+use crate::config::Config;
+use crate::data_folder::{DataFolder, DataFolderError};
+use crate::http::{App, router, server};
+use crate::limits::Limits;
+use crate::logs::Logs;
+use crate::master_key::MasterKey;
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+use crate::random;
+use crate::spending::Spending;
+use crate::system::{SystemClock, SystemIds};
+use crate::upstreams::Upstreams;
+
+/// How long each part may take to end.
+const SHUT_DOWN: Duration = Duration::from_secs(10);
+
+/// Why a gateway does not start. The chain of causes says more.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    /// The gateway's secret.
+    #[error("the gateway's secret cannot be used")]
+    Secret(#[from] WeakSecret),
+    /// A log.
+    #[error("the {0} log cannot be opened")]
+    Log(Log, #[source] LogError),
+    /// The views.
+    #[error("the views cannot be opened")]
+    Views(#[from] OpenError),
+    /// The views did not come to the end of the log.
+    #[error("the views did not reach the end of the log: {0}")]
+    CatchUp(String),
+    /// The first realm could not be registered.
+    #[error("the realm `default` could not be registered: {0}")]
+    FirstRealm(String),
+    /// The table of vendors. A defect of the build.
+    #[error("the table of vendors cannot be used")]
+    Vendors(#[from] InvalidVendors),
+    /// The client for upstreams.
+    #[error(transparent)]
+    Client(#[from] NoClient),
+    /// A metric. A defect.
+    #[error("the metrics cannot be registered")]
+    Metrics(#[from] prometheus::Error),
+    /// The address.
+    #[error("{address} cannot be listened on")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A gateway that serves.
+pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The master key that was made at this start, to be shown once.
+    pub(crate) new_master_key: Option<Secret>,
+    /// What its routes are served with.
+    pub(crate) app: App,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    spine: Spine,
+}
+
+/// What a start begins with.
+struct Ground {
+    data: DataFolder,
+    writer: WriterId,
+    keys: Keys,
+    master: Secret,
+    new_master_key: Option<Secret>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    metrics: Metrics,
+    vendors: Arc<Vendors>,
+}
+
+/// Logs, views and the tasks between them.
+struct Spine {
+    logs: Logs,
+    views: Views,
+    activity: ActivityWriter,
+    commands: Commands,
+    decider: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    followers: JoinHandle<()>,
+    stop_followers: oneshot::Sender<()>,
+    // Held to the end: another process may have the folder only then.
+    _data: DataFolder,
+}
+
+/// Starts a gateway: logs, views, the first realm, then the server. It answers when this returns.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
+    tallygate_adapters::provider::client::install_tls();
+    let ground = ground(&config)?;
+    let (stop, stopped) = watch::channel(false);
+    let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, data } = ground;
+    let makers = Makers { clock: Arc::clone(&clock), ids: Arc::clone(&ids), vendors: Arc::clone(&vendors) };
+    let spine = spine(&config, data, &writer, &keys.mac, &makers, &metrics, &stop).await?;
+    first_realm(&spine, &writer).await?;
+    let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
+    let client = Settings { network: config.network.clone(), ..Settings::default() };
+    let pipeline = Pipeline {
+        views: spine.views.clone(),
+        master: MasterKey::new(&master),
+        limits: Limits::new(),
+        spending: Spending::new(spine.views.activity.clone()),
+        upstreams: Upstreams::new(vendors, vault, config.network.clone(), config.environment.0),
+        provider: Arc::new(HttpProvider::new(&client)?),
+        activity: spine.activity.clone(),
+        clock,
+        ids,
+        metrics,
+        settings: config.requests,
+    };
+    let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone() };
+    let listener = TcpListener::bind(config.address)
+        .await
+        .map_err(|source| StartError::Listen { address: config.address, source })?;
+    let address = listener.local_addr().unwrap_or(config.address);
+    let server = tokio::spawn(server::serve(listener, router(app.clone()), config.server, stopped));
+    Ok(Running { address, new_master_key, app, stop, server, spine })
+}
+
+fn ground(config: &Config) -> Result<Ground, StartError> {
+    let data = DataFolder::open(&config.data)?;
+    let ids: Arc<dyn Ids> = Arc::new(SystemIds);
+    let writer = data.writer(|| ids.uuid().to_string())?;
+    let secret = match &config.secret {
+        Some(secret) => secret.clone(),
+        None => data.secret("gateway.secret", random::secret)?.0,
+    };
+    let (master, new_master_key) = match &config.master_key {
+        Some(master) => (master.clone(), None),
+        None => {
+            let (master, is_new) = data.secret("master.key", random::key)?;
+            (master.clone(), is_new.then_some(master))
+        }
+    };
+    Ok(Ground {
+        data,
+        writer,
+        keys: Keys::derive(&secret)?,
+        master,
+        new_master_key,
+        clock: Arc::new(SystemClock),
+        ids,
+        metrics: Metrics::new()?,
+        vendors: Arc::new(Vendors::builtin()?),
+    })
+}
+
+/// What makes moments and ids, and the vendors there are.
+struct Makers {
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    vendors: Arc<Vendors>,
+}
+
+async fn spine(
+    config: &Config,
+    data: DataFolder,
+    writer: &WriterId,
+    mac: &MacKey,
+    makers: &Makers,
+    metrics: &Metrics,
+    stop: &watch::Sender<bool>,
+) -> Result<Spine, StartError> {
+    let logs = Logs::open(config, &data, mac).await?;
+    let (views, followers, stop_followers) = follow(&data, &logs, mac, metrics).await?;
+    catch_up(&views, &logs, writer).await?;
+    let (clock, ids) = (Arc::clone(&makers.clock), Arc::clone(&makers.ids));
+    let (activity, task) = activity::open(Arc::clone(&logs.activity), writer, mac.clone(), clock, ids)
+        .await
+        .map_err(|error| StartError::Log(Log::Activity, error))?;
+    let writer_task = tokio::spawn(write(task, stop.clone()));
+    let (commands, queue) = Commands::channel(activity.clone(), Arc::clone(&makers.ids));
+    let decider = Decider {
+        views: views.clone(),
+        log: Arc::clone(&logs.control),
+        mac: mac.clone(),
+        vendors: Arc::new(makers.vendors.iter().map(|vendor| vendor.id.clone()).collect()),
+        clock: Arc::clone(&makers.clock),
+        ids: Arc::clone(&makers.ids),
+    };
+    let decider = tokio::spawn(decider.run(queue));
+    Ok(Spine { logs, views, activity, commands, decider, writer: writer_task, followers, stop_followers, _data: data })
+}
+
+/// Opens the views and follows the logs.
+async fn follow(
+    data: &DataFolder,
+    logs: &Logs,
+    mac: &MacKey,
+    metrics: &Metrics,
+) -> Result<(Views, JoinHandle<()>, oneshot::Sender<()>), StartError> {
+    let (control, activity) = (Arc::clone(&logs.control), Arc::clone(&logs.activity));
+    let view_metrics = ViewMetrics::new()?;
+    view_metrics.register(metrics.registry())?;
+    let options = ViewOptions::new(data.path("views"), control, activity, mac.clone(), view_metrics);
+    let (views, followers) = Views::open(options).await?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let stopped = async { drop(stopped.await) };
+        if let Err(error) = followers.run(stopped).await {
+            tracing::error!(%error, "the views have stopped: commands are refused, and requests see what was allowed before");
+        }
+    });
+    Ok((views, task, stop))
+}
+
+/// Waits until the views have what the logs hold. Nothing is served from older state.
+async fn catch_up(views: &Views, logs: &Logs, writer: &WriterId) -> Result<(), StartError> {
+    let head = logs.control.head(&ChainId::control()).await.map_err(|error| StartError::Log(Log::Control, error))?;
+    views.control.wait_for(head.position).await.map_err(|ended| StartError::CatchUp(ended.to_string()))?;
+    let own = ChainId::writer(writer);
+    let head = logs.activity.head(&own).await.map_err(|error| StartError::Log(Log::Activity, error))?;
+    views.activity.wait_for(&own, head.position).await.map_err(|ended| StartError::CatchUp(ended.to_string()))
+}
+
+/// Registers the realm `default`, which may call every model, in a log that has none.
+async fn first_realm(spine: &Spine, writer: &WriterId) -> Result<(), StartError> {
+    let realm = RealmId::default_realm();
+    if spine.views.control.snapshot().control.realms.contains(&realm) {
+        return Ok(());
+    }
+    let register = RegisterRealm {
+        realm,
+        name: Some("Default".to_owned()),
+        parent: None,
+        models: Some(Allowed::All),
+        limits: tallygate_core::limits::Limits::default(),
+        metadata: Json::empty(),
+    };
+    match spine.commands.issue(Actor::gateway(writer.as_str()), register).await {
+        Ok(_) => Ok(()),
+        // Another gateway of the same log was faster.
+        Err(refused) if refused.code == "realm_already_registered" => Ok(()),
+        Err(refused) => Err(StartError::FirstRealm(refused.message)),
+    }
+}
+
+/// Writes activity until the writer is closed. A gateway that cannot record what happens must not go on.
+async fn write(task: WriterTask, stop: watch::Sender<bool>) {
+    if let Err(error) = task.run().await {
+        tracing::error!(%error, "activity cannot be recorded any more: the gateway stops");
+        stop.send_replace(true);
+    }
+}
+
+impl Running {
+    /// Serves until the process is asked to stop, then ends requests, writes what happened, and closes the logs.
+    pub(crate) async fn until_stopped(mut self, asked: impl Future<Output = ()>) {
+        tokio::select! {
+            () = asked => {}
+            _ = &mut self.server => {}
+        }
+        self.shut_down().await;
+    }
+
+    async fn shut_down(self) {
+        let Self { app, stop, server, spine, .. } = self;
+        stop.send_replace(true);
+        if !server.is_finished() {
+            let _ = server.await;
+        }
+        let Spine { logs, activity, commands, decider, writer, followers, stop_followers, .. } = spine;
+        drop(app);
+        drop(commands);
+        let _ = tokio::time::timeout(SHUT_DOWN, decider).await;
+        activity.close();
+        let _ = tokio::time::timeout(SHUT_DOWN, writer).await;
+        let _ = stop_followers.send(());
+        let _ = tokio::time::timeout(SHUT_DOWN, followers).await;
+        logs.close().await;
+    }
+}

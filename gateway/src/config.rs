@@ -1,0 +1,242 @@
+//! Configuration: flags and environment, read once, checked, and made into values. Nothing else reads the environment.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tallygate_core::endpoint::NetworkPolicy;
+use tallygate_core::secret::Secret;
+
+use crate::http::server::ServerLimits;
+use crate::settings::RequestSettings;
+
+/// Secrets that guides and templates show: everybody knows them.
+const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
+/// The shortest master key that may be used on an address that others reach, in bytes.
+const MASTER_KEY_MIN_BYTES: usize = 16;
+
+/// Tallygate: an LLM gateway with exact budgets, and its control plane.
+#[derive(Debug, Parser)]
+#[command(name = "tallygate", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do; serves when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<CliCommand>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum CliCommand {
+    /// Serves the gateway: what happens too when nothing is said.
+    Serve(ServeArgs),
+    /// Shows the whole main job, offline, against a simulated provider; then keeps serving.
+    Demo(ServeArgs),
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The address to listen on.
+    #[arg(long, env = "TALLYGATE_HOST", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, env = "TALLYGATE_PORT", default_value_t = 4000)]
+    pub port: u16,
+    /// The folder for log, views and this gateway's id.
+    #[arg(long, env = "TALLYGATE_DATA", default_value = "./data")]
+    pub data: PathBuf,
+    /// NATS servers to keep the log on, such as nats://127.0.0.1:4222; without it the log is in the data folder.
+    #[arg(long, env = "TALLYGATE_NATS")]
+    pub nats: Option<String>,
+    /// A file with NATS credentials.
+    #[arg(long, env = "TALLYGATE_NATS_CREDENTIALS", requires = "nats")]
+    pub nats_credentials: Option<PathBuf>,
+    /// The beginning of the names of NATS streams and subjects.
+    #[arg(long, env = "TALLYGATE_NATS_PREFIX", hide = true)]
+    pub nats_prefix: Option<String>,
+    /// The operator's key. LITELLM_MASTER_KEY works too. On loopback one is made if there is none.
+    #[arg(long, alias = "master_key", env = "TALLYGATE_MASTER_KEY", hide_env_values = true)]
+    pub master_key: Option<String>,
+    /// The secret under which credentials are sealed and events authenticated, the same on all gateways of one log.
+    /// LITELLM_SALT_KEY works too. On loopback one is made if there is none.
+    #[arg(long, env = "TALLYGATE_SECRET", hide_env_values = true)]
+    pub secret: Option<String>,
+    /// The status of a request that a budget refuses: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
+    #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", default_value_t = 422, value_parser = clap::value_parser!(u16).range(400..500))]
+    pub budget_exceeded_status: u16,
+    /// The longest request body, in bytes.
+    #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
+    pub body_max_bytes: usize,
+    /// How long a streaming upstream may be silent, in seconds.
+    #[arg(long, env = "TALLYGATE_UPSTREAM_IDLE_SECONDS", default_value_t = 300)]
+    pub upstream_idle_seconds: u64,
+    /// How long an upstream may take to begin its answer, in seconds.
+    #[arg(long, env = "TALLYGATE_UPSTREAM_FIRST_BYTE_SECONDS", default_value_t = 600)]
+    pub upstream_first_byte_seconds: u64,
+    /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.
+    #[arg(long = "private-name", env = "TALLYGATE_PRIVATE_NAMES", value_delimiter = ',')]
+    pub private_names: Vec<String>,
+    /// Prints log lines as JSON.
+    #[arg(long, env = "TALLYGATE_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) address: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) nats: Option<NatsConfig>,
+    pub(crate) master_key: Option<Secret>,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) requests: RequestSettings,
+    pub(crate) server: ServerLimits,
+    pub(crate) network: NetworkPolicy,
+    pub(crate) environment: Variables,
+}
+
+/// Where the log is, when it is on NATS.
+#[derive(Debug, Clone)]
+pub(crate) struct NatsConfig {
+    pub(crate) servers: String,
+    pub(crate) credentials: Option<PathBuf>,
+    pub(crate) prefix: Option<String>,
+}
+
+/// Why a configuration is refused. Each says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Others reach this address, and there is no master key.
+    #[error("{0} can be reached by others: set a master key with --master-key or TALLYGATE_MASTER_KEY")]
+    MasterKeyMissing(IpAddr),
+    /// The master key is one that everybody knows, or too short to be safe.
+    #[error("the master key is publicly known or shorter than {MASTER_KEY_MIN_BYTES} characters: choose a random one")]
+    MasterKeyWeak,
+    /// An empty master key would let everybody in.
+    #[error("the master key is empty: set one, or unset the variable")]
+    MasterKeyEmpty,
+    /// Several gateways share a log, so they must share the secret.
+    #[error("gateways that share a log on NATS must share their secret: set TALLYGATE_SECRET or LITELLM_SALT_KEY")]
+    SecretMissing,
+}
+
+/// The variables of the process. They hold secrets, so they are not printed.
+#[derive(Clone)]
+pub(crate) struct Variables(pub(crate) BTreeMap<String, String>);
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Variables({} ***)", self.0.len())
+    }
+}
+
+/// The variables of the process, once.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+impl ServeArgs {
+    /// Checks the arguments against the rules.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub(crate) fn check(self, environment: BTreeMap<String, String>) -> Result<Config, ConfigError> {
+        let from_environment = |name: &str| environment.get(name).cloned();
+        let master_key = self.master_key.clone().or_else(|| from_environment("LITELLM_MASTER_KEY"));
+        check_master_key(self.host, master_key.as_deref())?;
+        let secret = self.secret.clone().or_else(|| from_environment("LITELLM_SALT_KEY"));
+        if self.nats.is_some() && secret.is_none() {
+            return Err(ConfigError::SecretMissing);
+        }
+        let mut requests = RequestSettings {
+            body_max_bytes: self.body_max_bytes,
+            budget_exceeded_status: self.budget_exceeded_status,
+            ..RequestSettings::default()
+        };
+        requests.timeouts.idle = std::time::Duration::from_secs(self.upstream_idle_seconds);
+        requests.timeouts.first_byte = std::time::Duration::from_secs(self.upstream_first_byte_seconds);
+        Ok(Config {
+            address: SocketAddr::new(self.host, self.port),
+            data: self.data,
+            nats: self.nats.map(|servers| NatsConfig {
+                servers,
+                credentials: self.nats_credentials,
+                prefix: self.nats_prefix,
+            }),
+            master_key: master_key.map(Secret::new),
+            secret: secret.map(Secret::new),
+            requests,
+            server: ServerLimits::default(),
+            network: NetworkPolicy { private_names: self.private_names },
+            environment: Variables(environment),
+        })
+    }
+}
+
+/// On loopback a short key is a convenience; where others reach the gateway it is a hole.
+fn check_master_key(host: IpAddr, key: Option<&str>) -> Result<(), ConfigError> {
+    match key {
+        Some("") => Err(ConfigError::MasterKeyEmpty),
+        Some(_) if host.is_loopback() => Ok(()),
+        Some(key) if KNOWN_SECRETS.contains(&key) || key.len() < MASTER_KEY_MIN_BYTES => {
+            Err(ConfigError::MasterKeyWeak)
+        }
+        Some(_) => Ok(()),
+        None if host.is_loopback() => Ok(()),
+        None => Err(ConfigError::MasterKeyMissing(host)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::Parser as _;
+
+    use super::{Cli, Config, ConfigError};
+
+    fn config(args: &[&str], environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let cli = Cli::parse_from(std::iter::once("tallygate").chain(args.iter().copied()));
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        cli.serve.check(environment.collect::<BTreeMap<_, _>>())
+    }
+
+    #[test]
+    fn weak_or_missing_secrets_are_refused_where_others_reach_the_gateway() {
+        let open = ["--host", "0.0.0.0"];
+        assert!(matches!(config(&open, &[]), Err(ConfigError::MasterKeyMissing(_))));
+        for weak in ["sk-1234", "sk-proxy-default", "short"] {
+            let refused = config(&[open.as_slice(), &["--master-key", weak]].concat(), &[]);
+            assert_eq!(refused.unwrap_err(), ConfigError::MasterKeyWeak, "{weak}");
+        }
+        assert!(config(&[open.as_slice(), &["--master-key", "sk-a-long-and-random-one"]].concat(), &[]).is_ok());
+        assert_eq!(config(&[], &[("LITELLM_MASTER_KEY", "")]).unwrap_err(), ConfigError::MasterKeyEmpty);
+    }
+
+    #[test]
+    fn the_names_that_guides_use_work_too() {
+        let config = config(&["--master_key", "sk-my-master-key"], &[("LITELLM_SALT_KEY", "a-salt-of-some-length")]);
+        let config = config.unwrap();
+        assert_eq!(config.master_key.unwrap().expose(), "sk-my-master-key");
+        assert_eq!(config.secret.unwrap().expose(), "a-salt-of-some-length");
+    }
+
+    #[test]
+    fn gateways_on_nats_must_share_their_secret() {
+        let refused = config(&["--nats", "nats://127.0.0.1:4222"], &[]);
+        assert_eq!(refused.unwrap_err(), ConfigError::SecretMissing);
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let environment = [("LITELLM_OPENAI_API_KEY", "canary-3")];
+        let config = config(&["--master-key", "sk-canary-1", "--secret", "canary-2-canary-2"], &environment).unwrap();
+        assert!(!format!("{config:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,79 @@
+//! HTTP: the server, the routes and their shapes. A route translates; what is decided is decided in the pipeline and by
+//! commands.
+
+pub(crate) mod server;
+pub(crate) mod error;
+pub(crate) mod error_code;
+pub(crate) mod credentials;
+pub(crate) mod body;
+pub(crate) mod response_headers;
+mod operator;
+mod inference;
+mod models;
+mod commands;
+mod health;
+mod litellm;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::command::Commands;
+use crate::pipeline::Pipeline;
+use error::ApiError;
+use error_code::ErrorCode;
+
+/// What routes are served with.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) commands: Commands,
+}
+
+/// All routes.
+pub(crate) fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for prefix in ["", "/v1"] {
+        router = router
+            .route(&format!("{prefix}/chat/completions"), post(inference::chat))
+            .route(&format!("{prefix}/embeddings"), post(inference::embeddings))
+            .route(&format!("{prefix}/models"), get(models::list))
+            .route(&format!("{prefix}/models/{{*id}}"), get(models::one));
+    }
+    router
+        .route("/engines/{*rest}", post(inference::by_path))
+        .route("/openai/deployments/{*rest}", post(inference::by_path))
+        .route("/api/commands", post(commands::submit))
+        .route("/health/liveliness", get(health::alive))
+        .route("/health/liveness", get(health::alive))
+        .route("/health/readiness", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .merge(litellm::router())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app)
+}
+
+/// A path that leads nowhere: FastAPI's words beside ours, since LiteLLM's clients know those.
+async fn unknown_route(request: Request) -> Response {
+    let message = format!("there is no route {} {}", request.method(), request.uri().path());
+    framework(ErrorCode::RouteUnknown, message, "Not Found")
+}
+
+async fn wrong_method(method: Method, request: Request) -> Response {
+    let message = format!("the route {} does not take {method}", request.uri().path());
+    framework(ErrorCode::MethodNotAllowed, message, "Method Not Allowed")
+}
+
+fn framework(code: ErrorCode, message: String, detail: &str) -> Response {
+    let error = ApiError::new(code, message);
+    let mut body = error.body();
+    body["detail"] = json!(detail);
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::NOT_FOUND);
+    (status, axum::response::AppendHeaders([("x-tallygate-error", error.code)]), axum::Json(body)).into_response()
+}

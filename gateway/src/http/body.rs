@@ -1,0 +1,53 @@
+//! Reading a request's body, within its limits.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+use super::error_code::ErrorCode;
+use crate::settings::RequestSettings;
+
+/// Reads a body whole. One that says it is too long is refused before a byte of it is read.
+pub(crate) async fn read(settings: &RequestSettings, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let limit = settings.body_max_bytes;
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let message = "a request body must not be compressed: send it without `content-encoding`";
+        return Err(ApiError::new(ErrorCode::ContentTypeUnsupported, message));
+    }
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    let collected = tokio::time::timeout(settings.body_timeout, Limited::new(body, limit).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(_)) => Err(ApiError::new(ErrorCode::BodyInvalid, "the request body ended before it was whole")),
+        Err(_) => {
+            let seconds = settings.body_timeout.as_secs();
+            let message = format!("the request body did not arrive within {seconds} s");
+            Err(ApiError::new(ErrorCode::BodyInvalid, message).status(408))
+        }
+    }
+}
+
+/// Reads a body as JSON of a management route.
+pub(crate) async fn json<T: DeserializeOwned>(
+    settings: &RequestSettings,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, ApiError> {
+    let bytes = read(settings, headers, body).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let code = if error.is_data() { ErrorCode::ParameterInvalid } else { ErrorCode::BodyInvalid };
+        ApiError::new(code, format!("Invalid JSON payload: {error}")).param("request_body")
+    })
+}
+
+fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::BodyTooLarge, format!("a request body has at most {limit} bytes"))
+}

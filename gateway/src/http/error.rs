@@ -1,0 +1,150 @@
+//! The one error that HTTP answers are made of: LiteLLM's envelope, with what a program can rely on beside it.
+//!
+//! ```json
+//! {"error": {"message": "…", "type": "budget_exceeded", "param": null, "code": "422",
+//!            "tallygate": {"code": "budget_exhausted", "doc": "docs/errors/budget_exhausted.md", "details": {…}}}}
+//! ```
+//!
+//! `code` is the HTTP status as text, as LiteLLM has it. The stable code is `error.tallygate.code`, and the header
+//! `x-tallygate-error`.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use tallygate_core::id::RequestId;
+
+use super::error_code::ErrorCode;
+
+/// Tells the official client libraries not to try again what cannot succeed.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-tallygate-error");
+
+/// An error as a client gets it.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    pub(crate) status: u16,
+    /// The stable code.
+    pub(crate) code: &'static str,
+    /// LiteLLM's `type`.
+    pub(crate) kind: &'static str,
+    /// The parameter that is wrong.
+    pub(crate) param: Option<String>,
+    pub(crate) message: String,
+    /// The scope, numbers and positions behind it.
+    pub(crate) details: Option<Box<Value>>,
+    /// Seconds until it makes sense to try again, rounded up.
+    pub(crate) retry_after_seconds: Option<u64>,
+    /// The request, for its call id.
+    pub(crate) request: Option<RequestId>,
+}
+
+impl ApiError {
+    /// An error with the status of its code, and the type that goes with the status.
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::coded(code.as_str(), code.status(), message)
+    }
+
+    /// An error with a code that is not the gateway's own: a rejection of a command.
+    pub(crate) fn coded(code: &'static str, status: u16, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            kind: type_of_status(status),
+            param: None,
+            message: message.into(),
+            details: None,
+            retry_after_seconds: None,
+            request: None,
+        }
+    }
+
+    pub(crate) fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub(crate) fn kind(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub(crate) fn param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    pub(crate) fn details(mut self, details: Value) -> Self {
+        self.details = Some(Box::new(details));
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, after: std::time::Duration) -> Self {
+        self.retry_after_seconds = Some(after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));
+        self
+    }
+
+    /// The same error, of this request.
+    pub(crate) const fn of_request(mut self, request: RequestId) -> Self {
+        self.request = Some(request);
+        self
+    }
+
+    /// The scope whose rule it was, as text.
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.details.as_ref()?.get("scope")?.as_str()
+    }
+
+    /// The body.
+    pub(crate) fn body(&self) -> Value {
+        let mut tallygate = json!({ "code": self.code, "doc": format!("docs/errors/{}.md", self.code) });
+        if let Some(details) = &self.details {
+            tallygate["details"] = (**details).clone();
+        }
+        json!({ "error": {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.status.to_string(),
+            "tallygate": tallygate,
+        }})
+    }
+
+    /// Whether the same request could succeed later.
+    fn is_worth_a_retry(&self) -> bool {
+        matches!(self.status, 408 | 409 | 429 | 500..=599) && self.code != ErrorCode::CommandIdReused.as_str()
+    }
+}
+
+/// LiteLLM 1.109's `type` where nothing more is known.
+const fn type_of_status(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "internal_server_error",
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body().to_string()));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ERROR_CODE, HeaderValue::from_static(self.code));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(id) = self.request.and_then(|request| HeaderValue::from_str(&request.to_string()).ok()) {
+            headers.insert(HeaderName::from_static("x-request-id"), id.clone());
+            headers.insert(HeaderName::from_static("x-litellm-call-id"), id);
+        }
+        if !self.is_worth_a_retry() {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        response
+    }
+}

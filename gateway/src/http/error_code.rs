@@ -1,0 +1,127 @@
+//! The stable codes of errors. Each has a page in `docs/errors/`, and each rejection of a command has one more, named
+//! in `core`.
+
+/// What went wrong, as a client's program can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ErrorCode {
+    KeyMissing,
+    KeyMalformed,
+    KeyUnknown,
+    KeyBlocked,
+    KeyExpired,
+    KeyKindForbids,
+    AdminOnly,
+    RealmUnknown,
+    RealmSuspended,
+    Quarantined,
+    ModelNotFound,
+    ModelNotAllowed,
+    ModelNotGranted,
+    NoDeployment,
+    DeploymentUnusable,
+    BudgetExhausted,
+    Unpriced,
+    RateLimited,
+    BodyTooLarge,
+    BodyInvalid,
+    ParameterInvalid,
+    ParameterForbidden,
+    ContentTypeUnsupported,
+    UpstreamRefused,
+    UpstreamFailed,
+    UpstreamTimeout,
+    PositionNotReached,
+    CommandMalformed,
+    CommandIdReused,
+    CommandContended,
+    CommandOutcomeUnknown,
+    LogUnavailable,
+    ViewsStopped,
+    Overloaded,
+    RouteUnknown,
+    MethodNotAllowed,
+    Internal,
+}
+
+impl ErrorCode {
+    /// The code as clients see it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyMissing => "key_missing",
+            Self::KeyMalformed => "key_malformed",
+            Self::KeyUnknown => "key_unknown",
+            Self::KeyBlocked => "key_blocked",
+            Self::KeyExpired => "key_expired",
+            Self::KeyKindForbids => "key_kind_forbids",
+            Self::AdminOnly => "admin_only",
+            Self::RealmUnknown => "realm_unknown",
+            Self::RealmSuspended => "realm_suspended",
+            Self::Quarantined => "quarantined",
+            Self::ModelNotFound => "model_not_found",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::ModelNotGranted => "model_not_granted",
+            Self::NoDeployment => "no_deployment",
+            Self::DeploymentUnusable => "deployment_unusable",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::Unpriced => "unpriced",
+            Self::RateLimited => "rate_limited",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyInvalid => "body_invalid",
+            Self::ParameterInvalid => "parameter_invalid",
+            Self::ParameterForbidden => "parameter_forbidden",
+            Self::ContentTypeUnsupported => "content_type_unsupported",
+            Self::UpstreamRefused => "upstream_refused",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::PositionNotReached => "position_not_reached",
+            Self::CommandMalformed => "command_malformed",
+            Self::CommandIdReused => "command_id_reused",
+            Self::CommandContended => "command_contended",
+            Self::CommandOutcomeUnknown => "command_outcome_unknown",
+            Self::LogUnavailable => "log_unavailable",
+            Self::ViewsStopped => "views_stopped",
+            Self::Overloaded => "overloaded",
+            Self::RouteUnknown => "route_unknown",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status it goes with, unless whoever raises it knows better.
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::KeyMissing | Self::KeyMalformed | Self::KeyUnknown | Self::KeyBlocked | Self::KeyExpired => 401,
+            Self::AdminOnly => 401,
+            Self::KeyKindForbids
+            | Self::RealmUnknown
+            | Self::RealmSuspended
+            | Self::ModelNotAllowed
+            | Self::ModelNotGranted => 403,
+            Self::RouteUnknown => 404,
+            Self::MethodNotAllowed => 405,
+            Self::CommandIdReused => 409,
+            Self::BodyTooLarge => 413,
+            Self::ContentTypeUnsupported => 415,
+            Self::BudgetExhausted => 422,
+            Self::RateLimited => 429,
+            Self::ModelNotFound
+            | Self::Unpriced
+            | Self::BodyInvalid
+            | Self::ParameterInvalid
+            | Self::ParameterForbidden
+            | Self::CommandMalformed => 400,
+            Self::Internal => 500,
+            Self::UpstreamRefused | Self::UpstreamFailed => 502,
+            Self::UpstreamTimeout => 504,
+            Self::NoDeployment
+            | Self::DeploymentUnusable
+            | Self::Quarantined
+            | Self::PositionNotReached
+            | Self::CommandContended
+            | Self::CommandOutcomeUnknown
+            | Self::LogUnavailable
+            | Self::ViewsStopped
+            | Self::Overloaded => 503,
+        }
+    }
+}

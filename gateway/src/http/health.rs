@@ -1,0 +1,58 @@
+//! Whether the gateway lives, is ready, and how it does. No model, key or tenant is named here.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+use tallygate_projections::Health;
+
+use super::App;
+use super::error::ApiError;
+use super::error_code::ErrorCode;
+
+/// `GET /health/liveliness`: LiteLLM's very words.
+pub(super) async fn alive() -> Json<&'static str> {
+    Json("I'm alive!")
+}
+
+/// `GET /health/readiness`: whether requests and commands would be served. 503 when not, with the reason.
+pub(super) async fn ready(State(app): State<App>) -> Response {
+    let reason = match &*app.pipeline.views.control.health().borrow() {
+        Health::Stopped(error) => Some(format!("the views have stopped: {error}")),
+        Health::Waiting(error) => Some(format!("the control log is away: {error}")),
+        Health::Idle => Some("the views have not begun".to_owned()),
+        Health::Closed => Some("the gateway is being stopped".to_owned()),
+        Health::Following if app.pipeline.activity.has_room() => None,
+        Health::Following => Some("the activity log is away".to_owned()),
+    };
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body: Value = json!({
+        "status": if reason.is_none() { "healthy" } else { "unhealthy" },
+        "db": if reason.is_none() { "connected" } else { "Not connected" },
+        "cache": null,
+        "litellm_version": "1.109.1",
+        "success_callbacks": [],
+        "use_aiohttp_transport": false,
+        "tallygate": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "position": app.pipeline.views.control.position(),
+            "activity_waiting": app.pipeline.activity.waiting(),
+            "reason": reason,
+        },
+    });
+    (status, Json(body)).into_response()
+}
+
+/// `GET /metrics`: Prometheus' text format.
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+    let metrics = &app.pipeline.metrics;
+    let waiting = i64::try_from(app.pipeline.activity.waiting()).unwrap_or(i64::MAX);
+    metrics.activity_waiting.set(waiting);
+    let position = app.pipeline.views.control.position().get();
+    metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+    let text = metrics.text().map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}

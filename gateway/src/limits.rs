@@ -1,0 +1,175 @@
+//! Rate limits: requests a minute, tokens a minute and requests at once, for each scope of a request's chain.
+//!
+//! A request takes from every scope of its chain or from none. Tokens are taken by an estimate before the call and
+//! corrected to what was used. Limits are this gateway's own: several gateways each allow the full quota.
+
+mod cell;
+mod rate;
+mod scope;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use tallygate_core::limits::Limits as Quotas;
+use tallygate_core::scope::Scope;
+
+pub(crate) use scope::Kind;
+use scope::{Running, ScopeLimiters};
+
+const SHARDS: usize = 64;
+/// The most scopes a shard remembers before it lets go of the idle ones: 64 shards of this make a million scopes.
+const SHARD_MAX: usize = 16_384;
+
+/// The limiters of all scopes that are in use.
+#[derive(Debug)]
+pub(crate) struct Limits<C: Clock = DefaultClock> {
+    shards: Vec<Mutex<HashMap<Scope, Arc<ScopeLimiters<C>>>>>,
+    clock: C,
+}
+
+/// A limit was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limited {
+    /// Whose limit.
+    pub(crate) scope: Scope,
+    /// Of what.
+    pub(crate) kind: Kind,
+    /// The limit.
+    pub(crate) limit: u64,
+    /// What is left of it, less than was asked for.
+    pub(crate) remaining: u64,
+    /// When as much as was asked for will be there.
+    pub(crate) retry_after: Duration,
+}
+
+/// What is left after a request took its share, for its response headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) scope: Scope,
+    pub(crate) kind: Kind,
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
+}
+
+/// A request's share of the limits of its chain. Dropped before it is settled, its tokens are given back.
+#[derive(Debug)]
+pub(crate) struct Share<C: Clock + Clone = DefaultClock> {
+    taken: Vec<Taken<C>>,
+    tokens: u64,
+    pub(crate) left: Vec<Left>,
+}
+
+#[derive(Debug)]
+struct Taken<C: Clock> {
+    limiters: Arc<ScopeLimiters<C>>,
+    request: bool,
+    tokens: bool,
+    running: Option<Running>,
+}
+
+impl Limits {
+    /// Limits without any use yet.
+    pub(crate) fn new() -> Self {
+        Self::with_clock(DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> Limits<C> {
+    fn with_clock(clock: C) -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), clock }
+    }
+
+    /// Takes one request and an estimate of tokens from every scope that has quotas, or nothing at all.
+    pub(crate) fn take(&self, chain: &[(Scope, Quotas)], tokens: u64) -> Result<Share<C>, Limited> {
+        let mut share = Share { taken: Vec::new(), tokens, left: Vec::new() };
+        for (scope, quotas) in chain.iter().filter(|(_, quotas)| *quotas != Quotas::default()) {
+            let limiters = self.limiters(scope, *quotas);
+            // What was taken so far is given back when `share` is dropped on the way out.
+            share.taken.push(Taken { limiters: Arc::clone(&limiters), request: false, tokens: false, running: None });
+            share.take_one(scope, &limiters)?;
+        }
+        Ok(share)
+    }
+
+    fn limiters(&self, scope: &Scope, quotas: Quotas) -> Arc<ScopeLimiters<C>> {
+        let mut shard = self.shard(scope).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limiters) = shard.get(scope).filter(|limiters| limiters.quotas == quotas) {
+            return Arc::clone(limiters);
+        }
+        if shard.len() >= SHARD_MAX {
+            shard.retain(|_, limiters| !limiters.is_idle() || Arc::strong_count(limiters) > 1);
+        }
+        let fresh = Arc::new(ScopeLimiters::new(quotas, &self.clock, shard.get(scope).map(AsRef::as_ref)));
+        shard.insert(scope.clone(), Arc::clone(&fresh));
+        fresh
+    }
+
+    fn shard(&self, scope: &Scope) -> &Mutex<HashMap<Scope, Arc<ScopeLimiters<C>>>> {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        scope.hash(&mut hasher);
+        let index = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0);
+        &self.shards[index]
+    }
+}
+
+impl<C: Clock + Clone> Share<C> {
+    fn take_one(&mut self, scope: &Scope, limiters: &ScopeLimiters<C>) -> Result<(), Limited> {
+        let limited = |kind, limit, wait: rate::Wait| Limited {
+            scope: scope.clone(),
+            kind,
+            limit,
+            remaining: wait.remaining,
+            retry_after: wait.retry_after,
+        };
+        let quotas = limiters.quotas;
+        let Some(taken) = self.taken.last_mut() else { return Ok(()) };
+        let parallel = u64::from(quotas.parallel_requests.unwrap_or_default());
+        taken.running = limiters.run().map_err(|wait| limited(Kind::Parallel, parallel, wait))?;
+        let requests = quotas.requests_per_minute.unwrap_or_default();
+        let remaining = limiters.take_request().map_err(|wait| limited(Kind::Requests, requests, wait))?;
+        taken.request = true;
+        self.left.extend(remaining.map(|remaining| Left {
+            scope: scope.clone(),
+            kind: Kind::Requests,
+            limit: requests,
+            remaining,
+        }));
+        let limit = quotas.tokens_per_minute.unwrap_or_default();
+        let remaining = limiters.take_tokens(self.tokens).map_err(|wait| limited(Kind::Tokens, limit, wait))?;
+        taken.tokens = true;
+        self.left.extend(remaining.map(|remaining| Left {
+            scope: scope.clone(),
+            kind: Kind::Tokens,
+            limit,
+            remaining,
+        }));
+        Ok(())
+    }
+
+    /// Corrects the tokens to what was used, and ends the request. The request itself stays counted.
+    pub(crate) fn settle(mut self, used: u64) {
+        for taken in std::mem::take(&mut self.taken) {
+            taken.limiters.correct_tokens(self.tokens, used);
+        }
+    }
+}
+
+impl<C: Clock + Clone> Drop for Share<C> {
+    /// Gives back all that was taken: the request was refused further on, or never reached an upstream.
+    fn drop(&mut self) {
+        for taken in &self.taken {
+            if taken.request {
+                taken.limiters.give_request_back();
+            }
+            if taken.tokens {
+                taken.limiters.correct_tokens(self.tokens, 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! The life of a request, for every endpoint: phases that own what they proved, so that none can be skipped.
+//!
+//! ```text
+//! Received → Authenticated → Resolved → Admitted → Called → Settled
+//!            key, realms      model      limits,    bytes    usage fact,
+//!                                        hold       through  hold closed
+//! ```
+//!
+//! Each phase consumes the one before. [`admitted::Admitted`] owns the hold and the share of the rate limits; whatever
+//! happens then, [`settled::Settling`] closes them once.
+
+pub(crate) mod received;
+pub(crate) mod authenticated;
+pub(crate) mod resolved;
+pub(crate) mod admitted;
+pub(crate) mod called;
+pub(crate) mod settled;
+pub(crate) mod stream_body;
+pub(crate) mod refusal;
+
+use std::sync::Arc;
+
+use tallygate_core::port::clock::{Clock, Ids};
+use tallygate_core::port::provider::Provider;
+use tallygate_projections::Views;
+
+use crate::activity::ActivityWriter;
+use crate::limits::Limits;
+use crate::master_key::MasterKey;
+use crate::metrics::Metrics;
+use crate::settings::RequestSettings;
+use crate::spending::Spending;
+use crate::upstreams::Upstreams;
+
+/// What requests are served with. One for the whole gateway.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) views: Views,
+    pub(crate) master: MasterKey,
+    pub(crate) limits: Limits,
+    pub(crate) spending: Spending,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) activity: ActivityWriter,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: RequestSettings,
+}

@@ -1,0 +1,158 @@
+//! Phase 5: the request is with its upstream. Nothing is sent to the client before the first real piece of the answer,
+//! so that a failing upstream gets an honest status.
+
+use std::sync::Arc;
+
+use axum::body::Body as HttpBody;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use tallygate_adapters::dialect::openai_chat::answer;
+use tallygate_adapters::dialect::openai_chat::stream::Tap;
+use tallygate_core::port::provider::failure::{Fault, Kind};
+use tallygate_core::port::provider::{Answer, AnswerForm, Body, Call, Failure};
+
+use super::Pipeline;
+use super::admitted::Admitted;
+use super::settled::{End, Settling};
+use super::stream_body::{Pieces, StreamBody};
+use crate::http::error::ApiError;
+use crate::http::error_code::ErrorCode;
+use crate::http::response_headers;
+
+impl Admitted {
+    /// Sends the request to its upstream and makes the client's response of the answer.
+    ///
+    /// Cancellation: a buffered call goes on without its client and is settled by what it used; a stream that loses its
+    /// client is cut, and settled by what went through.
+    ///
+    /// # Errors
+    /// The answer for the client. The hold and the share are closed.
+    pub(crate) async fn call(self, pipeline: &Arc<Pipeline>) -> Result<Response, ApiError> {
+        let streams = self.request.streams();
+        let call = Call {
+            endpoint: self.target.endpoint.clone(),
+            path: self.request.operation().path(),
+            credential: self.target.credential.clone(),
+            body: Some(self.body.clone()),
+            headers: Vec::new(),
+            answer: if streams {
+                AnswerForm::Streamed
+            } else {
+                AnswerForm::Buffered { limit_bytes: pipeline.settings.answer_max_bytes }
+            },
+            timeouts: pipeline.settings.timeouts,
+        };
+        let settling = Settling::new(Arc::clone(pipeline), self);
+        if streams {
+            stream(pipeline, call, settling).await
+        } else {
+            // In a task of its own, so that a client that goes away does not leave an unknown bill behind.
+            let pipeline = Arc::clone(pipeline);
+            tokio::spawn(async move { buffered(&pipeline, call, settling).await })
+                .await
+                .unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
+        }
+    }
+}
+
+async fn buffered(pipeline: &Pipeline, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
+    let answer = match pipeline.provider.call(call).await {
+        Ok(answer) => answer,
+        Err(failure) => return Err(settling.fail(&failure)),
+    };
+    settling.first_byte();
+    let Body::Whole(bytes) = answer.body else {
+        return Err(settling.fail(&Failure::new(Kind::Protocol)));
+    };
+    match answer::read(settling.request(), answer.status, &bytes, None) {
+        Ok(read) => {
+            let summary = settling.settle(End::answered(answer.status, read.metered, read.id));
+            let mut response = Response::new(HttpBody::from(read.body));
+            *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response_headers::add(response.headers_mut(), &summary);
+            Ok(response)
+        }
+        Err(failure) => Err(settling.fail(&failure)),
+    }
+}
+
+async fn stream(pipeline: &Pipeline, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
+    let mut tap = Tap::new(settling.request(), None);
+    let answer = match pipeline.provider.call(call).await {
+        Ok(answer) => answer,
+        Err(failure) => return Err(settling.fail(&failure)),
+    };
+    let Answer { status, body: Body::Pieces(mut pieces), .. } = answer else {
+        return Err(settling.fail(&Failure::new(Kind::Protocol)));
+    };
+    let (first, end) = match first_piece(&mut pieces, &mut tap).await {
+        Ok(first) => first,
+        Err(failure) => {
+            settling.metered(tap.metered());
+            return Err(settling.fail(&failure));
+        }
+    };
+    settling.first_byte();
+    let summary = settling.summary();
+    let body = StreamBody::new(pieces, tap, settling, first, end);
+    let mut response = HttpBody::new(body).into_response();
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response_headers::add(headers, &summary);
+    Ok(response)
+}
+
+/// Reads until something of the answer can be handed to the client, or the stream has ended.
+async fn first_piece(pieces: &mut Pieces, tap: &mut Tap) -> Result<(Bytes, Option<Result<(), Failure>>), Failure> {
+    loop {
+        let step = match pieces.next().await {
+            Some(Ok(piece)) => tap.push(piece),
+            Some(Err(failure)) => return Err(failure),
+            None => tap.finish(),
+        };
+        match step.end {
+            Some(Err(failure)) if tap.events() == 0 => return Err(failure),
+            end if !step.forward.is_empty() || end.is_some() => return Ok((step.forward, end)),
+            _ => {}
+        }
+    }
+}
+
+/// What the client is told of a failed call: the upstream's own words where it is the client's to mend, the gateway's
+/// where it is not.
+pub(super) fn answer_to(failure: &Failure, model: &str) -> ApiError {
+    let code = match (failure.kind, failure.fault()) {
+        (Kind::FirstByteTimeout | Kind::IdleTimeout | Kind::TotalTimeout | Kind::ConnectTimeout, _) => {
+            ErrorCode::UpstreamTimeout
+        }
+        (_, Fault::Gateway) => ErrorCode::UpstreamRefused,
+        (_, Fault::Client | Fault::Upstream) => ErrorCode::UpstreamFailed,
+    };
+    let said = failure.said.as_deref();
+    let status = said.map_or_else(|| code.status(), |said| if said.status >= 400 { said.status } else { 502 });
+    let message = said.and_then(|said| upstream_message(&said.body)).map_or_else(
+        || format!("the upstream of `{model}` failed: {failure}"),
+        |words| format!("upstream of `{model}`: {words}"),
+    );
+    let error = ApiError::new(code, message).status(status).kind(match status {
+        429 => "throttling_error",
+        _ => ApiError::coded("", status, "").kind,
+    });
+    match failure.retry_after {
+        Some(after) => error.retry_after(after),
+        None => error,
+    }
+}
+
+/// `error.message` of an upstream's error body, cut to a length that a header or a log could carry.
+fn upstream_message(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let message = value.pointer("/error/message").or_else(|| value.get("message")).or_else(|| value.get("error"))?;
+    Some(message.as_str()?.chars().take(2_048).collect())
+}

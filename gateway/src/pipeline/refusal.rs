@@ -1,0 +1,222 @@
+//! From a rule that refused to the answer for the client: LiteLLM 1.109's statuses, types and words where its clients
+//! look at them; and the record of it.
+
+use std::error::Error;
+
+use serde_json::{Value, json};
+use tallygate_adapters::dialect::openai_chat::RequestError;
+use tallygate_core::activity::{Endpoint, Event, RequestRefused};
+use tallygate_core::actor::{Actor, ActorKind};
+use tallygate_core::admission::{Refusal, Rule};
+use tallygate_core::id::ModelName;
+use tallygate_core::key::{Key, KeyHash};
+use tallygate_core::ledger::Exhausted;
+use tallygate_core::scope::Scope;
+
+use super::Pipeline;
+use super::received::Received;
+use crate::activity::Happened;
+use crate::http::error::ApiError;
+use crate::http::error_code::ErrorCode;
+use crate::limits::Limited;
+
+/// Records a refusal. Those without a known key are counted by a metric alone: anybody can cause any number of them,
+/// and a log that strangers can fill is a way to stop the gateway.
+pub(crate) fn record(
+    pipeline: &Pipeline,
+    received: &Received,
+    key: Option<&Key>,
+    requested: Option<&ModelName>,
+    error: &ApiError,
+) {
+    pipeline.metrics.refused(received.endpoint, error.code);
+    let Some(key) = key else { return };
+    if !pipeline.activity.has_room() {
+        return;
+    }
+    let event = RequestRefused {
+        request: received.id,
+        endpoint: received.endpoint,
+        key: Some(key.id),
+        requested_model: requested.cloned(),
+        code: error.code.to_owned(),
+        status: error.status,
+        scope: error.scope().and_then(|scope| scope.parse().ok()),
+        count: 1,
+    };
+    pipeline.activity.record(Happened {
+        realm: Some(key.realm.clone()),
+        actor: Actor { kind: ActorKind::Key, id: key.id.to_string() },
+        cause: Vec::new(),
+        event: Event::RequestRefused(event),
+    });
+}
+
+fn details(scope: Option<&Scope>, refusal: &Refusal) -> Value {
+    let positions: Vec<u64> = refusal.cause.iter().map(|position| position.get()).collect();
+    json!({ "scope": scope, "decided_by": positions })
+}
+
+/// The views stopped following the log, or cannot be read.
+pub(crate) fn views(error: &dyn Error) -> ApiError {
+    ApiError::new(ErrorCode::ViewsStopped, format!("this gateway cannot tell what is allowed now: {error}"))
+}
+
+/// No key has this secret. The same answer whatever the secret is, and whether the key never was or was revoked.
+pub(crate) fn unknown_key(secret: &str, hash: &KeyHash) -> ApiError {
+    if !secret.starts_with("sk-") {
+        let shown: String = if secret.len() > 8 && secret.is_ascii() {
+            format!("{}****{}", &secret[..4], &secret[secret.len() - 4..])
+        } else {
+            "****".to_owned()
+        };
+        let message = format!(
+            "Authentication Error, LiteLLM Virtual Key expected. Received={shown}, expected to start with 'sk-'."
+        );
+        return ApiError::new(ErrorCode::KeyUnknown, message).kind("auth_error");
+    }
+    let message = format!(
+        "Authentication Error, Invalid proxy server token passed. Key Hash (Token) ={hash}. Unable to find token in cache or `LiteLLM_VerificationTokenTable`"
+    );
+    ApiError::new(ErrorCode::KeyUnknown, message).kind("token_not_found_in_db").param("key")
+}
+
+/// A key that may not be used.
+pub(crate) fn key(refusal: &Refusal, key: &Key) -> ApiError {
+    let error = match refusal.rule {
+        Rule::KeyBlocked => ApiError::new(
+            ErrorCode::KeyBlocked,
+            "Authentication Error, Key is blocked. Update via `/key/unblock` if you're admin.",
+        )
+        .kind("auth_error"),
+        Rule::KeyExpired => {
+            let expired = key.expires_at.map(|at| at.to_string()).unwrap_or_default();
+            let message = format!("Authentication Error - Expired Key. Key Expiry time {expired}");
+            ApiError::new(ErrorCode::KeyExpired, message).kind("expired_key").param(key.shown.clone())
+        }
+        Rule::RealmSuspended => {
+            let realm = realm_of(refusal);
+            let message =
+                format!("Authentication Error, Team={realm} is blocked. Update via `/team/unblock` if your admin.");
+            ApiError::new(ErrorCode::RealmSuspended, message).status(401).kind("auth_error")
+        }
+        Rule::RealmUnknown => {
+            ApiError::new(ErrorCode::RealmUnknown, format!("the key's realm `{}` is not there", realm_of(refusal)))
+        }
+        Rule::Quarantined => ApiError::new(
+            ErrorCode::Quarantined,
+            "an event about this key or its realm cannot be read by this version: upgrade the gateway",
+        ),
+        _ => return unknown_key("sk-", &key.hash),
+    };
+    error.details(details(refusal.scope.as_ref(), refusal))
+}
+
+fn realm_of(refusal: &Refusal) -> String {
+    match &refusal.scope {
+        Some(Scope::Realm(realm)) => realm.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A model that the key may not call, or that is not there.
+pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint) -> ApiError {
+    let error = match refusal.rule {
+        Rule::KeyKind => ApiError::new(
+            ErrorCode::KeyKindForbids,
+            "Virtual key is not allowed to call this route: its key_type does not include models",
+        ),
+        Rule::ModelNotAllowed => not_allowed(ErrorCode::ModelNotAllowed, "key_model_access_denied", requested),
+        Rule::ModelNotGranted => not_allowed(ErrorCode::ModelNotGranted, "team_model_access_denied", requested),
+        Rule::NoDeployment => ApiError::new(
+            ErrorCode::NoDeployment,
+            format!("the model `{requested}` has no deployment: add one with `/model/new`"),
+        ),
+        Rule::Quarantined => ApiError::new(
+            ErrorCode::Quarantined,
+            format!("an event about the model `{requested}` cannot be read by this version: upgrade the gateway"),
+        ),
+        _ => {
+            let route = match endpoint {
+                Endpoint::Embeddings => "/embeddings",
+                Endpoint::Chat | Endpoint::Models => "/chat/completions",
+            };
+            let message = format!(
+                "{route}: Invalid model name passed in model={requested}. Call `/v1/models` to view available models for your key."
+            );
+            ApiError::new(ErrorCode::ModelNotFound, message).param("model")
+        }
+    };
+    error.details(details(refusal.scope.as_ref(), refusal))
+}
+
+fn not_allowed(code: ErrorCode, kind: &'static str, requested: &ModelName) -> ApiError {
+    let message = format!(
+        "The requested model '{requested}' is not available for this API key, or the model name is invalid. Check the models available to you and try again."
+    );
+    ApiError::new(code, message).kind(kind).param("model")
+}
+
+/// A body that is not acceptable.
+pub(crate) fn request(error: &RequestError) -> ApiError {
+    let code = match error {
+        RequestError::Json(_) => ErrorCode::BodyInvalid,
+        RequestError::NotAllowed(_) => ErrorCode::ParameterForbidden,
+        _ => ErrorCode::ParameterInvalid,
+    };
+    let answer = match error {
+        RequestError::Json(_) => ApiError::new(code, format!("Invalid JSON payload: {error}")).param("request_body"),
+        _ => ApiError::new(code, error.to_string()),
+    };
+    let answer = answer.details(json!({ "reason": error.code() }));
+    match error.param() {
+        Some(param) => answer.param(param),
+        None => answer,
+    }
+}
+
+/// A budget that cannot pay.
+pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
+    let Exhausted { terms, balance, asked } = exhausted;
+    let who = match &terms.account.scope {
+        Scope::Realm(realm) => format!(" Team={realm}"),
+        Scope::Key(_) | Scope::Gateway => String::new(),
+    };
+    let resets = terms.resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
+    let message = format!(
+        "Budget has been exceeded!{who} Current cost: {}, Max budget: {}. Held by running requests: {}, asked: {asked}.{resets}",
+        balance.posted, terms.limit, balance.held
+    );
+    ApiError::new(ErrorCode::BudgetExhausted, message).status(status).kind("budget_exceeded").details(json!({
+        "scope": terms.account.scope,
+        "limit_nano_usd": terms.limit,
+        "spent_nano_usd": balance.posted,
+        "held_nano_usd": balance.held,
+        "suspense_nano_usd": balance.suspense,
+        "asked_nano_usd": asked,
+        "window_start": terms.account.window,
+        "resets_at": terms.resets_at,
+    }))
+}
+
+/// A rate limit that was reached.
+pub(crate) fn limited(limited: &Limited, hash: &KeyHash) -> ApiError {
+    let who = match &limited.scope {
+        Scope::Realm(realm) => format!("team: {realm}"),
+        Scope::Key(_) => format!("api_key: {hash}"),
+        Scope::Gateway => "gateway".to_owned(),
+    };
+    let seconds = limited.retry_after.as_secs_f64();
+    let message = format!(
+        "Rate limit exceeded for {who}. Limit type: {}. Current limit: {}, Remaining: {}. Try again in {seconds:.1} s",
+        limited.kind.name(),
+        limited.limit,
+        limited.remaining
+    );
+    ApiError::new(ErrorCode::RateLimited, message).retry_after(limited.retry_after).details(json!({
+        "scope": limited.scope,
+        "limit_type": limited.kind.name(),
+        "limit": limited.limit,
+        "remaining": limited.remaining,
+    }))
+}

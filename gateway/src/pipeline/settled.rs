@@ -1,0 +1,211 @@
+//! Phase 6: the request has ended, and this is what it used. The hold and the share are closed once, and the fact goes
+//! to the activity log, whatever happened.
+
+use std::sync::Arc;
+
+use tallygate_adapters::dialect::metering::Metered;
+use tallygate_adapters::dialect::openai_chat::Request;
+use tallygate_core::activity::{Charge, Event, Outcome, RequestSettled};
+use tallygate_core::actor::{Actor, ActorKind};
+use tallygate_core::id::RequestId;
+use tallygate_core::money::NanoUsd;
+use tallygate_core::port::provider::Failure;
+use tallygate_core::port::provider::failure::Sent;
+use tallygate_core::registry::Deployment;
+use tallygate_core::usage::Usage;
+
+use super::Pipeline;
+use super::admitted::Admitted;
+use super::called::answer_to;
+use crate::activity::Happened;
+use crate::http::error::ApiError;
+use crate::limits::Left;
+
+/// The longest id of a provider that is kept, in bytes.
+const PROVIDER_ID_MAX_BYTES: usize = 256;
+
+/// A request that runs. Dropped before it is settled, it is settled as one whose client went away.
+pub(crate) struct Settling {
+    pipeline: Arc<Pipeline>,
+    admitted: Admitted,
+    is_settled: bool,
+    first_byte_ms: Option<u64>,
+    /// What is known to be used so far.
+    metered: Option<Metered>,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    outcome: Outcome,
+    status: u16,
+    metered: Metered,
+    provider_request: Option<String>,
+}
+
+/// What response headers tell of a request.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) request: RequestId,
+    pub(crate) deployment: String,
+    pub(crate) model: String,
+    pub(crate) position: u64,
+    /// None while it is not known, and where the deployment has no price.
+    pub(crate) cost: Option<NanoUsd>,
+    pub(crate) duration_ms: u64,
+    pub(crate) output_limit: Option<u64>,
+    pub(crate) left: Vec<Left>,
+}
+
+impl End {
+    /// A whole answer.
+    pub(super) const fn answered(status: u16, metered: Metered, provider_request: Option<String>) -> Self {
+        Self { outcome: Outcome::Succeeded, status, metered, provider_request }
+    }
+
+    /// A stream.
+    pub(super) const fn streamed(outcome: Outcome, metered: Metered) -> Self {
+        Self { outcome, status: 200, metered, provider_request: None }
+    }
+}
+
+impl Settling {
+    pub(super) const fn new(pipeline: Arc<Pipeline>, admitted: Admitted) -> Self {
+        Self { pipeline, admitted, is_settled: false, first_byte_ms: None, metered: None }
+    }
+
+    /// The client's request.
+    pub(super) const fn request(&self) -> &Request {
+        &self.admitted.request
+    }
+
+    /// The model's public name.
+    pub(super) fn model(&self) -> &str {
+        self.admitted.model.name.as_str()
+    }
+
+    /// The first byte of the answer is here.
+    pub(super) fn first_byte(&mut self) {
+        self.first_byte_ms = Some(self.elapsed_ms());
+    }
+
+    /// Notes what is used so far, for an end that knows nothing better.
+    pub(super) const fn metered(&mut self, metered: Metered) {
+        self.metered = Some(metered);
+    }
+
+    /// Ends the request.
+    pub(super) fn settle(mut self, end: End) -> Summary {
+        let cost = self.close(end);
+        Summary { cost, ..self.summary() }
+    }
+
+    /// Ends a request whose upstream failed before the client got anything, and words the answer.
+    pub(super) fn fail(mut self, failure: &Failure) -> ApiError {
+        tracing::warn!(request = %self.admitted.received.id, model = self.model(), %failure, "an upstream failed");
+        let error = answer_to(failure, self.model());
+        let metered = match failure.sent() {
+            Sent::NotBilled => Metered { usage: Usage::default(), estimated: false },
+            Sent::Unknown => self.metered.unwrap_or_else(|| self.estimate()),
+        };
+        self.close(End { outcome: Outcome::Failed, status: error.status, metered, provider_request: None });
+        error
+    }
+
+    /// What response headers tell while the request runs.
+    pub(super) fn summary(&mut self) -> Summary {
+        Summary {
+            request: self.admitted.received.id,
+            deployment: self.deployment().map(|deployment| deployment.id.to_string()).unwrap_or_default(),
+            model: self.model().to_owned(),
+            position: self.admitted.snapshot.position().get(),
+            cost: None,
+            duration_ms: self.elapsed_ms(),
+            output_limit: self.admitted.output_limit,
+            left: self.admitted.share.as_mut().map(|share| std::mem::take(&mut share.left)).unwrap_or_default(),
+        }
+    }
+
+    fn deployment(&self) -> Option<&Deployment> {
+        self.admitted.model.deployments.get(self.admitted.deployment_index)
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.admitted.received.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What the prompt alone uses: all that is known of a call that nobody told about.
+    fn estimate(&self) -> Metered {
+        let usage = Usage { input_tokens: self.admitted.request.input().estimate(), ..Usage::default() };
+        Metered { usage, estimated: true }
+    }
+
+    /// Closes hold and share and records the fact: once.
+    fn close(&mut self, end: End) -> Option<NanoUsd> {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return None;
+        }
+        let price = self.deployment().and_then(|deployment| deployment.price.clone());
+        // A usage too absurd to price costs what was held for it: the most that was thought possible.
+        let cost = price.as_ref().map(|in_force| in_force.price.cost(&end.metered.usage).unwrap_or(NanoUsd::MAX));
+        let held = self.admitted.held.take();
+        let charged = held.as_ref().map(|held| held.accounts().to_vec()).unwrap_or_default();
+        let cost = match (cost, &held) {
+            (Some(NanoUsd::MAX), Some(held)) => Some(held.amount()),
+            (cost, _) => cost,
+        };
+        if let Some(held) = held {
+            held.settle(cost.unwrap_or_default());
+        }
+        if let Some(share) = self.admitted.share.take() {
+            share.settle(end.metered.usage.total_tokens());
+        }
+        self.record(end, cost, charged);
+        cost
+    }
+
+    fn record(&self, end: End, cost: Option<NanoUsd>, charged: Vec<Charge>) {
+        let Admitted { received, caller, request, model, .. } = &self.admitted;
+        let Some(deployment) = self.deployment() else { return };
+        let key = &caller.key;
+        let settled = RequestSettled {
+            request: received.id,
+            provider_request: end.provider_request.filter(|id| id.len() <= PROVIDER_ID_MAX_BYTES),
+            endpoint: received.endpoint,
+            key: key.id,
+            user: key.user.clone(),
+            end_user: request.string_field("user").map(|user| user.chars().take(256).collect()),
+            requested_model: request.model().clone(),
+            model: model.name.clone(),
+            deployment: deployment.id.clone(),
+            vendor: deployment.vendor.clone(),
+            upstream_model: deployment.upstream_model.clone(),
+            outcome: end.outcome,
+            status: end.status,
+            streamed: request.streams(),
+            usage: end.metered.usage,
+            estimated: end.metered.estimated,
+            price: deployment.price.as_ref().map(|in_force| in_force.position),
+            cost_nano_usd: cost,
+            charged,
+            started_at: received.at,
+            first_byte_ms: self.first_byte_ms,
+            duration_ms: self.elapsed_ms(),
+        };
+        self.pipeline.metrics.settled(&settled);
+        self.pipeline.activity.record(Happened {
+            realm: Some(key.realm.clone()),
+            actor: Actor { kind: ActorKind::Key, id: key.id.to_string() },
+            cause: vec![model.trail.changed.position, key.trail.changed.position],
+            event: Event::RequestSettled(Box::new(settled)),
+        });
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        let metered = self.metered.unwrap_or_else(|| self.estimate());
+        // 499: the status that servers log for a client that went away.
+        self.close(End { outcome: Outcome::Disconnected, status: 499, metered, provider_request: None });
+    }
+}

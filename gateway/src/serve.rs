@@ -1,0 +1,60 @@
+//! What the program does: serve, until it is asked to stop.
+
+use std::io::Write as _;
+
+use crate::compose::{self, Running, StartError};
+use crate::config::{Cli, CliCommand, ConfigError, ServeArgs, environment};
+
+/// Why the program ended with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ExitReason {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The start.
+    #[error("the gateway did not start")]
+    Start(#[from] StartError),
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`ExitReason`].
+pub async fn run(cli: Cli) -> Result<(), ExitReason> {
+    match cli.command {
+        None => serve(cli.serve).await,
+        Some(CliCommand::Serve(args)) => serve(args).await,
+        Some(CliCommand::Demo(args)) => serve(args).await,
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<(), ExitReason> {
+    let running = compose::start(args.check(environment())?).await?;
+    announce(&running);
+    running.until_stopped(asked_to_stop()).await;
+    Ok(())
+}
+
+/// Tells on standard output where the gateway listens: scripts wait for this line. A master key that was made just now
+/// is shown once.
+pub(crate) fn announce(running: &Running) {
+    let mut out = std::io::stdout().lock();
+    if let Some(master) = &running.new_master_key {
+        let _ = writeln!(out, "master key (shown once, kept in the data folder): {}", master.expose());
+    }
+    let _ = writeln!(out, "listening on http://{}", running.address);
+    let _ = out.flush();
+}
+
+/// Ends when the process is interrupted or terminated.
+pub(crate) async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,35 @@
+//! Settings of the request path, each with its default.
+
+use std::time::Duration;
+
+use tallygate_core::port::provider::Timeouts;
+
+/// How requests are served.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestSettings {
+    /// The longest request body, in bytes. Anthropic's own limit is 32 MB; no client sends more.
+    pub(crate) body_max_bytes: usize,
+    /// How long a request body may take to arrive.
+    pub(crate) body_timeout: Duration,
+    /// The longest buffered answer, in bytes.
+    pub(crate) answer_max_bytes: usize,
+    /// How long a request waits for the position that it demands.
+    pub(crate) min_position_wait: Duration,
+    /// The status of a refused budget: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
+    pub(crate) budget_exceeded_status: u16,
+    /// How long to wait for upstreams.
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Default for RequestSettings {
+    fn default() -> Self {
+        Self {
+            body_max_bytes: 32 * 1024 * 1024,
+            body_timeout: Duration::from_secs(60),
+            answer_max_bytes: 64 * 1024 * 1024,
+            min_position_wait: Duration::from_secs(5),
+            budget_exceeded_status: 422,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
