@@ -3,3 +3,4 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside: `pub` means shared between its modules")]
 
 mod tidy;
+mod harness;
