@@ -25,12 +25,12 @@ pub fn sizes(source: &Source) -> Vec<Measure> {
     file.chain(functions).filter(Measure::is_over).collect()
 }
 
-/// Every Rust file parses and opens by saying what it is for.
+/// Every Rust file parses and opens by saying what it is for. `tests.rs` says so by its name, as `mod tests` does.
 pub fn opening(source: &Source) -> Vec<Finding> {
     if let Some(error) = &source.broken {
         return vec![Finding::of(&source.path, format!("does not parse: {error}"))];
     }
-    if source.opens_with_docs {
+    if source.opens_with_docs || source.path.ends_with("/tests.rs") {
         return Vec::new();
     }
     vec![Finding::at(&source.path, 1, "opens without `//!`: say what the module is for and what it must not know")]
@@ -80,6 +80,7 @@ mod tests {
     fn a_file_without_an_opening_comment_is_found() {
         assert_lines(&opening(&Source::read("core/src/x.rs", "/// Not it.\nfn x() {}\n")), &[1]);
         assert_lines(&opening(&Source::read("core/src/x.rs", "//! It.\n")), &[]);
+        assert_lines(&opening(&Source::read("core/src/x/tests.rs", "fn x() {}\n")), &[]);
         assert_lines(&opening(&Source::read("core/src/x.rs", "//! It.\nfn {")), &[0]);
     }
 

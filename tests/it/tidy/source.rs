@@ -53,6 +53,14 @@ pub struct Word {
     pub line: usize,
     /// The text, without quotes.
     pub text: String,
+    /// Whether it is a string literal.
+    pub quoted: bool,
+}
+
+impl Word {
+    const fn new(line: usize, text: String) -> Self {
+        Self { line, text, quoted: false }
+    }
 }
 
 impl Source {
@@ -121,12 +129,12 @@ impl Reader {
         let line = tree.span().start().line;
         match tree {
             syn::UseTree::Path(path) => self.note_import(&join(&path.ident), &path.tree),
-            syn::UseTree::Name(name) => self.paths.push(Word { line, text: join(&name.ident) }),
-            syn::UseTree::Rename(rename) => self.paths.push(Word { line, text: join(&rename.ident) }),
+            syn::UseTree::Name(name) => self.paths.push(Word::new(line, join(&name.ident))),
+            syn::UseTree::Rename(rename) => self.paths.push(Word::new(line, join(&rename.ident))),
             syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.note_import(before, item)),
             _ => {
                 self.globs.push(line);
-                self.paths.push(Word { line, text: before.to_owned() });
+                self.paths.push(Word::new(line, before.to_owned()));
             }
         }
     }
@@ -173,7 +181,7 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if segments.len() > 1 {
-            self.paths.push(Word { line: path.span().start().line, text: segments.join("::") });
+            self.paths.push(Word::new(path.span().start().line, segments.join("::")));
         }
         visit::visit_path(self, path);
     }
@@ -211,11 +219,11 @@ fn flatten(tokens: TokenStream, words: &mut Vec<Word>, tests: &mut Vec<String>) 
                     tests.push(name.to_string());
                 }
             }
-            TokenTree::Ident(ident) => words.push(Word { line, text: ident.to_string() }),
+            TokenTree::Ident(ident) => words.push(Word::new(line, ident.to_string())),
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 let quoted = text.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
-                words.extend(quoted.map(|(inner, _)| Word { line, text: inner.to_owned() }));
+                words.extend(quoted.map(|(inner, _)| Word { line, text: inner.to_owned(), quoted: true }));
             }
             TokenTree::Group(group) => flatten(group.stream(), words, tests),
             TokenTree::Punct(_) => {}

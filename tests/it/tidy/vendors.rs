@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::exceptions::Measure;
-use super::source::Source;
+use super::source::{Source, Word};
 
 /// The rows of vendors, once the provider adapter has them.
 pub const ROWS: &str = "adapters/src/provider/vendors.toml";
 
 /// Known whether or not a row names them: a name must not leak before its row is there.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 28] = [
     "ai21",
     "anthropic",
     "azure",
@@ -24,6 +24,7 @@ const KNOWN: [&str; 27] = [
     "deepseek",
     "fireworks",
     "gemini",
+    "google",
     "groq",
     "huggingface",
     "mistral",
@@ -42,8 +43,8 @@ const KNOWN: [&str; 27] = [
     "xai",
 ];
 
-/// Names of vendors that are ordinary words too: they count only as a whole identifier or literal.
-const ORDINARY: [&str; 3] = ["google", "replicate", "together"];
+/// Names of vendors that are ordinary words too: they count only as a whole literal.
+const ORDINARY: [&str; 2] = ["replicate", "together"];
 
 /// The wire formats, each a module of `adapters/src/dialect`.
 const DIALECTS: [&str; 5] = ["openai_chat", "openai_responses", "anthropic_messages", "gemini_generate", "ollama_chat"];
@@ -67,7 +68,7 @@ pub fn names(rows: Option<&str>) -> Vec<String> {
 }
 
 fn row_name(row: &toml::Value) -> Option<String> {
-    ["name", "id", "vendor"].iter().find_map(|key| Some(row.get(key)?.as_str()?.to_owned()))
+    ["id", "name", "vendor"].iter().find_map(|key| Some(row.get(key)?.as_str()?.to_owned()))
 }
 
 /// How often each vendor is named in a file, as sizes over a limit of none.
@@ -77,7 +78,7 @@ pub fn leaks(source: &Source, vendors: &[String]) -> Vec<(usize, Measure)> {
     }
     let mut uses: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for word in &source.words {
-        for vendor in named(&word.text, vendors) {
+        for vendor in named(word, vendors) {
             let speaks_it = own_dialect(&source.path).is_some_and(|dialect| dialect.starts_with(vendor));
             if !speaks_it {
                 uses.entry(vendor).or_insert((word.line, 0)).1 += 1;
@@ -90,9 +91,9 @@ pub fn leaks(source: &Source, vendors: &[String]) -> Vec<(usize, Measure)> {
     uses.into_iter().map(measure).collect()
 }
 
-/// The vendors whose names are words of a text.
-fn named<'a>(text: &str, vendors: &'a [String]) -> Vec<&'a str> {
-    let words = words(text);
+/// The vendors whose names are words of an identifier or literal.
+fn named<'a>(word: &Word, vendors: &'a [String]) -> Vec<&'a str> {
+    let words = words(&word.text);
     let mut found = Vec::new();
     let mut at = 0;
     while at < words.len() {
@@ -103,7 +104,7 @@ fn named<'a>(text: &str, vendors: &'a [String]) -> Vec<&'a str> {
         let one = words[at].clone();
         let two = words.get(at + 1).map(|next| format!("{one}{next}"));
         let hit = vendors.iter().find(|vendor| {
-            let alone = !ORDINARY.contains(&vendor.as_str()) || words.len() == 1;
+            let alone = !ORDINARY.contains(&vendor.as_str()) || (word.quoted && words.len() == 1);
             alone && (**vendor == one || two.as_ref() == Some(vendor))
         });
         found.extend(hit.map(String::as_str));
@@ -189,6 +190,7 @@ mod tests {
             "struct OpenAiChat;",
             "const X: &str = \"anthropic_messages\";",
             "fn stored_together() {}",
+            "fn together() {}",
             "fn coherent() {}",
             "/// As openai does.\nfn x() {} // azure",
             "#[cfg(test)]\nmod tests { fn groq() {} }",
