@@ -3,6 +3,9 @@
 //! No I/O, no async runtime, no clock, no randomness: they come in as values, and the domain fails only by rejection.
 //! The modules are listed in reading order.
 
+// A hash map's order differs from run to run: what is folded or written in it breaks replay = live.
+#![warn(clippy::iter_over_hash_type)]
+
 // Values and units.
 pub mod id;
 pub mod money;

@@ -1,1 +1,3 @@
+//! The binary `tallygate-replay`.
+
 fn main() {}

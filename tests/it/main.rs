@@ -1,1 +1,6 @@
-//! Suites.
+//! Everything that is tested from outside: the rules of the repository, and the suites against real processes.
+#![cfg(test)]
+#![allow(unreachable_pub, reason = "a test binary has no outside: `pub` means shared between its modules")]
+
+mod tidy;
+mod harness;

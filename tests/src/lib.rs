@@ -1,1 +1,10 @@
-//! Placeholder.
+//! What the tests of several rooms share: real processes and servers started for one test, and a simulated upstream.
+//!
+//! This library uses no room of the workspace, so that each of them can use it in its tests.
+
+pub mod binaries;
+pub mod process;
+pub mod gateway;
+pub mod client;
+pub mod python;
+pub mod upstream;

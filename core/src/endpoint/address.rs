@@ -17,7 +17,7 @@ pub enum AddressKind {
 }
 
 /// Azure answers to virtual machines here. It looks like any public address.
-const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+const WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// Metadata services that lie in unique local space: of AWS, and of Google.
 const METADATA_V6: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
@@ -43,7 +43,7 @@ fn of_v4(address: Ipv4Addr) -> AddressKind {
         [192, 0, 0 | 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => AddressKind::Forbidden,
         // Multicast, reserved, broadcast.
         [224..=255, ..] => AddressKind::Forbidden,
-        _ if address == AZURE_HOST => AddressKind::Forbidden,
+        _ if address == WIRE_SERVER => AddressKind::Forbidden,
         _ => AddressKind::Public,
     }
 }

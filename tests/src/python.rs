@@ -1,0 +1,49 @@
+//! Scripts of the guides and of client libraries, run by the Python that `tests/run` installed them for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::process::{Ended, Process};
+
+/// Runs a script of `tests/python`, with these arguments and environment variables and no others, to its end.
+///
+/// # Errors
+/// When the environment is not installed, when the script does not end in time, or when it fails; the text holds its
+/// output.
+pub async fn run_script(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Ended> {
+    let script = package().join("python").join(name);
+    let script = script.to_string_lossy().into_owned();
+    run(std::iter::once(script.as_str()).chain(arguments.iter().copied()), environment).await
+}
+
+/// Runs a few lines of Python to their end, as a guide's `python - <<'PY'` does.
+///
+/// # Errors
+/// As [`run_script`].
+pub async fn run_code(code: &str, environment: &[(&str, &str)]) -> Result<Ended> {
+    run(["-c", code], environment).await
+}
+
+async fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Result<Ended> {
+    let python = interpreter()?;
+    // Unbuffered, and without the folders of whoever runs the tests.
+    let arguments = ["-u", "-s"].into_iter().chain(arguments);
+    let ended = Process::start(&python, arguments, environment.iter().copied())?.ended().await?;
+    if !ended.status.success() {
+        bail!("python ended with {}:\n{}", ended.status, ended.output);
+    }
+    Ok(ended)
+}
+
+fn interpreter() -> Result<PathBuf> {
+    let python = package().join("../.tools/venv/bin/python");
+    if !package().join("../.tools/venv/stamp").is_file() {
+        bail!("the Python libraries of the tests are not installed: run `./tests/run tools`");
+    }
+    Ok(python)
+}
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

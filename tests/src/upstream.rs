@@ -1,0 +1,178 @@
+//! A simulated upstream: a real HTTP/1.1 server on loopback that speaks the OpenAI dialect, and misbehaves when told to.
+//!
+//! What it answers is decided in this order: the next [`Reply`] of the queue, else the one set for the request's model,
+//! else a plain answer. It keeps every request as it came.
+
+mod embeddings;
+mod chat;
+mod gate;
+mod recorded;
+mod reply;
+mod respond;
+mod wire;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::process::PATIENCE;
+use wire::Wire;
+
+pub use chat::Usage;
+pub use gate::Gate;
+pub use recorded::Recorded;
+pub use reply::{Reply, StreamEnd};
+
+/// A running upstream. It closes, with all connections, when this is dropped.
+#[derive(Debug)]
+pub struct Upstream {
+    address: SocketAddr,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+/// What requests and the test share.
+#[derive(Debug)]
+struct State {
+    plan: Mutex<Plan>,
+    arrived: watch::Sender<usize>,
+    abandoned: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    queue: VecDeque<Reply>,
+    by_model: BTreeMap<String, Reply>,
+    recorded: Vec<Recorded>,
+}
+
+impl State {
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a request, and says how it is to be answered.
+    fn record(&self, request: Recorded) -> Reply {
+        let mut plan = self.plan();
+        let model = request.model();
+        let reply = plan.queue.pop_front().or_else(|| plan.by_model.get(&model?).cloned()).unwrap_or_default();
+        plan.recorded.push(request);
+        self.arrived.send_replace(plan.recorded.len());
+        reply
+    }
+
+    fn note_abandoned(&self) {
+        self.abandoned.send_modify(|count| *count += 1);
+    }
+}
+
+impl Upstream {
+    /// Starts on a free port of loopback.
+    ///
+    /// # Errors
+    /// When no port can be taken.
+    pub async fn start() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no free port")?;
+        let address = listener.local_addr()?;
+        let state = State { plan: Mutex::default(), arrived: watch::Sender::new(0), abandoned: watch::Sender::new(0) };
+        let state = Arc::new(state);
+        let server = tokio::spawn(serve(listener, Arc::clone(&state)));
+        Ok(Self { address, state, server })
+    }
+
+    /// The base URL that a deployment is registered with: `http://127.0.0.1:PORT/v1`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// The next request is answered so, whatever its model. Replies queue up.
+    pub fn next(&self, reply: Reply) {
+        self.state.plan().queue.push_back(reply);
+    }
+
+    /// Every request for this model (the upstream's name of it) is answered so, when the queue is empty.
+    pub fn on_model(&self, model: &str, reply: Reply) {
+        self.state.plan().by_model.insert(model.to_owned(), reply);
+    }
+
+    /// Every request so far, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.state.plan().recorded.clone()
+    }
+
+    /// Waits until this many requests have come in all, and gives them.
+    ///
+    /// # Errors
+    /// When they do not come within [`PATIENCE`].
+    pub async fn wait_for_requests(&self, count: usize) -> Result<Vec<Recorded>> {
+        reaches(&self.state.arrived, count, "requests").await?;
+        Ok(self.requests())
+    }
+
+    /// Waits until this many streams in all were hung up on before their end.
+    ///
+    /// # Errors
+    /// When they are not within [`PATIENCE`].
+    pub async fn wait_for_abandoned(&self, count: usize) -> Result<()> {
+        reaches(&self.state.abandoned, count, "abandoned streams").await
+    }
+
+    /// A base URL at which every connection is refused.
+    ///
+    /// # Errors
+    /// When no port can be taken.
+    pub async fn refusing_url() -> Result<String> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no free port")?;
+        Ok(format!("http://{}/v1", listener.local_addr()?))
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn reaches(counter: &watch::Sender<usize>, count: usize, what: &str) -> Result<()> {
+    let mut seen = counter.subscribe();
+    let reached = timeout(PATIENCE, seen.wait_for(|seen| *seen >= count)).await.map(|reached| reached.is_ok());
+    anyhow::ensure!(reached == Ok(true), "the upstream saw {} {what}, {count} were awaited", *counter.borrow());
+    Ok(())
+}
+
+/// Accepts until it is aborted; its connections end with it.
+async fn serve(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((socket, _)) = accepted else { continue };
+                connections.spawn(converse(socket, Arc::clone(&state)));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(socket: TcpStream, state: Arc<State>) {
+    // Without it every small chunk waits for the acknowledgement of the one before.
+    let _ = socket.set_nodelay(true);
+    let wire = Wire::new(socket);
+    let fate = wire.fate();
+    let service = service_fn(|request| respond::respond(request, Arc::clone(&state), fate.clone()));
+    // A connection that the caller or a reply breaks is what the test is about, not an error of the server.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
+}
