@@ -16,7 +16,7 @@ use tallygate_core::id::{RealmId, WriterId};
 use tallygate_core::json::Json;
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::port::clock::{Clock, Ids};
-use tallygate_core::port::event_log::LogError;
+use tallygate_core::port::event_log::{EventLog, LogError};
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::secret::Secret;
 use tallygate_core::stream::{ChainId, Log};
@@ -90,8 +90,10 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     /// The master key that was made at this start, to be shown once.
     pub(crate) new_master_key: Option<Secret>,
-    /// What its routes are served with.
-    pub(crate) app: App,
+    /// The operator's key.
+    pub(crate) master_key: Secret,
+    app: App,
+    mac: MacKey,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     spine: Spine,
@@ -157,7 +159,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().unwrap_or(config.address);
     let server = tokio::spawn(server::serve(listener, router(app.clone()), config.server, stopped));
-    Ok(Running { address, new_master_key, app, stop, server, spine })
+    Ok(Running { address, new_master_key, master_key: master, app, mac: keys.mac, stop, server, spine })
 }
 
 fn ground(config: &Config) -> Result<Ground, StartError> {
@@ -287,6 +289,11 @@ async fn write(task: WriterTask, stop: watch::Sender<bool>) {
 }
 
 impl Running {
+    /// The control log, and the key that its lines are authenticated under.
+    pub(crate) fn control_log(&self) -> (&dyn EventLog, &MacKey) {
+        (self.spine.logs.control.as_ref(), &self.mac)
+    }
+
     /// Serves until the process is asked to stop, then ends requests, writes what happened, and closes the logs.
     pub(crate) async fn until_stopped(mut self, asked: impl Future<Output = ()>) {
         tokio::select! {

@@ -23,5 +23,9 @@ mod random;
 mod system;
 
 mod serve;
+mod demo;
 
+pub use compose::StartError;
+pub use data_folder::DataFolderError;
+pub use demo::DemoError;
 pub use serve::{ExitReason, run};

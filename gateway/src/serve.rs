@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use crate::compose::{self, Running, StartError};
 use crate::config::{Cli, CliCommand, ConfigError, ServeArgs, environment};
+use crate::demo::{self, DemoError};
 
 /// Why the program ended with an error.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum ExitReason {
     /// The start.
     #[error("the gateway did not start")]
     Start(#[from] StartError),
+    /// The demo.
+    #[error("the demo ended early")]
+    Demo(#[from] DemoError),
 }
 
 /// Does what the command line says.
@@ -24,7 +28,7 @@ pub async fn run(cli: Cli) -> Result<(), ExitReason> {
     match cli.command {
         None => serve(cli.serve).await,
         Some(CliCommand::Serve(args)) => serve(args).await,
-        Some(CliCommand::Demo(args)) => serve(args).await,
+        Some(CliCommand::Demo(args)) => Ok(demo::run(args).await?),
     }
 }
 
