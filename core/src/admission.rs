@@ -215,3 +215,6 @@ impl Rule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,99 @@ impl Recorded {
         needs
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Recorded, Undecodable};
+    use crate::budget::{NewBudgetLimit, SetBudget};
+    use crate::control::Needs;
+    use crate::key::BlockKey;
+    use crate::money::NanoUsd;
+    use crate::scope::Scope;
+    use crate::testing::samples::key_id;
+    use crate::testing::world::World;
+    use crate::time::Period;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn an_event_of_an_unknown_type_is_named() {
+        for kind in ["key.melted", "", "Key.Blocked", "key.blocked "] {
+            let error = Event::decode(kind, 1, "{}").unwrap_err();
+            assert!(matches!(&error, Undecodable::UnknownType(found) if found == kind), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_is_not_known_is_never_guessed() {
+        let data = format!(r#"{{"key":"{}"}}"#, key_id(1));
+        assert!(Event::decode("key.blocked", 1, &data).is_ok());
+        for schema in [0, 2, u16::MAX] {
+            let error = Event::decode("key.blocked", schema, &data).unwrap_err();
+            assert!(matches!(error, Undecodable::UnknownSchema { schema: found, .. } if found == schema), "{error}");
+        }
+    }
+
+    #[test]
+    fn data_that_does_not_have_just_the_fields_of_its_type_is_undecodable() {
+        let key = key_id(1);
+        for data in [
+            "{}".to_owned(),
+            format!(r#"{{"key":"{key}","more":1}}"#),
+            format!(r#"{{"key":"{key}","key":"{key}"}}"#),
+            r#"{"key":"1"}"#.to_owned(),
+            "null".to_owned(),
+        ] {
+            assert!(matches!(Event::decode("key.blocked", 1, &data), Err(Undecodable::Data { .. })), "{data}");
+        }
+    }
+
+    #[test]
+    fn types_have_names_of_their_own_in_lower_case() {
+        let names: Vec<&str> = Event::types().map(|(kind, _)| kind).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        for name in names {
+            let (of, happened) = name.split_once('.').unwrap();
+            let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(is_word(of) && is_word(happened), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_event_names_the_rows_that_it_touches() {
+        let limit = NewBudgetLimit { period: Period::Total, anchor: None, limit_nano_usd: NanoUsd::ZERO };
+        let mut world = World::small();
+        let issued = world.history().last().cloned().unwrap();
+        let blocked = world.carry_out(BlockKey { key: key_id(1) }).remove(0);
+        let of_key = world.carry_out(SetBudget { scope: Scope::Key(key_id(1)), limits: vec![limit.clone()] }).remove(0);
+        let of_gateway = world.carry_out(SetBudget { scope: Scope::Gateway, limits: vec![limit] }).remove(0);
+        let the_key = Needs { keys: vec![key_id(1)], ..Needs::default() };
+        assert_eq!(issued.needs(), Needs::default(), "what is born touches nothing that was");
+        assert_eq!(blocked.needs(), the_key);
+        assert_eq!(of_key.needs(), the_key);
+        assert_eq!(of_gateway.needs(), Needs::default());
+    }
+
+    #[test]
+    fn an_event_without_a_command_is_decoded_without_one() {
+        use crate::envelope::{Draft, MacKey, seal};
+        use crate::stream::{Head, Log};
+        let recorded = World::new().history()[0].clone();
+        let draft = Draft {
+            id: recorded.id,
+            kind: recorded.event.kind(),
+            schema: recorded.event.schema(),
+            realm: None,
+            stream: recorded.stream,
+            version: 1,
+            at: recorded.at,
+            actor: recorded.actor,
+            command: None,
+            part: (1, 1),
+            cause: Vec::new(),
+            data: recorded.event.to_data().unwrap(),
+        };
+        let (line, _) = seal(Log::Control, &Head::EMPTY, &draft, &MacKey::new([7; 32])).unwrap();
+        let read = Recorded::decode(&line.envelope().unwrap()).unwrap();
+        assert_eq!((read.command, read.realm, read.event), (None, None, recorded.event));
+    }
+}

@@ -248,6 +248,55 @@ mod tests {
     }
 
     proptest! {
+        /// However large the amounts are, nothing wraps: against sums that cannot overflow, an account holds the same, or
+        /// the most that an amount can be.
+        #[test]
+        fn amounts_never_overflow_silently(
+            limit in 0..=i64::MAX, steps in prop::collection::vec((0..4_u8, 0..=i64::MAX), 0..40),
+        ) {
+            let terms = terms(Period::Total, limit);
+            let mut ledger = Ledger::default();
+            let mut open: Vec<super::Hold> = Vec::new();
+            let (mut posted, mut held, mut suspense) = (0_i128, 0_i128, 0_i128);
+            for (what, amount) in steps {
+                let counted = posted + held + suspense;
+                let step = (what, open.pop());
+                match step {
+                    (1, Some(hold)) => {
+                        held -= i128::from(hold.amount().nano());
+                        posted += i128::from(amount);
+                        ledger.settle(hold, NanoUsd::new(amount));
+                    }
+                    (2, Some(hold)) => {
+                        held -= i128::from(hold.amount().nano());
+                        suspense += i128::from(hold.amount().nano());
+                        ledger.suspend(hold);
+                    }
+                    (3, _) if amount % 5 == 0 => {
+                        posted += i128::from(amount);
+                        ledger.post(&terms.account, NanoUsd::new(amount));
+                        open.extend(step.1);
+                    }
+                    (_, kept) => {
+                        open.extend(kept);
+                        let fits = counted < i128::from(limit) && counted + i128::from(amount) <= i128::from(limit);
+                        let placed = ledger.place(std::slice::from_ref(&terms), NanoUsd::new(amount));
+                        prop_assert_eq!(placed.is_ok(), fits);
+                        if let Ok(hold) = placed {
+                            held += i128::from(amount);
+                            open.push(hold);
+                        }
+                    }
+                }
+                let most = |sum: i128| i64::try_from(sum).unwrap_or(i64::MAX);
+                let balance = ledger.balance(&terms.account);
+                prop_assert_eq!(balance.posted.nano(), most(posted));
+                prop_assert_eq!((balance.held.nano(), balance.suspense.nano()), (most(held), most(suspense)));
+                prop_assert_eq!(balance.counted().nano(), most(posted + held + suspense));
+                prop_assert_eq!(balance.open, open.len() as u64);
+            }
+        }
+
         /// held = what open holds hold; posted and suspense only what settlements and suspensions brought; and no hold
         /// ever takes a budget over its limit.
         #[test]

@@ -54,3 +54,6 @@ pub mod port;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+
+#[cfg(test)]
+mod properties;

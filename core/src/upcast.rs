@@ -1,7 +1,7 @@
 //! Old schemas of events, made new on read: one small step a function, and events are never rewritten.
 //!
 //! No released schema has a successor yet, so there is no step. A step is added here as a function of its own
-//! (`key.issued` 1 → 2), named in [`step`], with the golden bytes of the old schema kept in `core/golden/events`.
+//! (`key.issued` 1 → 2), named in `step`, with the golden bytes of the old schema kept in `core/golden/events`.
 
 use std::borrow::Cow;
 

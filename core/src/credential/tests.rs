@@ -38,7 +38,7 @@ fn in_use() -> World {
 
 #[test]
 fn a_stored_credential_is_all_that_was_asked_for() {
-    let hosts = BTreeSet::from(["api.acme.example".to_owned(), "ollama:11434".to_owned(), "[::1]:8080".to_owned()]);
+    let hosts = BTreeSet::from(["api.acme.example".to_owned(), "models:11434".to_owned(), "[::1]:8080".to_owned()]);
     let store = StoreCredential {
         realm: id("acme"),
         name: "Acme".to_owned(),

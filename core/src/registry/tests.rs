@@ -53,7 +53,7 @@ fn unpriced(deployment: &str) -> NewDeployment {
 }
 
 fn visible<'a>(control: &'a Control, realm: &str, name: &str) -> Option<&'a crate::registry::Model> {
-    control.visible_model(&id(realm), &id(name))
+    control.visible_model(&id(realm), &id(name)).map(AsRef::as_ref)
 }
 
 #[test]

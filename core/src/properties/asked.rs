@@ -1,0 +1,265 @@
+//! Random commands over few realms, models, keys, scopes and names, so that most of them meet what others left.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
+use proptest::strategy::Union;
+
+use crate::budget::{NewBudgetLimit, SetBudget};
+use crate::command::{Command, Together};
+use crate::credential::{RemoveCredential, ReplaceSecret, StoreCredential};
+use crate::grant::{GrantModel, ReplaceGrants, WithdrawGrant};
+use crate::id::{DeploymentId, ModelName, RealmId};
+use crate::key::{BlockKey, IssueKey, KeyHash, KeyKind, ReviseKey, RevokeKey, RotateKey, UnblockKey};
+use crate::limits::LimitsPatch;
+use crate::model_pattern::{Allowed, ModelPattern};
+use crate::money::NanoUsd;
+use crate::patch::Patch;
+use crate::realm::{RegisterRealm, ResumeRealm, ReviseRealm, SuspendRealm};
+use crate::registry::{
+    AddDeployment, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment, RevisePrice,
+};
+use crate::scope::Scope;
+use crate::secret::SecretSource;
+use crate::selection::{ClearSelection, SelectModel};
+use crate::testing::samples::{
+    credential_id, id, issue_key, json, key_id, model_id, new_deployment, only, price, register_model, register_realm,
+    revise_deployment, secret, store_credential,
+};
+use crate::time::{Period, Timestamp};
+
+/// Realms: the first is always there.
+pub(super) const REALMS: [&str; 4] = ["default", "a", "a:b", "b@a"];
+/// How many keys, and secrets that they may have.
+pub(super) const KEYS: u128 = 3;
+pub(super) const SECRETS: u128 = 5;
+/// Names that models, aliases of models and slots go by.
+pub(super) const NAMES: [&str; 6] = ["m1", "m2", "n1", "fast", "x@gateway", "gone"];
+
+fn realm() -> impl Strategy<Value = RealmId> {
+    prop::sample::select(&REALMS[..]).prop_map(id)
+}
+
+fn name() -> impl Strategy<Value = ModelName> {
+    prop::sample::select(&NAMES[..]).prop_map(id)
+}
+
+fn pattern() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&["m1", "m2", "n1", "m*", "*", "*1"][..])
+}
+
+fn allowed() -> impl Strategy<Value = Allowed> {
+    prop_oneof![2 => Just(Allowed::All), 3 => prop::collection::vec(pattern(), 0..3).prop_map(only)]
+}
+
+fn key() -> impl Strategy<Value = u128> {
+    1..=KEYS
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![
+        Just(Scope::Gateway),
+        realm().prop_map(Scope::Realm),
+        key().prop_map(|number| Scope::Key(key_id(number))),
+    ]
+}
+
+fn deployment() -> impl Strategy<Value = DeploymentId> {
+    (1..=3_u8).prop_map(|number| id(&format!("d{number}")))
+}
+
+fn patch<T: std::fmt::Debug + Clone>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Patch<T>> {
+    prop_oneof![2 => Just(Patch::Keep), 1 => Just(Patch::Clear), 2 => value.prop_map(Patch::Set)]
+}
+
+fn limits() -> impl Strategy<Value = LimitsPatch> {
+    (patch(0..2_u64), patch(0..2_u32)).prop_map(|(requests_per_minute, parallel_requests)| LimitsPatch {
+        requests_per_minute,
+        parallel_requests,
+        tokens_per_minute: Patch::Keep,
+    })
+}
+
+fn metadata() -> impl Strategy<Value = crate::json::Json> {
+    (0..2_u8).prop_map(|value| json(&format!(r#"{{"share":0.{value}1}}"#)))
+}
+
+fn about_realms() -> impl Strategy<Value = Command> {
+    let register = (realm(), prop::option::of(realm()), prop::option::weighted(0.8, allowed()));
+    prop_oneof![
+        3 => register.prop_map(|(realm, parent, models)| {
+            RegisterRealm { parent, models, ..register_realm(realm.as_str()) }.into()
+        }),
+        1 => (realm(), patch(Just("Name".to_owned())), limits(), patch(metadata()))
+            .prop_map(|(realm, name, limits, metadata)| ReviseRealm { realm, name, limits, metadata }.into()),
+        1 => realm().prop_map(|realm| SuspendRealm { realm }.into()),
+        2 => realm().prop_map(|realm| ResumeRealm { realm }.into()),
+    ]
+}
+
+fn about_grants() -> impl Strategy<Value = Command> {
+    let model = || pattern().prop_map(|text| ModelPattern::new(text).unwrap());
+    prop_oneof![
+        2 => (realm(), model()).prop_map(|(realm, model)| GrantModel { realm, model }.into()),
+        1 => (realm(), model()).prop_map(|(realm, model)| WithdrawGrant { realm, model }.into()),
+        2 => (realm(), allowed()).prop_map(|(realm, models)| ReplaceGrants { realm, models }.into()),
+    ]
+}
+
+fn about_credentials() -> impl Strategy<Value = Command> {
+    let number = || 1..=2_u128;
+    prop_oneof![
+        3 => (number(), realm())
+            .prop_map(|(number, realm)| StoreCredential { realm, ..store_credential(number) }.into()),
+        1 => number().prop_map(|number| {
+            let secret = SecretSource::Environment("OTHER_API_KEY".to_owned());
+            ReplaceSecret { credential: credential_id(number), secret }.into()
+        }),
+        1 => number().prop_map(|number| RemoveCredential { credential: credential_id(number) }.into()),
+    ]
+}
+
+fn about_models() -> impl Strategy<Value = Command> {
+    let number = || 1..=3_u128;
+    let new = || {
+        (deployment(), prop::option::weighted(0.2, 1..=2_u128), any::<bool>()).prop_map(|(id, credential, priced)| {
+            NewDeployment {
+                credential: credential.map(credential_id),
+                price: priced.then(price),
+                ..new_deployment(id.as_str())
+            }
+        })
+    };
+    let place = || (number().prop_map(model_id), deployment());
+    let revision = (place(), patch(0..3_u32), patch((1..=2_u128).prop_map(credential_id)), patch(metadata()));
+    prop_oneof![
+        6 => (number(), realm(), name(), prop::collection::vec(new(), 1..3)).prop_map(|(number, realm, name, deployments)| {
+            RegisterModel { realm, deployments, ..register_model(number, name.as_str()) }.into()
+        }),
+        2 => (number().prop_map(model_id), new())
+            .prop_map(|(model, deployment)| AddDeployment { model, deployment }.into()),
+        3 => revision.prop_map(|((model, deployment), weight, credential, info)| {
+            ReviseDeployment { weight, credential, info, ..revise_deployment(model, deployment.as_str()) }.into()
+        }),
+        2 => place().prop_map(|(model, deployment)| RemoveDeployment { model, deployment }.into()),
+        1 => (place(), prop::option::of(Just(price())))
+            .prop_map(|((model, deployment), price)| RevisePrice { model, deployment, price }.into()),
+        1 => number().prop_map(|number| RetireModel { model: model_id(number) }.into()),
+    ]
+}
+
+fn aliases() -> impl Strategy<Value = BTreeMap<ModelName, ModelName>> {
+    prop::collection::btree_map(name(), name(), 0..2)
+}
+
+fn kind() -> impl Strategy<Value = KeyKind> {
+    prop_oneof![
+        4 => Just(KeyKind::Default),
+        2 => Just(KeyKind::LlmApi),
+        1 => Just(KeyKind::Management),
+        1 => Just(KeyKind::ReadOnly),
+    ]
+}
+
+/// Moments around those at which commands are decided.
+fn moment() -> impl Strategy<Value = Timestamp> {
+    (-5..60_i64).prop_map(|seconds| Timestamp::from_millis(1_795_169_730_123 + seconds * 1_000))
+}
+
+fn about_keys() -> impl Strategy<Value = Command> {
+    let alias = || prop::sample::select(&["ci", "cd"][..]);
+    let hash = || (1..=SECRETS).prop_map(|number| KeyHash::of_secret(&secret(number)));
+    let issue =
+        (key(), hash(), realm(), prop::option::of(alias()), allowed(), aliases(), prop::option::of(moment()), kind());
+    let revise = (key(), patch(alias()), patch(allowed()), patch(aliases()), patch(moment()), patch(kind()), limits());
+    prop_oneof![
+        8 => issue.prop_map(|(key, hash, realm, alias, models, aliases, expires_at, kind)| IssueKey {
+            hash,
+            realm,
+            alias: alias.map(id),
+            models,
+            aliases,
+            expires_at,
+            kind,
+            ..issue_key(key)
+        }.into()),
+        4 => revise.prop_map(|(key, alias, models, aliases, expires_at, kind, limits)| {
+            let alias = match alias {
+                Patch::Set(text) => Patch::Set(id(text)),
+                Patch::Keep => Patch::Keep,
+                Patch::Clear => Patch::Clear,
+            };
+            ReviseKey { alias, models, aliases, expires_at, kind, limits, ..ReviseKey::nothing(key_id(key)) }.into()
+        }),
+        2 => (key(), hash())
+            .prop_map(|(key, hash)| RotateKey { key: key_id(key), hash, shown: "sk-...".to_owned() }.into()),
+        1 => key().prop_map(|key| BlockKey { key: key_id(key) }.into()),
+        2 => key().prop_map(|key| UnblockKey { key: key_id(key) }.into()),
+        1 => key().prop_map(|key| RevokeKey { key: key_id(key) }.into()),
+    ]
+}
+
+fn about_scopes() -> impl Strategy<Value = Command> {
+    let period = prop_oneof![Just(Period::Total), Just(Period::Seconds(60)), Just(Period::Months(1))];
+    let limit = (period, prop::option::of(moment()), -1..9_i64).prop_map(|(period, anchor, nano)| NewBudgetLimit {
+        period,
+        anchor,
+        limit_nano_usd: NanoUsd::new(nano),
+    });
+    let slot = || prop::sample::select(&["fast", "fast", "x@gateway", "m1"][..]).prop_map(id);
+    prop_oneof![
+        3 => (scope(), prop::collection::vec(limit, 0..3)).prop_map(|(scope, limits)| SetBudget { scope, limits }.into()),
+        3 => (scope(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
+            .prop_map(|(scope, slot, model)| SelectModel { scope, slot, model }.into()),
+        2 => (scope(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),
+    ]
+}
+
+fn single() -> impl Strategy<Value = Command> {
+    Union::new_weighted(vec![
+        (3, about_realms().boxed()),
+        (3, about_grants().boxed()),
+        (1, about_credentials().boxed()),
+        (4, about_models().boxed()),
+        (5, about_keys().boxed()),
+        (4, about_scopes().boxed()),
+    ])
+}
+
+/// A command, and how many seconds after the one before it is decided.
+pub(super) type Asked = (Command, u8);
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let together = prop::collection::vec(single(), 0..4).prop_map(|commands| Together::new(commands).into());
+    (prop_oneof![12 => single(), 1 => together], 0..4_u8)
+}
+
+/// What is asked in a world of its own: from nothing but the realm `default`, or from one that has something of all.
+pub(super) fn history(commands: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Asked>> {
+    (prop::bool::weighted(0.8), prop::collection::vec(asked(), commands)).prop_map(|(furnished, commands)| {
+        let opening = if furnished { opening() } else { Vec::new() };
+        opening.into_iter().map(|command| (command, 0)).chain(commands).collect()
+    })
+}
+
+fn opening() -> Vec<Command> {
+    let realm = |realm: &str, parent: Option<&str>, models| RegisterRealm {
+        parent: parent.map(id),
+        models: Some(models),
+        ..register_realm(realm)
+    };
+    let model = |number, realm: &str, name: &str, deployment: &str| RegisterModel {
+        realm: id(realm),
+        deployments: vec![new_deployment(deployment)],
+        ..register_model(number, name)
+    };
+    vec![
+        realm("a", None, Allowed::All).into(),
+        realm("b@a", Some("a"), only(["m*"])).into(),
+        model(1, "default", "m1", "d1").into(),
+        model(2, "a", "m2", "d2").into(),
+        issue_key(1).into(),
+        IssueKey { realm: id("b@a"), models: only(["m*", "n1"]), ..issue_key(2) }.into(),
+        SelectModel { scope: Scope::Gateway, slot: id("fast"), model: id("m1") }.into(),
+    ]
+}
