@@ -4,6 +4,8 @@
 
 pub mod binaries;
 pub mod process;
+pub mod nats_server;
+pub mod lossy_link;
 pub mod gateway;
 pub mod client;
 pub mod python;

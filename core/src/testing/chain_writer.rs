@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "the inputs are the test's own; a panic is a failed test")]
 
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::digest::Digest;
@@ -99,13 +98,21 @@ impl ChainWriter {
         Batch { chain: self.chain(), after, lines: seal(self) }
     }
 
+    /// An id that no other chain, place or rival has: a log may refuse one that it has seen.
+    fn event_id(&self, number: u64) -> EventId {
+        let digest = Digest::of(format!("{} {} {number}", self.stream, self.salt).as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.as_bytes()[..16]);
+        EventId::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
     fn seal_line(&mut self, part: (u16, u16), data: &str) -> Line {
         let number = self.head.position.get() + 1;
         let start = number - u64::from(part.0 - 1);
         let command = CommandId::new(format!("{}-{}-{start}", self.stream, self.salt)).expect("a valid id");
-        let id = (u128::from(self.salt) << 64) | u128::from(number) | 0x7000_8000_0000_0000_0000;
+        let id = self.event_id(number);
         let draft = Draft {
-            id: EventId::new(Uuid::from_u128(id)),
+            id,
             kind: "test.happened",
             schema: 1,
             realm: Some(RealmId::default_realm()),

@@ -1,0 +1,85 @@
+//! Others publish into the streams. The log yields what they wrote, and goes on behind it.
+
+use bytes::Bytes;
+use tallygate_core::digest::Digest;
+use tallygate_core::port::event_log::{AppendError, EventLog as _};
+use tallygate_core::stream::{Head, Log, Offset, Position};
+use tallygate_core::testing::chain_writer::ChainWriter;
+
+use crate::fixture::{LOGS, all_lines, next_lines, run, server_with_logs};
+
+const GARBAGE: &[u8] = b"\xff not a line, {\"position\":999}";
+
+/// Where a foreigner writes so that it is in the chain of `acme`.
+fn subject(log: Log) -> &'static str {
+    match log {
+        Log::Control => "tallygate.control.default.realm-acme",
+        Log::Lease => "tallygate.lease.elsewhere.budget-acme",
+        Log::Activity => "tallygate.activity.acme",
+    }
+}
+
+#[test]
+fn what_a_foreigner_publishes_is_yielded_as_it_is_and_takes_one_position() {
+    run(async {
+        let (server, logs) = server_with_logs().await;
+        let foreigner = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+        for kind in LOGS {
+            let log = logs.of(kind);
+            let mut writer = ChainWriter::new(kind, "acme");
+            let first = writer.batch(2);
+            log.append(first.clone()).await.unwrap();
+            foreigner.publish(subject(kind), Bytes::from_static(GARBAGE)).await.unwrap().await.unwrap();
+
+            let refused = log.append(writer.batch(1)).await;
+            let Err(AppendError::Conflict { actual, .. }) = refused else { panic!("no conflict but {refused:?}") };
+            assert_eq!(actual, Position::new(3));
+            let head = log.head(&writer.chain()).await.unwrap();
+            assert_eq!(head, Head { position: Position::new(3), hash: Digest::of(GARBAGE) });
+
+            let mut writer = ChainWriter::new(kind, "acme").at(head);
+            let behind = writer.batch(2);
+            assert_eq!(log.append(behind.clone()).await.unwrap(), writer.head());
+            assert_eq!(log.append(behind.clone()).await.unwrap(), writer.head(), "the same lines again");
+            let lines = all_lines(&**log).await;
+            assert_eq!(lines[..2], first.lines);
+            assert_eq!(lines[2].bytes(), GARBAGE);
+            assert_eq!(lines[3..], behind.lines);
+            assert_eq!(next_lines(&mut log.tail(Offset::START), 5).await, lines);
+        }
+    });
+}
+
+#[test]
+fn a_foreign_message_of_several_lines_is_several_lines_of_activity() {
+    run(async {
+        let (server, logs) = server_with_logs().await;
+        let foreigner = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+        let published = Bytes::from_static(b"one\n\nthree");
+        foreigner.publish(subject(Log::Activity), published).await.unwrap().await.unwrap();
+        let chain = ChainWriter::new(Log::Activity, "acme").chain();
+        let head = logs.activity.head(&chain).await.unwrap();
+        assert_eq!(head, Head { position: Position::new(3), hash: Digest::of(b"three") });
+        assert_eq!(all_lines(&*logs.activity).await.len(), 3);
+    });
+}
+
+#[test]
+fn a_chain_of_another_name_is_not_touched_by_wildcards_in_an_id() {
+    run(async {
+        let (_server, logs) = server_with_logs().await;
+        for kind in [Log::Lease, Log::Activity] {
+            let log = logs.of(kind);
+            let mut writers: Vec<_> =
+                ["*", ">", "a.*", "a.b", "a b", "%2A", "-", "模"].map(|name| ChainWriter::new(kind, name)).into();
+            for round in 1..=2 {
+                for writer in &mut writers {
+                    assert_eq!(log.append(writer.batch(round)).await.unwrap(), writer.head());
+                }
+            }
+            for writer in &writers {
+                assert_eq!(log.head(&writer.chain()).await.unwrap(), writer.head());
+            }
+        }
+    });
+}
