@@ -79,3 +79,62 @@ impl<S: Stream<Item = reqwest::Result<Bytes>> + Unpin> Stream for Timed<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Timed;
+    use bytes::Bytes;
+    use futures_util::{StreamExt as _, stream};
+    use std::time::Duration;
+    use tallygate_core::port::provider::failure::Kind;
+    use tokio::time::{Instant, advance};
+
+    const IDLE: Duration = Duration::from_secs(10);
+
+    /// Pieces that come after these waits, and then silence. How many came, how it ended, and when.
+    async fn run(waits: &[u64], total: Option<u64>) -> (usize, Kind, Duration) {
+        let start = Instant::now();
+        let pieces = stream::iter(waits.to_vec()).then(|wait| async move {
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+            Ok(Bytes::from_static(b"x"))
+        });
+        let body = Box::pin(pieces.chain(stream::pending()));
+        let deadline = total.map(|total| start + Duration::from_secs(total));
+        let mut timed = Timed::new(body, IDLE, deadline);
+        let mut count = 0;
+        loop {
+            match timed.next().await {
+                Some(Ok(_)) => count += 1,
+                Some(Err(failure)) => {
+                    assert!(timed.next().await.is_none());
+                    return (count, failure.kind, start.elapsed());
+                }
+                None => panic!("it never ends by itself"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idle_limit_counts_from_the_last_piece() {
+        assert_eq!(run(&[], None).await, (0, Kind::IdleTimeout, Duration::from_secs(10)));
+        assert_eq!(run(&[9], None).await, (1, Kind::IdleTimeout, Duration::from_secs(19)));
+        assert_eq!(run(&[9, 9, 1, 9, 0], None).await, (5, Kind::IdleTimeout, Duration::from_secs(38)));
+        assert_eq!(run(&[9, 11], None).await, (1, Kind::IdleTimeout, Duration::from_secs(19)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_total_limit_counts_from_the_call() {
+        assert_eq!(run(&[9, 9, 9], Some(25)).await, (2, Kind::TotalTimeout, Duration::from_secs(25)));
+        assert_eq!(run(&[], Some(5)).await, (0, Kind::TotalTimeout, Duration::from_secs(5)));
+        assert_eq!(run(&[1], Some(60)).await, (1, Kind::IdleTimeout, Duration::from_secs(11)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_is_always_ready_is_stopped_too() {
+        let flood = Box::pin(stream::repeat_with(|| Ok(Bytes::from_static(b"x"))));
+        let mut timed = Timed::new(flood, IDLE, Some(Instant::now() + IDLE));
+        assert!(timed.next().await.unwrap().is_ok());
+        advance(IDLE).await;
+        assert_eq!(timed.next().await.unwrap().unwrap_err().kind, Kind::TotalTimeout);
+    }
+}

@@ -159,9 +159,21 @@ impl Event {
         self.fields().filter(|(found, _)| *found == name.as_bytes()).last().map(|(_, value)| value)
     }
 
+    /// Whether there is nothing in it but comments and blank lines.
+    #[must_use]
+    pub fn is_comment(&self) -> bool {
+        self.fields().next().is_none()
+    }
+
+    /// Its bytes without the byte order mark that a stream may begin with: many clients take it for a part of the first
+    /// field's name.
+    #[must_use]
+    pub fn without_mark(&self) -> &[u8] {
+        self.raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.raw)
+    }
+
     fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let text: &[u8] = &self.raw;
-        Fields { rest: text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text) }
+        Fields { rest: self.without_mark() }
     }
 }
 

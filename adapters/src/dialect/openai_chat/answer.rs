@@ -54,11 +54,15 @@ struct Head<'a> {
 /// # Errors
 /// A [`Failure`] when the answer is an error after all, or no JSON object: [`Kind::Protocol`].
 pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&str>) -> Result<Answer, Failure> {
-    let head: Head<'_> = serde_json::from_slice(body).map_err(|_| Failure::new(Kind::Protocol))?;
+    let garbage = || Failure::new(Kind::Protocol);
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(garbage());
+    }
+    let head: Head<'_> = serde_json::from_slice(body).map_err(|_| garbage())?;
     if head.error.is_some() {
         return Err(error::within_answer(body, status));
     }
-    let told = head.usage.and_then(|usage| serde_json::from_str::<Told>(usage.get()).ok()).unwrap_or_default();
+    let told = head.usage.and_then(Told::read).unwrap_or_default();
     let told = match request.operation() {
         Operation::Chat => told,
         Operation::Embeddings => told.without_completion(),

@@ -78,8 +78,7 @@ impl Search {
         if head.error.is_some() {
             return Chunk::Error;
         }
-        let usage = head.usage.and_then(|usage| serde_json::from_str::<Told>(usage.get()).ok());
-        let usage = usage.filter(|usage| !usage.is_empty());
+        let usage = head.usage.and_then(Told::read).filter(|usage| !usage.is_empty());
         let has_choices = head.choices.is_none_or(|choices| !choices.is_empty());
         match usage {
             Some(usage) if !has_choices => Chunk::UsageOnly(usage),

@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
+use serde::de::IgnoredAny;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
 
@@ -101,12 +102,13 @@ impl Tap {
     }
 
     /// Takes the next piece of the stream.
-    pub fn push(&mut self, piece: Bytes) -> Step {
+    pub fn push(&mut self, mut piece: Bytes) -> Step {
         if self.ended {
             // Whatever follows the end is none of the client's business.
             return Step { forward: Bytes::new(), end: None };
         }
         if matches!(self.form, Form::Unknown) {
+            piece.advance(piece.len() - piece.trim_ascii_start().len());
             self.form = form(&piece);
         }
         if let Form::Body(body) = &mut self.form {
@@ -144,8 +146,9 @@ impl Tap {
         let mut run = Run::default();
         if let Some(event) = self.scanner.finish() {
             let whole = Event { raw: [&event.raw, b"\n\n".as_slice()].concat().into() };
-            // Cut within an event, the rest of it is no garbage: it is missing.
-            let is_cut = event.data().is_some_and(|data| self.search.read(&data) == Chunk::Garbage);
+            // An event that is cut off is no garbage: the rest of it is missing.
+            let is_whole = |data: &[u8]| data == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(data).is_ok();
+            let is_cut = event.data().is_some_and(|data| !is_whole(data.trim_ascii()));
             if !is_cut && let Some(end) = self.take(&whole, &mut run) {
                 return self.step(run, Some(end));
             }
@@ -165,9 +168,9 @@ impl Tap {
     /// Notes one event and adds it to what is forwarded. Tells the end, if this is it.
     fn take(&mut self, event: &Event, run: &mut Run) -> Option<Result<(), Failure>> {
         let Some(data) = event.data() else {
-            // Comments keep the connection alive on the client's side too.
-            if event.field("id").is_none() {
-                run.add(&event.raw);
+            // Comments keep the connection alive on the client's side too. Fields without data mean nothing.
+            if event.is_comment() {
+                run.add(event.without_mark());
             }
             return None;
         };
@@ -199,22 +202,21 @@ impl Tap {
 
     /// The event as the client gets it: mostly its own bytes. A field `id` is taken out, since clients that have seen one
     /// take the next comment for an empty event.
-    fn for_client(&self, event: &Event, data: &[u8]) -> Bytes {
+    fn for_client<'e>(&self, event: &'e Event, data: &[u8]) -> Cow<'e, [u8]> {
         let renamed = self.public_model.as_deref().and_then(|model| renamed(data, model));
         if renamed.is_none() && event.field("id").is_none() && !data.contains(&b'\n') {
-            return event.raw.clone();
+            return Cow::Borrowed(event.without_mark());
         }
         let data = renamed.map_or(Cow::Borrowed(data), Cow::Owned);
         // JSON takes a blank for a line feed, and one line is safe with every client.
         let line: Vec<u8> = data.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect();
-        [b"data: ".as_slice(), &line, b"\n\n"].concat().into()
+        Cow::Owned([b"data: ".as_slice(), &line, b"\n\n"].concat())
     }
 }
 
 /// By the first byte that is not white space.
 fn form(piece: &[u8]) -> Form {
-    let text = piece.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(piece).trim_ascii_start();
-    match text.first() {
+    match piece.first() {
         None => Form::Unknown,
         Some(b'{' | b'[') => Form::Body(BytesMut::new()),
         Some(_) => Form::Events,

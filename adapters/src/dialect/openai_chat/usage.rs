@@ -1,6 +1,7 @@
 //! The `usage` object of an answer, read with suspicion: it decides what a call costs, and upstreams send nonsense.
 
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use tallygate_core::usage::Usage;
 
 use crate::dialect::metering::Metered;
@@ -44,6 +45,12 @@ struct CompletionDetails {
 }
 
 impl Told {
+    /// Reads a usage; none if it is no object.
+    pub(super) fn read(usage: &RawValue) -> Option<Self> {
+        // A list would do for a struct too.
+        usage.get().starts_with('{').then(|| serde_json::from_str(usage.get()).ok()).flatten()
+    }
+
     /// What the call used, with an estimate for what was not told. `prompt_estimate` and `output_estimate` are in tokens.
     ///
     /// The parts are made to fit: parts of the prompt are at most the prompt, and where the total is more than prompt
@@ -95,7 +102,7 @@ fn lenient<'de, T: Default + serde::de::DeserializeOwned, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
+    Ok(if value.is_object() { serde_json::from_value(value).unwrap_or_default() } else { T::default() })
 }
 
 #[cfg(test)]
