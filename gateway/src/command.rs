@@ -9,7 +9,6 @@ mod decider;
 mod door;
 
 pub(crate) use answer::{Receipt, Refused};
-#[expect(unused_imports, reason = "the NATS doors are opened by the next change")]
 pub(crate) use door::Door;
 
 use std::sync::Arc;

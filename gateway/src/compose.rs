@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::http::{App, router, server};
 use crate::limits::Limits;
-use crate::logs::Logs;
+use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
@@ -55,6 +55,12 @@ pub enum StartError {
     /// A log.
     #[error("the {0} log cannot be opened")]
     Log(Log, #[source] LogError),
+    /// The NATS service.
+    #[error("the command service cannot be started")]
+    Service(#[from] tallygate_adapters::nats::micro_service::StartError),
+    /// The stream of durable commands.
+    #[error("the durable commands cannot be taken")]
+    Durable(#[from] tallygate_adapters::nats::stream_setup::SetupError),
     /// The views.
     #[error("the views cannot be opened")]
     Views(#[from] OpenError),
@@ -96,6 +102,7 @@ pub(crate) struct Running {
     mac: MacKey,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    doors: Doors,
     spine: Spine,
 }
 
@@ -138,6 +145,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let makers = Makers { clock: Arc::clone(&clock), ids: Arc::clone(&ids), vendors: Arc::clone(&vendors) };
     let spine = spine(&config, data, &writer, &keys.mac, &makers, &metrics, &stop).await?;
     first_realm(&spine, &writer).await?;
+    let doors = spine.logs.open_doors(&spine.commands).await?;
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
     let client = Settings { network: config.network.clone(), ..Settings::default() };
     let pipeline = Pipeline {
@@ -159,7 +167,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().unwrap_or(config.address);
     let server = tokio::spawn(server::serve(listener, router(app.clone()), config.server, stopped));
-    Ok(Running { address, new_master_key, master_key: master, app, mac: keys.mac, stop, server, spine })
+    Ok(Running { address, new_master_key, master_key: master, app, mac: keys.mac, stop, server, doors, spine })
 }
 
 fn ground(config: &Config) -> Result<Ground, StartError> {
@@ -304,8 +312,9 @@ impl Running {
     }
 
     async fn shut_down(self) {
-        let Self { app, stop, server, spine, .. } = self;
+        let Self { app, stop, server, doors, spine, .. } = self;
         stop.send_replace(true);
+        doors.close().await;
         if !server.is_finished() {
             let _ = server.await;
         }
