@@ -4,6 +4,7 @@
 //! counted. *Damage*, a line that is true and stands in the wrong place, stops the follower: the views stay what they
 //! were, and say so.
 
+pub(crate) mod activity_reader;
 pub(crate) mod chain;
 pub(crate) mod checkpoint;
 pub(crate) mod control_reader;

@@ -9,9 +9,12 @@
 mod views;
 mod snapshot;
 mod control_view;
+mod activity_view;
 mod waiting;
+mod replay;
 
 mod view;
+mod activity;
 mod follow;
 mod fold;
 
@@ -22,11 +25,19 @@ mod store;
 mod digest;
 mod metrics;
 
+pub use activity::block::{Ending, UsageRecord};
+pub use activity::newest::{UsageFilter, UsagePage};
+pub use activity::spend::{Day, Days, Detail, RANKING_MAX, SPEND_ROWS_MAX, Spent};
+pub use activity::totals::Totals;
+pub use activity_view::{ActivityView, Positions};
 pub use control_view::{ControlView, DecisionState};
 pub use digest::StateDigest;
 pub use follow::checkpoint::Mismatch;
 pub use follow::{Damage, FollowError, Health, Misplaced};
 pub use metrics::Metrics;
+pub use replay::{
+    AsOf, Moment, ReplayError, as_of, rebuild_activity, rebuild_control, stored_activity_digest, stored_control_digest,
+};
 pub use row_codec::RowError;
 pub use snapshot::Snapshot;
 pub use store::StoreError;
@@ -34,20 +45,3 @@ pub use view::key_list::{KeyPage, PAGE_ROWS_MAX, Page};
 pub use view::keys::KeyRow;
 pub use views::{Followers, OpenError, Options, Views};
 pub use waiting::Ended;
-/// TEMP.
-#[derive(Debug, Clone)]
-pub struct ActivityView;
-impl ActivityView {
-    /// TEMP.
-    pub fn charged(&self, _a: &tallygate_core::activity::Charge) -> tallygate_core::money::NanoUsd {
-        Default::default()
-    }
-    /// TEMP.
-    pub async fn wait_for(
-        &self,
-        _c: &tallygate_core::stream::ChainId,
-        _p: tallygate_core::stream::Position,
-    ) -> Result<(), Ended> {
-        Ok(())
-    }
-}

@@ -30,7 +30,7 @@ pub(crate) struct LogMetrics {
 }
 
 impl Metrics {
-    /// Makes the metrics.
+    /// Makes the metrics, registered nowhere.
     ///
     /// # Errors
     /// When a name or label breaks Prometheus's rules: a defect of this file.
@@ -56,16 +56,18 @@ impl Metrics {
         })
     }
 
-    /// Registers all of them.
+    /// Makes the metrics and registers them.
     ///
     /// # Errors
     /// When one of their names is registered already.
-    pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
-        let counters = [&self.lines, &self.quarantined, &self.groups, &self.rows, &self.rebuilds];
-        let gauges = [&self.offset, &self.following];
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let made = Self::new()?;
+        let counters = [&made.lines, &made.quarantined, &made.groups, &made.rows, &made.rebuilds];
+        let gauges = [&made.offset, &made.following];
         let counters = counters.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
         let gauges = gauges.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
-        counters.chain(gauges).try_for_each(|metric| registry.register(metric))
+        counters.chain(gauges).try_for_each(|metric| registry.register(metric))?;
+        Ok(made)
     }
 
     /// Lines of a log that were forged or could not be read, so far.

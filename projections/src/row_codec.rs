@@ -87,6 +87,12 @@ impl<R: Serialize> RowTable<R> {
     }
 }
 
+/// How many bytes a value takes within a row.
+pub(crate) fn encoded_bytes<R: Serialize>(table: &'static str, value: &R) -> Result<usize, RowError> {
+    let mut sink = std::io::sink();
+    bincode::serde::encode_into_std_write(value, &mut sink, CONFIG).map_err(|source| RowError::Encode { table, source })
+}
+
 impl<R: DeserializeOwned> RowTable<R> {
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<R, RowError> {
         let (found, body) = match bytes.split_first_chunk::<SCHEMA_BYTES>() {

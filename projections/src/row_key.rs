@@ -52,6 +52,15 @@ impl RowKey {
         self
     }
 
+    /// The least key that is greater than every key which begins with this one. Nothing ends with the byte 255: a
+    /// table's number is small, and a text part ends with zero.
+    pub(crate) fn after_all(mut self) -> Self {
+        if let Some(last) = self.0.last_mut() {
+            *last = last.saturating_add(1);
+        }
+        self
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

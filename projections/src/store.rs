@@ -33,6 +33,9 @@ pub(crate) type StoredBytes = sled::IVec;
 /// A file whose presence says that the store was found damaged while it was in use.
 const DAMAGE_MARK: &str = "damaged";
 
+/// Rows that are written at once when they need not be together with others.
+const EARLY_ROWS: usize = 8_192;
+
 /// Rows on disk, all in one tree.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -67,6 +70,8 @@ pub(crate) struct Settings {
 pub(crate) struct Writes {
     batch: sled::Batch,
     rows: usize,
+    /// Where rows go before all of them are there, if they need not be together.
+    early: Option<SharedStore>,
 }
 
 /// Why the rows cannot be had.
@@ -106,6 +111,11 @@ impl Store {
         self.decode(table, &bytes).map(Some)
     }
 
+    /// Whether there is a row at a key.
+    pub(crate) fn contains(&self, key: &RowKey) -> Result<bool, StoreError> {
+        self.guarded(|| self.db.contains_key(key.as_bytes()))
+    }
+
     /// Reads a row's bytes. What cannot be read is damage.
     pub(crate) fn decode<R: DeserializeOwned>(&self, table: &RowTable<R>, bytes: &[u8]) -> Result<R, StoreError> {
         table.decode(bytes).inspect_err(|error| self.note_damage(&error.to_string())).map_err(StoreError::Row)
@@ -116,9 +126,9 @@ impl Store {
         Scan { store: self, iter: Some(self.db.scan_prefix(prefix.as_bytes())) }
     }
 
-    /// The rows whose keys begin with a prefix and are less than an end, for scans backwards from there.
-    pub(crate) fn scan_below(&self, prefix: &RowKey, end: &RowKey) -> Scan<'_> {
-        Scan { store: self, iter: Some(self.db.range(prefix.as_bytes()..end.as_bytes())) }
+    /// The rows from a key on, before another.
+    pub(crate) fn scan_between(&self, first: &RowKey, end: &RowKey) -> Scan<'_> {
+        Scan { store: self, iter: Some(self.db.range(first.as_bytes()..end.as_bytes())) }
     }
 
     /// Every row of every table, in the order of the keys, without what the store says about itself.
@@ -187,11 +197,22 @@ fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
 // === impl Writes ===
 
 impl Writes {
-    pub(crate) fn put<R: Serialize>(&mut self, table: &RowTable<R>, key: RowKey, row: &R) -> Result<(), RowError> {
+    /// Rows that need not be together: many are written as soon as they are there. For a store that is thrown away if
+    /// it is not finished.
+    pub(crate) fn early_to(store: SharedStore) -> Self {
+        Self { early: Some(store), ..Self::default() }
+    }
+
+    pub(crate) fn put<R: Serialize>(&mut self, table: &RowTable<R>, key: RowKey, row: &R) -> Result<(), StoreError> {
         let bytes = table.encode(row)?;
         self.batch.insert(key.into_bytes(), bytes);
         self.rows += 1;
-        Ok(())
+        match &self.early {
+            Some(store) if self.rows.is_multiple_of(EARLY_ROWS) => {
+                store.guarded(|| store.db.apply_batch(std::mem::take(&mut self.batch)))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn remove(&mut self, key: RowKey) {

@@ -10,19 +10,19 @@ use tallygate_core::port::event_log::EventLog;
 use tallygate_core::stream::Log;
 use tokio::sync::watch;
 
-use crate::control_view::{ControlView, Published};
+use crate::activity_view::{self, ActivityView};
+use crate::control_view::{self, ControlView};
+use crate::fold::activity::ActivityFold;
 use crate::fold::control::ControlFold;
-use crate::fold::control_rows;
+use crate::fold::{activity_rows, control_rows};
+use crate::follow::activity_reader::ActivityReader;
 use crate::follow::checkpoint::{Mismatch, compare};
 use crate::follow::control_reader::ControlReader;
-use crate::follow::pump::Pump;
+use crate::follow::pump::{Fold, Pump};
 use crate::follow::{FollowError, Health};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
-use crate::store::{Settings, Store, StoreError, SyncThread};
-
-/// Lines of the control log that are folded at once, at most.
-const CONTROL_GROUP_LINES: usize = 1_000;
+use crate::store::{Layout, Settings, SharedStore, Store, StoreError, SyncThread};
 
 /// How the views are opened.
 #[derive(Debug, Clone)]
@@ -39,6 +39,10 @@ pub struct Options {
     pub cache_bytes: u64,
     /// The most keys in memory.
     pub keys_in_memory: usize,
+    /// Lines of the control log that are folded at once, at most; a command that is longer is folded whole.
+    pub control_group_lines: usize,
+    /// Lines of the activity log that are folded at once, at most; a batch that is longer is folded whole.
+    pub activity_group_lines: usize,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -53,7 +57,17 @@ impl Options {
         mac: MacKey,
         metrics: Metrics,
     ) -> Self {
-        Self { dir, control, activity, mac, cache_bytes: 64 * 1024 * 1024, keys_in_memory: 1_000_000, metrics }
+        Self {
+            dir,
+            control,
+            activity,
+            mac,
+            cache_bytes: 64 * 1024 * 1024,
+            keys_in_memory: 1_000_000,
+            control_group_lines: 1_000,
+            activity_group_lines: 8_192,
+            metrics,
+        }
     }
 }
 
@@ -62,17 +76,22 @@ impl Options {
 pub struct Views {
     /// What is allowed.
     pub control: ControlView,
-    /// TEMP.
-    pub activity: crate::ActivityView,
+    /// What happened.
+    pub activity: ActivityView,
 }
 
 /// The followers of opened views: run them.
 #[derive(Debug)]
 #[must_use = "views that nobody follows never change"]
 pub struct Followers {
-    control: Pump<ControlFold>,
-    // Dropped after the folds: whatever they wrote is synced.
-    _sync: Vec<SyncThread>,
+    control: Follower<ControlFold>,
+    activity: Follower<ActivityFold>,
+}
+
+#[derive(Debug)]
+struct Follower<F> {
+    pump: Pump<F>,
+    sync: SyncThread,
 }
 
 /// Why the views cannot be opened.
@@ -99,25 +118,38 @@ impl Views {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<(Self, Followers), OpenError> {
-        let (control, pump, sync) = open_control(&options).await?;
-        Ok((Self { control, activity: crate::ActivityView }, Followers { control: pump, _sync: vec![sync] }))
+        let (control, follow_control) = open_control(&options).await?;
+        let (activity, follow_activity) = open_activity(&options).await?;
+        Ok((Self { control, activity }, Followers { control: follow_control, activity: follow_activity }))
     }
 }
 
-async fn open_control(options: &Options) -> Result<(ControlView, Pump<ControlFold>, SyncThread), OpenError> {
-    let log = Log::Control;
-    let metrics = options.metrics.of(log);
-    let failed = |source| OpenError::Store { log, source };
-    let settings = Settings { layout: control_rows::LAYOUT, cache_bytes: options.cache_bytes };
-    let opened = Store::open(&options.dir.join(log.name()), &settings, control_rows::read).map_err(failed)?;
+fn open_store<T>(
+    options: &Options,
+    log: Log,
+    layout: Layout,
+    first: impl Fn(&Store) -> Result<T, StoreError>,
+) -> Result<(SharedStore, T), OpenError> {
+    let settings = Settings { layout, cache_bytes: options.cache_bytes };
+    let opened = Store::open(&options.dir.join(log.name()), &settings, first)
+        .map_err(|source| OpenError::Store { log, source })?;
     if opened.set_aside.is_some() {
-        metrics.rebuilds.inc();
+        options.metrics.of(log).rebuilds.inc();
     }
-    let (store, beginning) = (Arc::new(opened.store), opened.first);
+    Ok((Arc::new(opened.store), opened.first))
+}
+
+fn start_sync(store: &SharedStore, log: Log) -> Result<SyncThread, OpenError> {
+    SyncThread::start(Arc::clone(store)).map_err(|source| OpenError::Store { log, source })
+}
+
+async fn open_control(options: &Options) -> Result<(ControlView, Follower<ControlFold>), OpenError> {
+    let log = Log::Control;
+    let (store, beginning) = open_store(options, log, control_rows::LAYOUT, control_rows::read)?;
     let checkpoint = beginning.checkpoint;
     compare(options.control.as_ref(), checkpoint.offset, checkpoint.last_line).await?;
-    let sync = SyncThread::start(Arc::clone(&store)).map_err(failed)?;
-    let health = Arc::new(watch::Sender::new(Health::Idle));
+    let sync = start_sync(&store, log)?;
+    let (health, metrics) = (Arc::new(watch::Sender::new(Health::Idle)), options.metrics.of(log));
     let snapshot = Snapshot {
         head: checkpoint.head(),
         end: checkpoint.tip.end(),
@@ -125,25 +157,52 @@ async fn open_control(options: &Options) -> Result<(ControlView, Pump<ControlFol
         control: beginning.control.clone(),
     };
     let published =
-        Arc::new(Published::new(store, snapshot, options.keys_in_memory, Arc::clone(&health), metrics.clone()));
+        control_view::Published::new(store, snapshot, options.keys_in_memory, Arc::clone(&health), metrics.clone());
+    let published = Arc::new(published);
     let reader = ControlReader::new(checkpoint, Some(options.mac.clone()), metrics.clone());
     let fold = ControlFold::new(beginning, reader, Arc::clone(&published));
     let source = Arc::clone(&options.control);
-    let pump = Pump { source, fold, group_lines: CONTROL_GROUP_LINES, health, metrics };
-    Ok((ControlView::new(published), pump, sync))
+    let pump = Pump { source, fold, group_lines: options.control_group_lines, health, metrics };
+    Ok((ControlView::new(published), Follower { pump, sync }))
+}
+
+async fn open_activity(options: &Options) -> Result<(ActivityView, Follower<ActivityFold>), OpenError> {
+    let log = Log::Activity;
+    let (store, beginning) = open_store(options, log, activity_rows::LAYOUT, activity_rows::read)?;
+    let checkpoint = beginning.checkpoint;
+    compare(options.activity.as_ref(), checkpoint.offset, checkpoint.last_line).await?;
+    let sync = start_sync(&store, log)?;
+    let (health, metrics) = (Arc::new(watch::Sender::new(Health::Idle)), options.metrics.of(log));
+    let published = activity_view::Published::new(store, &beginning.tips, Arc::clone(&health), metrics.clone());
+    let published = Arc::new(published);
+    let reader = ActivityReader::new(beginning.tips, Some(options.mac.clone()), metrics.clone());
+    let fold = ActivityFold::new(checkpoint.offset, reader, Arc::clone(&published));
+    let source = Arc::clone(&options.activity);
+    let pump = Pump { source, fold, group_lines: options.activity_group_lines, health, metrics };
+    Ok((ActivityView::new(published), Follower { pump, sync }))
 }
 
 impl Followers {
-    /// Follows the logs until `shutdown` is done, or a follower fails: then the other is stopped too. What was folded is
-    /// synced before this returns.
+    /// Follows the logs until `shutdown` is done. A follower that fails says so at once, in its view's health and in the
+    /// log of the program, and the other one goes on. What was folded is synced before this returns.
     ///
     /// # Errors
-    /// The first [`FollowError`].
+    /// A [`FollowError`] if a follower has failed.
     ///
     /// # Cancellation
     /// Dropping it stops the followers; a group that is being folded is finished in the background.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Arc<FollowError>> {
         let shutdown = shutdown.shared();
-        self.control.run(shutdown).await
+        let (control, activity) = tokio::join!(self.control.run(shutdown.clone()), self.activity.run(shutdown));
+        control.and(activity)
+    }
+}
+
+impl<F: Fold> Follower<F> {
+    async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Arc<FollowError>> {
+        let result = self.pump.run(shutdown).await;
+        // Waits for the disk, so not on a thread of the runtime. It can only be cancelled with the runtime itself.
+        let _ = tokio::task::spawn_blocking(move || drop(self.sync)).await;
+        result
     }
 }

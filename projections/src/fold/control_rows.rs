@@ -5,7 +5,7 @@ use tallygate_core::stream::Log;
 use tallygate_core::time::Timestamp;
 
 use crate::follow::control_reader::ControlCheckpoint;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
 use crate::view::key_list::{self, KeyCounts};
@@ -83,7 +83,7 @@ pub(crate) fn write(
     before: &KeysBefore,
     counts: &mut KeyCounts,
     writes: &mut Writes,
-) -> Result<Vec<TouchedKey>, RowError> {
+) -> Result<Vec<TouchedKey>, StoreError> {
     realms::write(control, writes)?;
     grants::write(control, writes)?;
     registry::write(control, writes)?;
@@ -100,6 +100,6 @@ pub(crate) fn write_checkpoint(
     checkpoint: ControlCheckpoint,
     at: Timestamp,
     writes: &mut Writes,
-) -> Result<(), RowError> {
+) -> Result<(), StoreError> {
     writes.put(&CHECKPOINT, checkpoint_key(), &(checkpoint, at))
 }

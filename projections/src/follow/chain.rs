@@ -16,15 +16,6 @@ pub(crate) struct ChainTip {
     past_forged: Option<Head>,
 }
 
-/// What a line turned out to be.
-#[derive(Debug)]
-pub(crate) enum Followed<'a> {
-    /// A true line, in its place.
-    True(Envelope<'a>),
-    /// Not written by a gateway of this installation, or changed since.
-    Forged,
-}
-
 impl ChainTip {
     pub(crate) const START: Self = Self { head: Head::EMPTY, past_forged: None };
 
@@ -38,7 +29,8 @@ impl ChainTip {
         self.head
     }
 
-    /// Takes the next line. Without a key no line is found to be forged.
+    /// Takes the next line, and gives what is in it; nothing when it is forged. Without a key no line is found to be
+    /// forged.
     ///
     /// # Errors
     /// The [`Fault`] of a line that is true and stands where it must not: the log is damaged.
@@ -48,7 +40,7 @@ impl ChainTip {
         chain: &ChainId,
         line: &'a Line,
         key: Option<&MacKey>,
-    ) -> Result<Followed<'a>, Fault> {
+    ) -> Result<Option<Envelope<'a>>, Fault> {
         let checked = match line.check(log, chain, &self.head, key) {
             Err(Fault::Position { .. } | Fault::Chain) if self.past_forged.is_some() => {
                 // The MAC was found right before the place was found wrong.
@@ -59,13 +51,18 @@ impl ChainTip {
         match checked {
             Ok((envelope, head)) => {
                 *self = Self { head, past_forged: None };
-                Ok(Followed::True(envelope))
+                Ok(Some(envelope))
             }
             Err(Fault::Forged) => {
-                self.past_forged = Some(Head { position: self.end().position.plus(1), hash: line.hash() });
-                Ok(Followed::Forged)
+                self.skip_forged(line);
+                Ok(None)
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Takes a line that was found to be forged.
+    pub(crate) fn skip_forged(&mut self, line: &Line) {
+        self.past_forged = Some(Head { position: self.end().position.plus(1), hash: line.hash() });
     }
 }

@@ -6,7 +6,7 @@ use tallygate_core::envelope::{Line, MacKey};
 use tallygate_core::port::event_log::Entry;
 use tallygate_core::stream::{ChainId, Head, Log, Offset};
 
-use super::chain::{ChainTip, Followed};
+use super::chain::ChainTip;
 use super::item::Item;
 use super::{Damage, Misplaced};
 use crate::metrics::LogMetrics;
@@ -82,12 +82,12 @@ impl ControlReader {
         let damage = |what| Damage { log: Log::Control, offset, what };
         match self.tip.follow(Log::Control, &self.chain, line, self.key.as_ref()) {
             Err(fault) => return Err(damage(Misplaced::Line(fault))),
-            Ok(Followed::Forged) => {
+            Ok(None) => {
                 self.metrics.forged.inc();
                 let position = self.tip.end().position;
                 tracing::error!(log = "control", %position, %offset, "a forged line is skipped");
             }
-            Ok(Followed::True(envelope)) => {
+            Ok(Some(envelope)) => {
                 self.metrics.lines.inc();
                 let item = Item::read(&envelope);
                 if matches!(item, Item::Undecodable(_)) {

@@ -51,6 +51,15 @@ impl Item {
         }
     }
 
+    /// The position of the last event of its command.
+    pub(crate) fn end_of_command(&self) -> Position {
+        let (position, (part, of)) = match self {
+            Self::Event(recorded) => (recorded.position, recorded.part),
+            Self::Undecodable(line) => (line.position, line.part),
+        };
+        position.plus(u64::from(of.saturating_sub(part)))
+    }
+
     /// When it was decided.
     pub(crate) fn at(&self) -> Timestamp {
         match self {

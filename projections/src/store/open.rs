@@ -56,7 +56,7 @@ impl Store {
         settings: &Settings,
         first: impl Fn(&Self) -> Result<T, StoreError>,
     ) -> Result<Opened<T>, StoreError> {
-        match Self::open_trusted(dir, settings, &first) {
+        match Self::open_as_it_is(dir, settings, &first) {
             Ok((store, first)) => Ok(Opened { store, first, set_aside: None }),
             Err(error @ (StoreError::InUse(_) | StoreError::Io { .. })) => Err(error),
             Err(doubt) => {
@@ -65,13 +65,17 @@ impl Store {
                     store = settings.layout.name, why = %set_aside.why, kept = %set_aside.path.display(),
                     "the views could not be trusted: they are set aside and made again from the log"
                 );
-                let (store, first) = Self::open_trusted(dir, settings, &first)?;
+                let (store, first) = Self::open_as_it_is(dir, settings, &first)?;
                 Ok(Opened { store, first, set_aside: Some(set_aside) })
             }
         }
     }
 
-    fn open_trusted<T>(
+    /// Opens the store in a folder, makes one if there is none, and reads what the caller needs. Nothing is set aside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn open_as_it_is<T>(
         dir: &Path,
         settings: &Settings,
         first: &impl Fn(&Self) -> Result<T, StoreError>,

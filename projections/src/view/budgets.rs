@@ -6,7 +6,7 @@ use tallygate_core::budget::Budget;
 use tallygate_core::control::Control;
 
 use super::light;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -16,7 +16,7 @@ pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreErro
     light::load(store, &BUDGETS, |budget| control.budgets.load(budget.scope.clone(), Arc::new(budget)))
 }
 
-pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     light::write(control.budgets.take_touched(), &BUDGETS, writes, |scope, budget| {
         RowKey::of(&BUDGETS).realm(budget.realm.as_ref()).text(&scope.to_string())
     })

@@ -7,7 +7,7 @@ use tallygate_core::control::{CommandRecord, Control};
 use tallygate_core::id::CommandId;
 
 use super::light;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -32,6 +32,6 @@ pub(crate) fn load(store: &Store, control: &mut Control, ids: &[CommandId]) -> R
     Ok(())
 }
 
-pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     light::write(control.commands.take_touched(), &COMMANDS, writes, |id, _| key(id))
 }

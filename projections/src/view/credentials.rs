@@ -6,7 +6,7 @@ use tallygate_core::control::Control;
 use tallygate_core::credential::Credential;
 
 use super::light;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -16,7 +16,7 @@ pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreErro
     light::load(store, &CREDENTIALS, |credential| control.credentials.load(credential.id, Arc::new(credential)))
 }
 
-pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     light::write(control.credentials.take_touched(), &CREDENTIALS, writes, |id, credential| {
         RowKey::of(&CREDENTIALS).realm(Some(&credential.realm)).uuid(id.as_uuid())
     })

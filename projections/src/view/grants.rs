@@ -6,7 +6,7 @@ use tallygate_core::control::Control;
 use tallygate_core::grant::Grants;
 
 use super::light;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -16,6 +16,6 @@ pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreErro
     light::load(store, &GRANTS, |grants| control.grants.load(grants.realm.clone(), Arc::new(grants)))
 }
 
-pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     light::write(control.grants.take_touched(), &GRANTS, writes, |id, _| RowKey::of(&GRANTS).realm(Some(id)))
 }

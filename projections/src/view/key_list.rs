@@ -6,7 +6,7 @@ use tallygate_core::id::{KeyId, RealmId};
 use tallygate_core::key::Key;
 
 use super::keys::{self, KeyPlace, KeyRow};
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Scan, Store, StoreError, StoredBytes, Writes};
 
@@ -48,7 +48,12 @@ pub(crate) fn is_listed(key: &Key) -> bool {
 }
 
 /// Puts a touched key on the list, or takes it off.
-pub(crate) fn write(key: &Key, was_listed: bool, counts: &mut KeyCounts, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(
+    key: &Key,
+    was_listed: bool,
+    counts: &mut KeyCounts,
+    writes: &mut Writes,
+) -> Result<(), StoreError> {
     let born = key.trail.created.position.get();
     let in_realm = RowKey::of(&KEYS_BY_AGE).realm(Some(&key.realm)).number(born);
     let in_all = RowKey::of(&ALL_KEYS_BY_AGE).number(born);
@@ -118,7 +123,7 @@ impl KeyCounts {
         }
     }
 
-    pub(crate) fn write(&mut self, writes: &mut Writes) -> Result<(), RowError> {
+    pub(crate) fn write(&mut self, writes: &mut Writes) -> Result<(), StoreError> {
         for realm in std::mem::take(&mut self.touched) {
             let number = self.numbers.get(&realm).copied().unwrap_or_default();
             writes.put(&KEY_COUNTS, RowKey::of(&KEY_COUNTS).realm(realm.as_ref()), &(realm, number))?;

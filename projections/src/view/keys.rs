@@ -9,7 +9,7 @@ use tallygate_core::id::{KeyAlias, KeyId, RealmId};
 use tallygate_core::key::{Key, KeyHash};
 
 use super::key_list::{self, KeyCounts};
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -120,7 +120,7 @@ pub(crate) fn write(
     before: &KeysBefore,
     counts: &mut KeyCounts,
     writes: &mut Writes,
-) -> Result<Vec<TouchedKey>, RowError> {
+) -> Result<Vec<TouchedKey>, StoreError> {
     write_indexes(control, writes)?;
     let mut touched: HashMap<KeyId, TouchedKey> = HashMap::new();
     let budgets = control.key_budgets.take_touched();
@@ -148,7 +148,7 @@ pub(crate) fn write(
     Ok(touched.into_values().collect())
 }
 
-fn write_indexes(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+fn write_indexes(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     for (hash, id) in control.key_hashes.take_touched() {
         // A hash is only ever set together with its key.
         if let Some(key) = id.and_then(|id| control.keys.get(id.as_ref())) {

@@ -6,7 +6,7 @@ use tallygate_core::control::Control;
 use tallygate_core::stream::{Position, StreamId};
 
 use super::light;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -16,7 +16,7 @@ pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreErro
     light::load(store, &QUARANTINED, |(stream, position)| control.quarantined.load(stream, Arc::new(position)))
 }
 
-pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     for (stream, position) in control.quarantined.take_touched() {
         let Some(position) = position else { continue };
         // A stream's name is what its writer made it, so it may hold any byte; it is the key's last part.

@@ -7,7 +7,7 @@ use tallygate_core::id::{DeploymentId, ModelId, ModelName, RealmId};
 use tallygate_core::registry::Model;
 
 use super::light;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -23,7 +23,7 @@ pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreErro
     light::load(store, &DEPLOYMENTS, |(deployment, model)| control.deployments.load(deployment, Arc::new(model)))
 }
 
-pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     light::write(control.models.take_touched(), &MODELS, writes, |id, model| {
         RowKey::of(&MODELS).realm(Some(&model.realm)).uuid(id.as_uuid())
     })?;

@@ -6,7 +6,7 @@ use tallygate_core::control::Control;
 use tallygate_core::selection::Selection;
 
 use super::light;
-use crate::row_codec::{RowError, RowTable};
+use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -18,7 +18,7 @@ pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreErro
     })
 }
 
-pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), RowError> {
+pub(crate) fn write(control: &mut Control, writes: &mut Writes) -> Result<(), StoreError> {
     light::write(control.selections.take_touched(), &SELECTIONS, writes, |(scope, slot), selection| {
         RowKey::of(&SELECTIONS).realm(selection.realm.as_ref()).text(&scope.to_string()).text(slot.as_str())
     })

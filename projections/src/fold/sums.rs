@@ -1,0 +1,209 @@
+//! Sums that a group changes: read once, added to in memory, written once.
+
+use std::collections::HashMap;
+
+use tallygate_core::activity::{Charge, Event, RequestRefused, RequestSettled};
+use tallygate_core::event::{Event as AnyEvent, Recorded};
+use tallygate_core::id::{KeyId, ModelName, RealmId};
+use tallygate_core::money::NanoUsd;
+
+use crate::activity::charges::{self, CHARGES};
+use crate::activity::spend::{self, Day, Detail, Spent};
+use crate::activity::totals::Totals;
+use crate::row_codec::RowTable;
+use crate::row_key::RowKey;
+use crate::store::{Store, StoreError, Writes};
+
+/// Sums that stay in memory between groups, at most. They are read again when they are needed again.
+const KEPT_MAX: usize = 65_536;
+
+/// What a group adds to the sums.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    realms: HashMap<RealmId, Totals>,
+    days: HashMap<(RealmId, Day), Totals>,
+    keys: HashMap<(RealmId, KeyId), Totals>,
+    models: HashMap<(RealmId, ModelName), Totals>,
+    details: HashMap<(RealmId, Detail), Totals>,
+    all: Totals,
+    all_days: HashMap<Day, Totals>,
+    all_models: HashMap<ModelName, Totals>,
+    charges: HashMap<Charge, (NanoUsd, Option<RealmId>)>,
+}
+
+/// Sums as they are on disk, as far as they are in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    totals: HashMap<RowKey, Totals>,
+    charges: HashMap<RowKey, NanoUsd>,
+}
+
+impl Sums {
+    pub(crate) fn of(events: &[Recorded]) -> Self {
+        let mut sums = Self::default();
+        for recorded in events {
+            match &recorded.event {
+                AnyEvent::Activity(Event::RequestSettled(settled)) => {
+                    sums.add_settled(recorded.realm.as_ref(), settled)
+                }
+                AnyEvent::Activity(Event::RequestRefused(refused)) => sums.add_refused(recorded, refused),
+                _ => {}
+            }
+        }
+        sums
+    }
+
+    fn add_settled(&mut self, realm: Option<&RealmId>, settled: &RequestSettled) {
+        let totals = Totals::of_settled(settled);
+        let day = Day::of(settled.started_at);
+        self.all.add(&totals);
+        self.all_days.entry(day).or_default().add(&totals);
+        add(&mut self.all_models, &settled.model, &totals);
+        for charge in &settled.charged {
+            let (sum, _) = self.charges.entry(charge.clone()).or_insert((NanoUsd::ZERO, realm.cloned()));
+            *sum = sum.saturating_plus(totals.cost_nano_usd);
+        }
+        let Some(realm) = realm else { return };
+        add(&mut self.realms, realm, &totals);
+        self.days.entry((realm.clone(), day)).or_default().add(&totals);
+        self.keys.entry((realm.clone(), settled.key)).or_default().add(&totals);
+        self.models.entry((realm.clone(), settled.model.clone())).or_default().add(&totals);
+        let detail = Detail { day, key: settled.key, model: settled.model.clone(), vendor: settled.vendor.clone() };
+        self.details.entry((realm.clone(), detail)).or_default().add(&totals);
+    }
+
+    /// Refusals are not summed by model: the name is whatever a client sent, so there is no end of them.
+    fn add_refused(&mut self, recorded: &Recorded, refused: &RequestRefused) {
+        let totals = Totals::of_refused(refused);
+        let day = Day::of(recorded.at);
+        self.all.add(&totals);
+        self.all_days.entry(day).or_default().add(&totals);
+        let Some(realm) = &recorded.realm else { return };
+        add(&mut self.realms, realm, &totals);
+        self.days.entry((realm.clone(), day)).or_default().add(&totals);
+        if let Some(key) = refused.key {
+            self.keys.entry((realm.clone(), key)).or_default().add(&totals);
+        }
+    }
+
+    /// Writes the sums, and tells those of keys.
+    pub(crate) fn write(
+        self,
+        store: &Store,
+        kept: &mut Kept,
+        writes: &mut Writes,
+    ) -> Result<Vec<(KeyId, Totals)>, StoreError> {
+        kept.make_room();
+        let mut write = Writing { store, kept, writes };
+        for (realm, more) in &self.realms {
+            write.plain(&spend::OF_REALMS, spend::realm_key(realm), more)?;
+        }
+        for ((realm, day), more) in &self.days {
+            write.spent(&spend::BY_DAY, spend::day_key(realm, *day), *day, more)?;
+        }
+        for ((realm, model), more) in self.models {
+            let key = spend::model_key(&realm, &model);
+            write.spent(&spend::BY_MODEL, key, model, &more)?;
+        }
+        for ((realm, detail), more) in self.details {
+            let key = spend::detail_key(&realm, &detail);
+            write.spent(&spend::IN_DETAIL, key, detail, &more)?;
+        }
+        if self.all != Totals::default() {
+            write.plain(&spend::OF_ALL, spend::all_key(), &self.all)?;
+        }
+        for (day, more) in self.all_days {
+            write.spent(&spend::ALL_BY_DAY, spend::all_day_key(day), day, &more)?;
+        }
+        for (model, more) in self.all_models {
+            write.spent(&spend::ALL_BY_MODEL, spend::all_model_key(&model), model, &more)?;
+        }
+        for (charge, (more, realm)) in &self.charges {
+            write.charge(charges::row_key(charge, realm.as_ref()), *more)?;
+        }
+        let mut keys = Vec::with_capacity(self.keys.len());
+        for ((realm, key), more) in self.keys {
+            let at = spend::key_key(&realm, key);
+            let (totals, is_first) = write.spent(&spend::BY_KEY, at, (realm.clone(), key), &more)?;
+            if is_first {
+                write.writes.put(&spend::KEY_REALMS, spend::key_realm_key(key), &realm)?;
+            }
+            keys.push((key, totals));
+        }
+        Ok(keys)
+    }
+}
+
+fn add<K: std::hash::Hash + Eq + Clone>(sums: &mut HashMap<K, Totals>, of: &K, more: &Totals) {
+    match sums.get_mut(of) {
+        Some(sum) => sum.add(more),
+        None => {
+            sums.insert(of.clone(), *more);
+        }
+    }
+}
+
+impl Kept {
+    fn make_room(&mut self) {
+        if self.totals.len() > KEPT_MAX {
+            self.totals.clear();
+        }
+        if self.charges.len() > KEPT_MAX {
+            self.charges.clear();
+        }
+    }
+}
+
+struct Writing<'a> {
+    store: &'a Store,
+    kept: &'a mut Kept,
+    writes: &'a mut Writes,
+}
+
+impl Writing<'_> {
+    fn plain(&mut self, table: &RowTable<Totals>, key: RowKey, more: &Totals) -> Result<(), StoreError> {
+        let (sum, _) = self.sum(&key, more, |store, key| store.get(table, key))?;
+        self.writes.put(table, key, &sum)
+    }
+
+    fn spent<D: serde::Serialize + serde::de::DeserializeOwned>(
+        &mut self,
+        table: &RowTable<Spent<D>>,
+        key: RowKey,
+        of: D,
+        more: &Totals,
+    ) -> Result<(Totals, bool), StoreError> {
+        let (totals, is_first) =
+            self.sum(&key, more, |store, key| Ok(store.get(table, key)?.map(|spent| spent.totals)))?;
+        self.writes.put(table, key, &Spent { of, totals })?;
+        Ok((totals, is_first))
+    }
+
+    /// The new sum, and whether there was none before.
+    fn sum(
+        &mut self,
+        key: &RowKey,
+        more: &Totals,
+        read: impl FnOnce(&Store, &RowKey) -> Result<Option<Totals>, StoreError>,
+    ) -> Result<(Totals, bool), StoreError> {
+        if let Some(sum) = self.kept.totals.get_mut(key) {
+            sum.add(more);
+            return Ok((*sum, false));
+        }
+        let before = read(self.store, key)?;
+        let mut sum = before.unwrap_or_default();
+        sum.add(more);
+        self.kept.totals.insert(key.clone(), sum);
+        Ok((sum, before.is_none()))
+    }
+
+    fn charge(&mut self, key: RowKey, more: NanoUsd) -> Result<(), StoreError> {
+        let before = match self.kept.charges.get(&key) {
+            Some(sum) => *sum,
+            None => self.store.get(&CHARGES, &key)?.unwrap_or_default(),
+        };
+        let sum = before.saturating_plus(more);
+        self.kept.charges.insert(key.clone(), sum);
+        self.writes.put(&CHARGES, key, &sum)
+    }
+}

@@ -1,0 +1,164 @@
+//! From entries of the activity log, which holds a chain for each writer, to groups of events.
+
+use std::collections::{HashMap, HashSet};
+
+use tallygate_core::digest::Digest;
+use tallygate_core::envelope::{Envelope, Fault, Line, MacKey};
+use tallygate_core::event::{Event, Recorded};
+use tallygate_core::port::event_log::Entry;
+use tallygate_core::stream::{ChainId, Log, Offset};
+
+use super::chain::ChainTip;
+use super::{Damage, Misplaced};
+use crate::metrics::LogMetrics;
+
+/// Where the chains of all writers end.
+pub(crate) type Tips = HashMap<ChainId, ChainTip>;
+
+/// What happened, and where the log then ends.
+#[derive(Debug)]
+pub(crate) struct ActivityGroup {
+    pub(crate) events: Vec<Recorded>,
+    /// The last entry.
+    pub(crate) offset: Offset,
+    /// SHA-256 of its last line.
+    pub(crate) last_line: Digest,
+    /// The chains that grew, and where they end.
+    pub(crate) tips: Vec<(ChainId, ChainTip)>,
+}
+
+/// Checks lines and reads their events.
+#[derive(Debug)]
+pub(crate) struct ActivityReader {
+    key: Option<MacKey>,
+    metrics: LogMetrics,
+    tips: Tips,
+    /// The chain of the last line: most likely that of the next.
+    last: Option<ChainId>,
+    /// The tips that the entry which is being read has moved, as they were before it.
+    moved: Vec<(ChainId, Option<ChainTip>)>,
+}
+
+impl ActivityReader {
+    pub(crate) fn new(tips: Tips, key: Option<MacKey>, metrics: LogMetrics) -> Self {
+        Self { key, metrics, tips, last: None, moved: Vec::new() }
+    }
+
+    /// Reads entries. What comes before damage is in the group all the same.
+    pub(crate) fn read(&mut self, entries: &[Entry]) -> (Option<ActivityGroup>, Option<Damage>) {
+        let mut grown = HashSet::new();
+        let (mut events, mut end) = (Vec::new(), None);
+        let mut damage = None;
+        for entry in entries {
+            // An entry is folded whole or not at all.
+            let folded = events.len();
+            self.moved.clear();
+            let read =
+                entry.lines.iter().try_for_each(|line| self.read_line(line, entry.offset, &mut events, &mut grown));
+            if let Err(what) = read {
+                events.truncate(folded);
+                self.move_back();
+                damage = Some(Damage { log: Log::Activity, offset: entry.offset, what: Misplaced::Line(what) });
+                break;
+            }
+            end = entry.lines.last().map(|line| (entry.offset, line)).or(end);
+        }
+        let group = end.map(|(offset, line)| ActivityGroup {
+            events,
+            offset,
+            last_line: line.hash(),
+            tips: grown.into_iter().filter_map(|chain| Some((chain.clone(), *self.tips.get(&chain)?))).collect(),
+        });
+        (group, damage)
+    }
+
+    fn move_tip(&mut self, chain: ChainId, tip: ChainTip) {
+        let before = self.tips.insert(chain.clone(), tip);
+        self.moved.push((chain, before));
+    }
+
+    fn move_back(&mut self) {
+        for (chain, before) in self.moved.drain(..).rev() {
+            match before {
+                Some(tip) => self.tips.insert(chain, tip),
+                None => self.tips.remove(&chain),
+            };
+        }
+    }
+
+    fn tip(&self, chain: &ChainId) -> ChainTip {
+        self.tips.get(chain).copied().unwrap_or(ChainTip::START)
+    }
+
+    fn read_line(
+        &mut self,
+        line: &Line,
+        offset: Offset,
+        events: &mut Vec<Recorded>,
+        grown: &mut HashSet<ChainId>,
+    ) -> Result<(), Fault> {
+        if self.key.as_ref().is_some_and(|key| !line.is_authentic(key)) {
+            self.skip_forged(line, offset, grown);
+            return Ok(());
+        }
+        let (chain, envelope) = self.follow(line)?;
+        self.metrics.lines.inc();
+        match Recorded::decode(&envelope) {
+            Ok(recorded) => {
+                if matches!(recorded.event, Event::Activity(_)) {
+                    events.push(recorded);
+                }
+            }
+            Err(error) => {
+                self.metrics.undecodable.inc();
+                tracing::error!(
+                    log = "activity", position = %envelope.position, %chain, %offset,
+                    reason = &error as &dyn std::error::Error,
+                    "an event cannot be read by this version and is not counted"
+                );
+            }
+        }
+        if !grown.contains(&chain) {
+            grown.insert(chain.clone());
+        }
+        self.last = Some(chain);
+        Ok(())
+    }
+
+    /// Follows the chain of a true line.
+    fn follow<'a>(&mut self, line: &'a Line) -> Result<(ChainId, Envelope<'a>), Fault> {
+        let chain = match self.last.take() {
+            Some(last) => last,
+            None => chain_of(line)?,
+        };
+        match self.follow_in(chain, line) {
+            Err(Fault::Elsewhere(_)) => self.follow_in(chain_of(line)?, line),
+            followed => followed,
+        }
+    }
+
+    fn follow_in<'a>(&mut self, chain: ChainId, line: &'a Line) -> Result<(ChainId, Envelope<'a>), Fault> {
+        let mut tip = self.tip(&chain);
+        let envelope = tip.follow(Log::Activity, &chain, line, None)?.ok_or(Fault::Forged)?;
+        self.move_tip(chain.clone(), tip);
+        Ok((chain, envelope))
+    }
+
+    /// A forged line takes a place in the chain that it names, if it names one.
+    fn skip_forged(&mut self, line: &Line, offset: Offset, grown: &mut HashSet<ChainId>) {
+        self.metrics.forged.inc();
+        let chain = chain_of(line).ok();
+        tracing::error!(log = "activity", %offset, ?chain, "a forged line is skipped");
+        if let Some(chain) = chain.filter(|chain| self.tips.contains_key(chain)) {
+            let mut tip = self.tip(&chain);
+            tip.skip_forged(line);
+            grown.insert(chain.clone());
+            self.move_tip(chain, tip);
+        }
+    }
+}
+
+fn chain_of(line: &Line) -> Result<ChainId, Fault> {
+    let envelope = line.envelope()?;
+    Ok(ChainId::of(envelope.log, &envelope.stream))
+}
