@@ -78,7 +78,8 @@ impl Spending {
         let mut ledger = lock(&self.ledger);
         for terms in terms {
             if !ledger.knows(&terms.account) {
-                let posted = self.activity.charged(&terms.account);
+                // What was spent is not known when it cannot be read: the budget is taken for exhausted.
+                let posted = self.activity.charged(&terms.account).unwrap_or(NanoUsd::MAX);
                 ledger.post(&terms.account, posted);
             }
         }

@@ -56,18 +56,16 @@ impl Metrics {
         })
     }
 
-    /// Makes the metrics and registers them.
+    /// Registers all of them.
     ///
     /// # Errors
     /// When one of their names is registered already.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let made = Self::new()?;
-        let counters = [&made.lines, &made.quarantined, &made.groups, &made.rows, &made.rebuilds];
-        let gauges = [&made.offset, &made.following];
+    pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        let counters = [&self.lines, &self.quarantined, &self.groups, &self.rows, &self.rebuilds];
+        let gauges = [&self.offset, &self.following];
         let counters = counters.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
         let gauges = gauges.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
-        counters.chain(gauges).try_for_each(|metric| registry.register(metric))?;
-        Ok(made)
+        counters.chain(gauges).try_for_each(|metric| registry.register(metric))
     }
 
     /// Lines of a log that were forged or could not be read, so far.
