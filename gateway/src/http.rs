@@ -12,6 +12,7 @@ mod inference;
 mod models;
 mod commands;
 mod health;
+mod state;
 mod litellm;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/engines/{*rest}", post(inference::by_path))
         .route("/openai/deployments/{*rest}", post(inference::by_path))
         .route("/api/commands", post(commands::submit))
+        .route("/api/state", get(state::digests))
         .route("/health/liveliness", get(health::alive))
         .route("/health/liveness", get(health::alive))
         .route("/health/readiness", get(health::ready))

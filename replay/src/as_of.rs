@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tallygate_core::control::Control;
-use tallygate_core::event::Recorded;
 use tallygate_core::id::{KeyAlias, KeyId, ModelName, RealmId};
 use tallygate_core::key::{Key, KeyHash};
 use tallygate_core::scope::Scope;
-use tallygate_core::stream::{ChainId, Head, Log, Position, StreamId};
+use tallygate_core::stream::{Position, StreamId};
+use tallygate_projections::{Moment, as_of};
 
 use crate::cli::AsOfArgs;
 use crate::lines;
@@ -18,17 +18,8 @@ use crate::source::Source;
 
 /// An event in short.
 struct Seen {
-    position: Position,
     stream: StreamId,
     json: Value,
-}
-
-/// The state at the asked moment, and the events up to it.
-struct Past {
-    control: Control,
-    position: Position,
-    events: Vec<Seen>,
-    wrong: Option<String>,
 }
 
 /// Folds up to the asked moment and tells.
@@ -36,54 +27,47 @@ struct Past {
 /// # Errors
 /// When the log cannot be read, or there was no such thing.
 pub(crate) async fn run(source: &Source, args: &AsOfArgs) -> anyhow::Result<Report> {
-    let past = fold(source, args).await?;
+    let past = as_of(source.control.as_ref(), source.mac.as_ref(), moment(args)).await?;
+    let position = past.head.position;
     let (state, streams) = find(&past.control, args)?;
+    let events = events(source, position).await?;
     let events: Vec<&Value> =
-        past.events.iter().filter(|seen| streams.contains(&seen.stream)).map(|seen| &seen.json).collect();
-    let mut text = vec![format!("as of position {}:", past.position), serde_json::to_string_pretty(&state)?];
+        events.iter().filter(|seen| streams.contains(&seen.stream)).map(|seen| &seen.json).collect();
+    let mut text = vec![format!("as of position {position}:"), serde_json::to_string_pretty(&state)?];
     text.push("made so by:".to_owned());
     text.extend(events.iter().map(|event| format!("  {event}")));
-    let json = json!({ "position": past.position, "state": state, "events": events });
-    Ok(Report { text, json, wrong: past.wrong })
+    let json = json!({ "position": position, "state": state, "events": events });
+    Ok(Report { text, json, wrong: None })
 }
 
-async fn fold(source: &Source, args: &AsOfArgs) -> anyhow::Result<Past> {
-    let mut past = Past { control: Control::default(), position: Position::START, events: Vec::new(), wrong: None };
-    let mut head = Head::EMPTY;
+fn moment(args: &AsOfArgs) -> Moment {
+    match (args.position, args.time) {
+        (Some(position), _) => Moment::Position(Position::new(position)),
+        (None, Some(time)) => Moment::Time(time),
+        (None, None) => Moment::End,
+    }
+}
+
+/// The events up to a position, in short.
+async fn events(source: &Source, last: Position) -> anyhow::Result<Vec<Seen>> {
+    let mut events = Vec::new();
     lines::for_each(&source.control, |_, line| {
-        let checked = line.check(Log::Control, &ChainId::control(), &head, source.mac.as_ref());
-        let (envelope, next) = match checked {
-            Ok(checked) => checked,
-            Err(fault) => {
-                past.wrong = Some(format!("control: position {}: {fault}", head.position.plus(1)));
-                return ControlFlow::Break(());
-            }
-        };
-        let over = args.position.is_some_and(|last| envelope.position.get() > last)
-            || args.time.is_some_and(|last| envelope.at > last);
-        if over {
+        let Ok(envelope) = line.envelope() else { return ControlFlow::Continue(()) };
+        if envelope.position > last {
             return ControlFlow::Break(());
         }
-        match Recorded::decode(&envelope) {
-            Ok(recorded) => past.control.evolve(&recorded),
-            Err(_) => past.control.quarantine(envelope.stream.clone(), envelope.position),
-        }
-        past.events.push(Seen {
-            position: envelope.position,
+        events.push(Seen {
             stream: envelope.stream.clone(),
             json: json!({
                 "position": envelope.position, "at": envelope.at, "type": envelope.kind, "actor": envelope.actor,
                 "command": envelope.command, "cause": envelope.cause, "data": envelope.data,
             }),
         });
-        past.position = envelope.position;
-        head = next;
         ControlFlow::Continue(())
     })
     .await
     .context("the control log cannot be read")?;
-    debug_assert!(past.events.last().is_none_or(|seen| seen.position == past.position));
-    Ok(past)
+    Ok(events)
 }
 
 /// The state of what was asked for, and the streams that made it.
