@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr2;
+
 /// The deepest nesting that is read. The standard parser of most languages stops between 100 and 1,000.
 pub const DEPTH_MAX: u32 = 128;
 /// The most top-level members of an object. OpenAI's largest request has about forty.
@@ -270,10 +272,14 @@ impl<V: Visit> Reader<'_, V> {
         self.at += 1;
         let mut has_escapes = false;
         loop {
-            // Most of a body is text, so this loop is where the time goes.
+            // Most of a body is text, so this is where the time goes: one search, and one pass without a branch.
             let rest = &self.bytes[self.at..];
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
-            self.at += plain;
+            let plain = rest.get(..memchr2(b'"', b'\\', rest).unwrap_or(rest.len())).unwrap_or(rest);
+            if plain.iter().fold(false, |found, byte| found | is_control(*byte)) {
+                self.at += plain.iter().position(|byte| is_control(*byte)).unwrap_or_default();
+                return Err(self.expected("an escape for a control character"));
+            }
+            self.at += plain.len();
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -283,8 +289,7 @@ impl<V: Visit> Reader<'_, V> {
                     has_escapes = true;
                     self.escape()?;
                 }
-                Some(_) => return Err(self.expected("an escape for a control character")),
-                None => return Err(self.expected("the end of a string")),
+                _ => return Err(self.expected("the end of a string")),
             }
         }
     }
@@ -350,6 +355,10 @@ impl<V: Visit> Reader<'_, V> {
         let is_finite = || self.text.get(start..self.at).is_some_and(|text| text.parse().is_ok_and(f64::is_finite));
         if may_overflow && !is_finite() { Err(Fault::Number { at: start }) } else { Ok(()) }
     }
+}
+
+const fn is_control(byte: u8) -> bool {
+    byte < 0x20
 }
 
 /// The name without its escapes. The reader has checked them.

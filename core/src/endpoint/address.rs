@@ -16,7 +16,7 @@ pub enum AddressKind {
     Forbidden,
 }
 
-/// Azure answers to virtual machines here. It looks like any public address.
+/// A cloud answers to its virtual machines here. It looks like any public address.
 const WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// Metadata services that lie in unique local space: of AWS, and of Google.
 const METADATA_V6: [Ipv6Addr; 2] =

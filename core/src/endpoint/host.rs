@@ -212,7 +212,7 @@ mod tests {
             assert_eq!(reach(text), Some(Reach::Loopback), "{text}");
         }
         for text in [
-            "ollama",
+            "llm",
             "vllm.default.svc",
             "host.docker.internal",
             "nas.lan",

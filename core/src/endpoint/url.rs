@@ -133,7 +133,7 @@ impl Origin {
         self.port
     }
 
-    /// What a credential is bound to: `api.example.com`, or `ollama:11434` where the port is not the scheme's own. The
+    /// What a credential is bound to: `api.example.com`, or `llm:11434` where the port is not the scheme's own. The
     /// scheme is left out; [`BaseUrl::check`] already keeps plain `http` off the internet.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -332,7 +332,7 @@ mod tests {
     fn a_base_url_has_one_spelling() {
         for (text, normal, path) in [
             ("https://API.example.com:443/v1/", "https://api.example.com/v1", "/v1"),
-            ("http://ollama:11434/v1", "http://ollama:11434/v1", "/v1"),
+            ("http://llm:11434/v1", "http://llm:11434/v1", "/v1"),
             ("http://localhost:80", "http://localhost", ""),
             ("https://[FD00::1]:8443/a/b", "https://[fd00::1]:8443/a/b", "/a/b"),
             ("http://127.0.0.1:8000/", "http://127.0.0.1:8000", ""),
@@ -409,7 +409,7 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_and_private_networks() {
-        assert_eq!(check("http://ollama:11434/v1"), Ok(Reach::Private));
+        assert_eq!(check("http://llm:11434/v1"), Ok(Reach::Private));
         assert_eq!(check("http://localhost:8000"), Ok(Reach::Loopback));
         assert_eq!(check("http://192.168.0.7:8000/v1"), Ok(Reach::Private));
         assert_eq!(check("https://api.example.com/v1"), Ok(Reach::Public));

@@ -127,7 +127,7 @@ mod tests {
             read(r#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}"#),
             Chunk::Piece { usage: Some(_), .. }
         ));
-        // The first event of Azure has no choices, and no usage either.
+        // The first event of some vendors has no choices, and no usage either.
         assert_eq!(read(r#"{"choices":[],"prompt_filter_results":[]}"#), Chunk::Piece { text_bytes: 0, usage: None });
         assert_eq!(read(r#"{"error":{"message":"m"},"choices":[]}"#), Chunk::Error);
         assert_eq!(read(r#"{"error":null,"choices":[{"delta":{}}]}"#), Chunk::Piece { text_bytes: 0, usage: None });
