@@ -4,3 +4,10 @@
 
 mod tidy;
 mod harness;
+mod scene;
+mod requests;
+mod budgets;
+mod commands;
+mod durability;
+mod cluster;
+mod demo;
