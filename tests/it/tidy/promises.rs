@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use syn::visit::{self, Visit};
+use syn::visit::Visit;
 
 use super::finding::Finding;
 
-/// Where error codes are declared: one enum `ErrorCode`, whose `as_str` has one literal a code.
-pub const ERROR_CODES: &str = "gateway/src/http/error_code.rs";
+/// Where error codes of HTTP are declared: one enum `ErrorCode`, whose `as_str` has one literal a code.
+const ERROR_CODES: &str = "gateway/src/http/error_code.rs";
+/// Where the codes of rejections are declared: the literals of each method `code`.
+const REJECTIONS: &str = "core/src/";
 /// Where each has its page, named after it.
 pub const ERROR_PAGES: &str = "docs/errors/";
 
@@ -62,28 +64,34 @@ fn items(text: &str) -> Vec<Item> {
     items
 }
 
-/// The codes that the source declares.
-pub fn error_codes(source: &str) -> Result<BTreeSet<String>, syn::Error> {
-    let mut codes = Codes::default();
+/// The codes that a source file declares, if it is one that may.
+pub fn error_codes(path: &str, source: &str) -> Result<BTreeSet<String>, syn::Error> {
+    let method = match path {
+        ERROR_CODES => "as_str",
+        _ if path.starts_with(REJECTIONS) => "code",
+        _ => return Ok(BTreeSet::new()),
+    };
+    let mut codes = Codes { method, inside: false, found: BTreeSet::new() };
     codes.visit_file(&syn::parse_file(source)?);
     Ok(codes.found)
 }
 
-#[derive(Default)]
 struct Codes {
-    in_as_str: bool,
+    method: &'static str,
+    inside: bool,
     found: BTreeSet<String>,
 }
 
 impl<'ast> Visit<'ast> for Codes {
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        self.in_as_str = item.sig.ident == "as_str";
-        visit::visit_impl_item_fn(self, item);
-        self.in_as_str = false;
+        self.inside = item.sig.ident == self.method;
+        // The block alone: documentation is literals too.
+        self.visit_block(&item.block);
+        self.inside = false;
     }
 
     fn visit_lit_str(&mut self, literal: &'ast syn::LitStr) {
-        if self.in_as_str {
+        if self.inside {
             self.found.insert(literal.value());
         }
     }
@@ -103,7 +111,7 @@ pub fn error_pages(codes: &BTreeSet<String>, pages: &[(&str, &str)]) -> Vec<Find
         }
     }
     let without = codes.iter().filter(|code| !pages.iter().any(|(_, known, _)| known == *code));
-    findings.extend(without.map(|code| Finding::of(ERROR_CODES, format!("`{code}` has no page in {ERROR_PAGES}"))));
+    findings.extend(without.map(|code| Finding::of(ERROR_PAGES, format!("has no page for `{code}`"))));
     findings
 }
 
@@ -129,7 +137,11 @@ mod tests {
     fn codes_and_pages_must_match() {
         let source = "impl ErrorCode { fn as_str(self) -> &'static str { match self { Self::A => \"a\", Self::B => \"b\" } }\n\
                       fn text(self) -> &'static str { \"c\" } }";
-        let codes = error_codes(source).unwrap();
+        let codes = error_codes("gateway/src/http/error_code.rs", source).unwrap();
+        assert_eq!(error_codes("adapters/src/x.rs", source).unwrap(), BTreeSet::new());
+        let rejection = "impl Rejection { /// Docs.
+ fn code(&self) -> &'static str { \"d\" } fn as_str(&self) -> &str { \"e\" } }";
+        assert_eq!(error_codes("core/src/key.rs", rejection).unwrap(), BTreeSet::from(["d".to_owned()]));
         assert_eq!(codes, BTreeSet::from(["a".to_owned(), "b".to_owned()]));
         let pages = [("docs/errors/a.md", "# `a`\n"), ("docs/errors/b.md", "# b\n")];
         assert_lines(&error_pages(&codes, &pages), &[]);

@@ -207,6 +207,8 @@ fn flatten(tokens: TokenStream, words: &mut Vec<Word>, tests: &mut Vec<String>) 
         let line = token.span().start().line;
         match token {
             TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                // An attribute of what encloses it, such as `//!`, has a `!` before its brackets.
+                tokens.next_if(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '!'));
                 let Some(TokenTree::Group(group)) = tokens.peek() else { continue };
                 let attribute = group.stream().to_string();
                 marked |= group.delimiter() == Delimiter::Bracket && marks_a_test(&attribute);
@@ -282,10 +284,9 @@ mod tests {
     #[test]
     fn words_are_those_of_code_and_not_of_docs_or_tests() {
         let source = Source::read("core/src/sample.rs", SAMPLE);
-        let has = |text: &str| source.words.iter().any(|word| word.text == text);
-        assert!(has("acme") && has("long"));
-        assert!(!has("openai") && !has("it_waits"));
-        assert_eq!(source.words.iter().filter(|word| word.text == "acme").count(), 1);
+        let count = |text: &str| source.words.iter().filter(|word| word.text.contains(text)).count();
+        assert_eq!((count("acme"), count("long")), (1, 1));
+        assert_eq!((count("openai"), count("it_waits")), (0, 0));
     }
 
     #[test]
