@@ -160,7 +160,7 @@ impl Figures {
             for (what, samples) in [("requests", &of.requests), ("streams", &of.streams)] {
                 if samples.busy_percent.median().is_some_and(|busy| busy < BUSY_PERCENT_MIN) {
                     notes.push(format!(
-                        "{subject}: its core was not full; {what}/s show the limit of the load, not its own."
+                        "{subject}: its core was not full; {what}/s show the limit of the load, or of a busy machine, not its own."
                     ));
                 }
             }

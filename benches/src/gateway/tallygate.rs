@@ -18,7 +18,7 @@ const BINARY: &str = "tallygate";
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 const READY_STEP: Duration = Duration::from_millis(20);
 /// Settings of whoever runs the bench must not change what is measured.
-const ENVIRONMENT_PREFIXES: [&str; 3] = ["TALLYGATE_", "LITELLM_", "OTEL_"];
+const ENVIRONMENT_PREFIXES: [&str; 4] = ["TALLYGATE_", "LITELLM_", "OTEL_", "RUST_LOG"];
 
 /// Builds the binary in release mode and returns where it is.
 ///
