@@ -264,7 +264,9 @@ mod tests {
     use tallygate_core::id::WriterId;
     use tallygate_core::port::event_log::EventLog;
     use tallygate_core::stream::{ChainId, Head, Log, Offset, Position};
-    use tallygate_core::testing::{ManualClock, MemoryLog, SeededIds};
+    use tallygate_core::testing::manual_clock::ManualClock;
+    use tallygate_core::testing::memory_log::MemoryLog;
+    use tallygate_core::testing::seeded_ids::SeededIds;
 
     use super::{Happened, open};
 
@@ -284,7 +286,7 @@ mod tests {
         let writer = WriterId::new("w").unwrap();
         let mac = MacKey::new([1; 32]);
         let clock = Arc::new(ManualClock::default());
-        let ids = Arc::new(SeededIds::default());
+        let ids = Arc::new(SeededIds::new(1));
         let (activity, task) = open(log.clone(), &writer, mac.clone(), clock, ids).await.unwrap();
         let task = tokio::spawn(task.run());
         let positions: Vec<u64> = (0..1_200).map(|n| activity.record(happened(&format!("c{n}"))).get()).collect();
