@@ -24,6 +24,8 @@ mod row_key;
 mod store;
 mod digest;
 mod metrics;
+#[cfg(test)]
+mod golden_rows;
 
 pub use activity::block::{Ending, UsageRecord};
 pub use activity::newest::{UsageFilter, UsagePage};

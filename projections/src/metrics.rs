@@ -68,6 +68,12 @@ impl Metrics {
         counters.chain(gauges).try_for_each(|metric| registry.register(metric))
     }
 
+    /// True lines of a log that were read, so far.
+    #[must_use]
+    pub fn lines(&self, log: Log) -> u64 {
+        self.of(log).lines.get()
+    }
+
     /// Lines of a log that were forged or could not be read, so far.
     #[must_use]
     pub fn quarantined(&self, log: Log) -> u64 {

@@ -9,6 +9,8 @@
 
 mod durable;
 mod open;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use open::META_TABLE;
 

@@ -109,11 +109,16 @@ pub enum OpenError {
     /// The log is not the one that was followed.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// A defect of this program.
+    #[error("opening the views of the {log} log has panicked")]
+    Panicked {
+        /// Of which log.
+        log: Log,
+    },
 }
 
 impl Views {
-    /// Opens the views and compares them with the logs. What cannot be trusted is set aside and begins empty. Blocks for
-    /// as long as the disk takes.
+    /// Opens the views and compares them with the logs. What cannot be trusted is set aside and begins empty.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -124,15 +129,16 @@ impl Views {
     }
 }
 
-fn open_store<T>(
+/// Opens a store on a thread that may block.
+async fn open_store<T: Send + 'static>(
     options: &Options,
     log: Log,
     layout: Layout,
-    first: impl Fn(&Store) -> Result<T, StoreError>,
+    first: impl Fn(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<(SharedStore, T), OpenError> {
-    let settings = Settings { layout, cache_bytes: options.cache_bytes };
-    let opened = Store::open(&options.dir.join(log.name()), &settings, first)
-        .map_err(|source| OpenError::Store { log, source })?;
+    let (dir, settings) = (options.dir.join(log.name()), Settings { layout, cache_bytes: options.cache_bytes });
+    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, &settings, first)).await;
+    let opened = opened.map_err(|_| OpenError::Panicked { log })?.map_err(|source| OpenError::Store { log, source })?;
     if opened.set_aside.is_some() {
         options.metrics.of(log).rebuilds.inc();
     }
@@ -145,7 +151,7 @@ fn start_sync(store: &SharedStore, log: Log) -> Result<SyncThread, OpenError> {
 
 async fn open_control(options: &Options) -> Result<(ControlView, Follower<ControlFold>), OpenError> {
     let log = Log::Control;
-    let (store, beginning) = open_store(options, log, control_rows::LAYOUT, control_rows::read)?;
+    let (store, beginning) = open_store(options, log, control_rows::LAYOUT, control_rows::read).await?;
     let checkpoint = beginning.checkpoint;
     compare(options.control.as_ref(), checkpoint.offset, checkpoint.last_line).await?;
     let sync = start_sync(&store, log)?;
@@ -168,7 +174,7 @@ async fn open_control(options: &Options) -> Result<(ControlView, Follower<Contro
 
 async fn open_activity(options: &Options) -> Result<(ActivityView, Follower<ActivityFold>), OpenError> {
     let log = Log::Activity;
-    let (store, beginning) = open_store(options, log, activity_rows::LAYOUT, activity_rows::read)?;
+    let (store, beginning) = open_store(options, log, activity_rows::LAYOUT, activity_rows::read).await?;
     let checkpoint = beginning.checkpoint;
     compare(options.activity.as_ref(), checkpoint.offset, checkpoint.last_line).await?;
     let sync = start_sync(&store, log)?;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 
 use super::chain_writer::TEST_MAC_KEY;
+use super::samples::VENDOR;
 use super::seeded_ids::SeededIds;
 use crate::actor::Actor;
 use crate::command::{Command, Context, Rejection, Request};
@@ -40,13 +41,13 @@ impl Default for ControlWriter {
 }
 
 impl ControlWriter {
-    /// A writer at the start of the log. The one vendor it knows is `acme-ai`.
+    /// A writer at the start of the log. The one vendor it knows is [`VENDOR`].
     ///
     /// # Panics
     /// Never.
     #[must_use]
     pub fn new() -> Self {
-        let vendors = BTreeSet::from([VendorId::new("acme-ai").expect("a valid id")]);
+        let vendors = BTreeSet::from([VendorId::new(VENDOR).expect("a valid id")]);
         Self { control: Control::default(), head: Head::EMPTY, vendors, ids: SeededIds::new(7), decided: 0 }
     }
 
@@ -60,6 +61,13 @@ impl ControlWriter {
     #[must_use]
     pub const fn head(&self) -> Head {
         self.head
+    }
+
+    /// The same state, at another place in the log.
+    #[must_use]
+    pub fn at(&self, head: Head) -> Self {
+        let (control, vendors, decided) = (self.control.clone(), self.vendors.clone(), self.decided);
+        Self { control, head, vendors, ids: SeededIds::new(head.position.get()), decided }
     }
 
     /// When the next command is decided.

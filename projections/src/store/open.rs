@@ -120,6 +120,7 @@ impl Store {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "sled gives up its lock on a thread of its own, and tells nobody when")]
 fn open_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
     let config = sled::Config::new()
         .path(dir)

@@ -125,8 +125,12 @@ impl KeyCounts {
 
     pub(crate) fn write(&mut self, writes: &mut Writes) -> Result<(), StoreError> {
         for realm in std::mem::take(&mut self.touched) {
-            let number = self.numbers.get(&realm).copied().unwrap_or_default();
-            writes.put(&KEY_COUNTS, RowKey::of(&KEY_COUNTS).realm(realm.as_ref()), &(realm, number))?;
+            let at = RowKey::of(&KEY_COUNTS).realm(realm.as_ref());
+            match self.numbers.get(&realm).copied().unwrap_or_default() {
+                // No keys is no row: whether there were any in between depends on the groups.
+                0 => writes.remove(at),
+                number => writes.put(&KEY_COUNTS, at, &(realm, number))?,
+            }
         }
         Ok(())
     }

@@ -10,6 +10,13 @@
 )]
 
 mod sample;
+mod history;
+mod raw_log;
 mod gateway;
 
+mod convergence;
+mod isolation;
+mod other_logs;
+mod poison;
+mod spending;
 mod following;

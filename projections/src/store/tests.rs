@@ -1,0 +1,149 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::open::Opened;
+use super::{Layout, Settings, Store, StoreError, Writes};
+use crate::row_codec::RowTable;
+use crate::row_key::RowKey;
+
+const TABLE: RowTable<u64> = RowTable::new(1, 1, "numbers");
+const LAYOUT: Layout = Layout { name: "test", tables: &[(1, 1)] };
+const SETTINGS: Settings = Settings { layout: LAYOUT, cache_bytes: 1024 * 1024 };
+
+fn key(number: u64) -> RowKey {
+    RowKey::of(&TABLE).number(number)
+}
+
+fn open_with(dir: &Path, layout: Layout) -> Opened<()> {
+    Store::open(dir, &Settings { layout, ..SETTINGS }, |_| Ok(())).unwrap()
+}
+
+/// A store with the rows 0 to 9, closed.
+fn filled(dir: &Path) {
+    let store = open_with(dir, LAYOUT).store;
+    let mut writes = Writes::default();
+    for number in 0..10 {
+        writes.put(&TABLE, key(number), &number).unwrap();
+    }
+    store.apply(writes).unwrap();
+    store.sync().unwrap();
+}
+
+fn rows(store: &Store) -> usize {
+    store.scan(&RowKey::of(&TABLE)).map(|row| row.map(|_| ())).collect::<Result<Vec<()>, _>>().unwrap().len()
+}
+
+fn set_aside(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.to_string_lossy().contains(".bad-")).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn rows_are_there_again_after_a_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("views");
+    filled(&dir);
+    let opened = open_with(&dir, LAYOUT);
+    assert!(opened.set_aside.is_none());
+    assert_eq!(rows(&opened.store), 10);
+    assert_eq!(opened.store.get(&TABLE, &key(7)).unwrap(), Some(7));
+    let backwards: Vec<u64> = opened
+        .store
+        .scan(&RowKey::of(&TABLE))
+        .rev()
+        .map(|row| opened.store.decode(&TABLE, &row.unwrap().1).unwrap())
+        .collect();
+    assert_eq!(backwards, (0..10).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_store_that_is_open_is_not_opened_again_and_not_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("views");
+    let _open = open_with(&dir, LAYOUT);
+    assert!(matches!(Store::open(&dir, &SETTINGS, |_| Ok(())), Err(StoreError::InUse(_))));
+    assert!(set_aside(&dir).is_empty());
+}
+
+#[test]
+fn a_store_of_other_tables_or_schemas_is_set_aside() {
+    for tables in [&[(1, 2)][..], &[(1, 1), (2, 1)], &[]] {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("views");
+        filled(&dir);
+        let opened = open_with(&dir, Layout { name: "test", tables });
+        assert_eq!(rows(&opened.store), 0);
+        assert_eq!(set_aside(&dir), [opened.set_aside.unwrap().path]);
+    }
+}
+
+#[test]
+fn a_row_of_an_unknown_schema_sets_the_store_aside_when_it_is_met_in_use_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("views");
+    let store = open_with(&dir, LAYOUT).store;
+    let mut writes = Writes::default();
+    writes.put(&RowTable::<u64>::new(1, 9, "of the future"), key(1), &1).unwrap();
+    store.apply(writes).unwrap();
+    assert!(matches!(store.get(&TABLE, &key(1)), Err(StoreError::Row(_))));
+    assert!(matches!(store.get(&TABLE, &key(2)), Err(StoreError::Damaged { .. })), "nothing is trusted any more");
+    drop(store);
+    let opened = open_with(&dir, LAYOUT);
+    assert!(opened.set_aside.unwrap().why.contains("schema Some(9)"));
+    assert_eq!(rows(&opened.store), 0);
+}
+
+#[test]
+fn a_first_read_that_fails_sets_the_store_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("views");
+    filled(&dir);
+    let first = |store: &Store| match rows(store) {
+        0 => Ok(0),
+        _ => Err(store.damage("rows that cannot be")),
+    };
+    let opened = Store::open(&dir, &SETTINGS, first).unwrap();
+    assert_eq!((opened.first, set_aside(&dir).len()), (0, 1));
+}
+
+#[test]
+fn files_that_are_no_store_are_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("views");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("conf"), "this is no configuration of sled's, whatever it is").unwrap();
+    let opened = open_with(&dir, LAYOUT);
+    assert!(opened.set_aside.is_some());
+    assert_eq!(rows(&opened.store), 0);
+}
+
+#[test]
+fn only_the_newest_of_those_that_were_set_aside_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("views");
+    let mut expected = Vec::new();
+    for round in 0..5_u16 {
+        filled(&dir);
+        // The schema that the store has now is none of these.
+        let tables: &'static [(u8, u16)] = if round % 2 == 0 { &[(7, 7)] } else { &[(8, 8)] };
+        expected.push(open_with(&dir, Layout { name: "test", tables }).set_aside.unwrap().path);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+    expected.sort();
+    assert_eq!(set_aside(&dir), expected[2..]);
+}
+
+#[test]
+fn rows_that_need_not_be_together_are_written_early() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = std::sync::Arc::new(open_with(&folder.path().join("views"), LAYOUT).store);
+    let mut writes = Writes::early_to(std::sync::Arc::clone(&store));
+    for number in 0..10_000 {
+        writes.put(&TABLE, key(number), &number).unwrap();
+    }
+    assert_eq!(rows(&store), super::EARLY_ROWS);
+    store.apply(writes).unwrap();
+    assert_eq!(rows(&store), 10_000);
+}
