@@ -33,6 +33,27 @@ impl<T> Patch<T> {
             Self::Set(value) => Some(Some(value)),
         }
     }
+
+    /// The value that is set, if one is.
+    #[must_use]
+    pub fn into_value(self) -> Option<T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Clear => None,
+        }
+    }
+
+    /// The same change of another field, with the value made from this one's.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn try_map<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Patch<U>, E> {
+        Ok(match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(make(value)?),
+        })
+    }
 }
 
 impl<T: Clone + PartialEq> Patch<T> {
@@ -128,6 +149,16 @@ mod tests {
         assert_eq!(Patch::Set(0).against_or(&0, &0), Patch::Keep);
         assert_eq!(Patch::Set(0).against_or(&1, &0), Patch::Set(0));
         assert_eq!(Patch::<u32>::Keep.against_or(&1, &0), Patch::Keep);
+    }
+
+    #[test]
+    fn a_value_can_be_made_into_another_and_taken_out() {
+        let half = |value: u32| if value % 2 == 0 { Ok(value / 2) } else { Err(value) };
+        assert_eq!(Patch::Set(4).try_map(half), Ok(Patch::Set(2)));
+        assert_eq!(Patch::Set(3).try_map(half), Err(3));
+        assert_eq!(Patch::Clear.try_map(half), Ok(Patch::Clear));
+        assert_eq!(Patch::Keep.try_map(half), Ok(Patch::Keep));
+        assert_eq!([Patch::Set(1), Patch::Clear, Patch::Keep].map(Patch::into_value), [Some(1), None, None]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::json;
 
 use crate::command::Commands;
@@ -73,9 +73,5 @@ async fn wrong_method(method: Method, request: Request) -> Response {
 }
 
 fn framework(code: ErrorCode, message: String, detail: &str) -> Response {
-    let error = ApiError::new(code, message);
-    let mut body = error.body();
-    body["detail"] = json!(detail);
-    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::NOT_FOUND);
-    (status, axum::response::AppendHeaders([("x-tallygate-error", error.code)]), axum::Json(body)).into_response()
+    ApiError::new(code, message).framework_detail(json!(detail)).into_response()
 }

@@ -34,6 +34,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// The scope, numbers and positions behind it.
     pub(crate) details: Option<Box<Value>>,
+    /// FastAPI's `detail`, beside the error: what LiteLLM's clients read where its framework answers.
+    pub(crate) detail: Option<Box<Value>>,
     /// Seconds until it makes sense to try again, rounded up.
     pub(crate) retry_after_seconds: Option<u64>,
     /// The request, for its call id.
@@ -55,6 +57,7 @@ impl ApiError {
             param: None,
             message: message.into(),
             details: None,
+            detail: None,
             retry_after_seconds: None,
             request: None,
         }
@@ -80,6 +83,12 @@ impl ApiError {
         self
     }
 
+    /// The same error, with FastAPI's `detail` beside it.
+    pub(crate) fn framework_detail(mut self, detail: Value) -> Self {
+        self.detail = Some(Box::new(detail));
+        self
+    }
+
     pub(crate) fn retry_after(mut self, after: std::time::Duration) -> Self {
         self.retry_after_seconds = Some(after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));
         self
@@ -102,13 +111,17 @@ impl ApiError {
         if let Some(details) = &self.details {
             tallygate["details"] = (**details).clone();
         }
-        json!({ "error": {
+        let mut body = json!({ "error": {
             "message": self.message,
             "type": self.kind,
             "param": self.param,
             "code": self.status.to_string(),
             "tallygate": tallygate,
-        }})
+        }});
+        if let Some(detail) = &self.detail {
+            body["detail"] = (**detail).clone();
+        }
+        body
     }
 
     /// Whether the same request could succeed later.

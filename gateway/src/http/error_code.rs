@@ -26,6 +26,7 @@ pub(crate) enum ErrorCode {
     BodyInvalid,
     ParameterInvalid,
     ParameterForbidden,
+    ParameterUnsupported,
     ContentTypeUnsupported,
     UpstreamRefused,
     UpstreamFailed,
@@ -69,6 +70,7 @@ impl ErrorCode {
             Self::BodyInvalid => "body_invalid",
             Self::ParameterInvalid => "parameter_invalid",
             Self::ParameterForbidden => "parameter_forbidden",
+            Self::ParameterUnsupported => "parameter_unsupported",
             Self::ContentTypeUnsupported => "content_type_unsupported",
             Self::UpstreamRefused => "upstream_refused",
             Self::UpstreamFailed => "upstream_failed",
@@ -109,6 +111,7 @@ impl ErrorCode {
             | Self::BodyInvalid
             | Self::ParameterInvalid
             | Self::ParameterForbidden
+            | Self::ParameterUnsupported
             | Self::CommandMalformed => 400,
             Self::Internal => 500,
             Self::UpstreamRefused | Self::UpstreamFailed => 502,

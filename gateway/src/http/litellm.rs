@@ -1,4 +1,17 @@
 //! LiteLLM's management API, in its own shapes. Every route only translates: to commands, and from views.
+//!
+//! Where a client can tell, it is LiteLLM 1.109's: fields, statuses, messages. It differs on purpose where LiteLLM would
+//! do something silently: a field that would change access or money and is not built yet is refused by name, an
+//! identical registration adds nothing, and numbers are exact or refused.
+
+mod fields;
+mod query;
+mod unsupported;
+mod amount;
+mod caller;
+mod change;
+mod keys;
+mod spent;
 
 use axum::Router;
 
@@ -6,5 +19,5 @@ use super::App;
 
 /// All routes of the management API.
 pub(super) fn router() -> Router<App> {
-    Router::new()
+    keys::router()
 }

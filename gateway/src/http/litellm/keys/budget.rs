@@ -1,0 +1,202 @@
+//! `max_budget` and `budget_duration`: one limit, whose windows begin where LiteLLM's do.
+
+use serde_json::Value;
+use tallygate_core::budget::{BudgetLimit, NewBudgetLimit};
+use tallygate_core::money::NanoUsd;
+use tallygate_core::patch::Patch;
+use tallygate_core::time::{Alignment, Duration, Period, TimeError, Timestamp};
+
+use crate::http::error::ApiError;
+use crate::http::error_code::ErrorCode;
+use crate::http::litellm::fields::Fields;
+
+const SECONDS_OF_A_DAY: u64 = 86_400;
+const SECONDS_OF_A_WEEK: u64 = 7 * SECONDS_OF_A_DAY;
+const DURATION: &str = "budget_duration";
+
+/// What a request says about a budget.
+#[derive(Debug, Clone)]
+pub(super) struct BudgetRequest {
+    max: Patch<NanoUsd>,
+    windows: Patch<Windows>,
+}
+
+/// The windows of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Windows {
+    period: Period,
+    aligned: Alignment,
+}
+
+impl BudgetRequest {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// 422 for another type, 400 for what is no amount or no duration.
+    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
+        Ok(Self { max: fields.usd("max_budget")?, windows: fields.id(DURATION, |text| windows(&text))? })
+    }
+
+    /// The limits that are to be in force, if they are to change. A duration without an amount limits nothing.
+    ///
+    /// # Errors
+    /// 400 if there is more than one limit now: LiteLLM's fields cannot say which one they mean.
+    pub(super) fn limits(
+        &self,
+        current: &[BudgetLimit],
+        now: Timestamp,
+    ) -> Result<Option<Vec<NewBudgetLimit>>, ApiError> {
+        if self.max.is_keep() && self.windows.is_keep() {
+            return Ok(None);
+        }
+        if current.len() > 1 {
+            let message =
+                "this key has limits for several periods: change them with the command SetBudget of /api/commands";
+            return Err(ApiError::new(ErrorCode::ParameterInvalid, message).param("max_budget"));
+        }
+        let current = current.first();
+        let limit = match self.max {
+            Patch::Set(max) => Some(max),
+            Patch::Clear => None,
+            Patch::Keep => current.map(|current| current.limit_nano_usd),
+        };
+        let Some(limit_nano_usd) = limit else { return Ok(current.map(|_| Vec::new())) };
+        let (period, aligned) = match self.windows {
+            Patch::Set(windows) => (windows.period, Some(windows.aligned)),
+            Patch::Clear => (Period::Total, None),
+            Patch::Keep => (current.map_or(Period::Total, |current| current.period), None),
+        };
+        // Windows of the same length go on where they are: to say again what is so must not forget what was spent.
+        let goes_on = current.is_some_and(|current| current.period == period);
+        let anchor = match aligned.filter(|_| !goes_on) {
+            Some(aligned) => Some(aligned.floor(now).map_err(|error| refused(&error))?),
+            None => None,
+        };
+        Ok(Some(vec![NewBudgetLimit { period, anchor, limit_nano_usd }]))
+    }
+}
+
+fn refused(error: &TimeError) -> ApiError {
+    ApiError::new(ErrorCode::ParameterInvalid, error.to_string()).param(DURATION)
+}
+
+/// LiteLLM's windows: `1d` from midnight, `7d` and weeks from Monday, `30d` and months from the first of the month,
+/// other days from today's midnight, hours, minutes and seconds from a multiple of themselves. In UTC.
+fn windows(text: &str) -> Result<Windows, TimeError> {
+    let windows = |period, aligned| Ok(Windows { period, aligned });
+    match text.parse::<Duration>()? {
+        Duration::Months(months) => windows(Period::Months(months), Alignment::Month),
+        Duration::Seconds(_) if text == "30d" => windows(Period::Months(1), Alignment::Month),
+        Duration::Seconds(seconds) if text == "7d" || text.ends_with('w') => {
+            windows(Period::Seconds(seconds), Alignment::Week)
+        }
+        Duration::Seconds(seconds) if text.ends_with('d') => windows(Period::Seconds(seconds), Alignment::Day),
+        Duration::Seconds(seconds) => windows(Period::Seconds(seconds), Alignment::Multiple(seconds)),
+    }
+}
+
+/// How a period is written: the shortest way that means the same windows. None for one without end.
+pub(super) fn duration_text(period: Period) -> Option<String> {
+    match period {
+        Period::Total => None,
+        Period::Months(1) => Some("30d".to_owned()),
+        Period::Months(months) => Some(format!("{months}mo")),
+        Period::Seconds(seconds) if seconds % SECONDS_OF_A_DAY == 0 => Some(format!("{}d", seconds / SECONDS_OF_A_DAY)),
+        Period::Seconds(seconds) if seconds % 3_600 == 0 => Some(format!("{}h", seconds / 3_600)),
+        Period::Seconds(seconds) if seconds % 60 == 0 => Some(format!("{}m", seconds / 60)),
+        Period::Seconds(seconds) => Some(format!("{seconds}s")),
+    }
+}
+
+/// When the window that is open now ends, as LiteLLM's `budget_reset_at`.
+pub(super) fn resets_at(limit: &BudgetLimit, now: Timestamp) -> Value {
+    let window = limit.period.window_at(limit.anchor, now).ok();
+    window.and_then(|window| window.end).map_or(Value::Null, |end| Value::String(end.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BudgetRequest, SECONDS_OF_A_DAY, SECONDS_OF_A_WEEK, duration_text, windows};
+    use crate::http::litellm::fields::Fields;
+    use tallygate_core::budget::{BudgetLimit, NewBudgetLimit};
+    use tallygate_core::money::NanoUsd;
+    use tallygate_core::time::{Alignment, Period, Timestamp};
+
+    const A_FRIDAY: &str = "2026-11-20T10:15:30Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn limits(body: &str, current: &[BudgetLimit]) -> Option<Vec<NewBudgetLimit>> {
+        let fields = Fields::read(body.as_bytes()).unwrap();
+        BudgetRequest::read(&fields).unwrap().limits(current, at(A_FRIDAY)).unwrap()
+    }
+
+    fn daily(limit: i64) -> BudgetLimit {
+        let anchor = at("2026-11-01T00:00:00Z");
+        BudgetLimit { period: Period::Seconds(SECONDS_OF_A_DAY), anchor, limit_nano_usd: NanoUsd::new(limit) }
+    }
+
+    #[test]
+    fn windows_begin_where_litellms_do() {
+        for (text, period, aligned) in [
+            ("1d", Period::Seconds(SECONDS_OF_A_DAY), Alignment::Day),
+            ("10d", Period::Seconds(10 * SECONDS_OF_A_DAY), Alignment::Day),
+            ("7d", Period::Seconds(SECONDS_OF_A_WEEK), Alignment::Week),
+            ("2w", Period::Seconds(2 * SECONDS_OF_A_WEEK), Alignment::Week),
+            ("30d", Period::Months(1), Alignment::Month),
+            ("3mo", Period::Months(3), Alignment::Month),
+            ("24h", Period::Seconds(SECONDS_OF_A_DAY), Alignment::Multiple(SECONDS_OF_A_DAY)),
+            ("90m", Period::Seconds(5_400), Alignment::Multiple(5_400)),
+            ("45s", Period::Seconds(45), Alignment::Multiple(45)),
+        ] {
+            let found = windows(text).unwrap();
+            assert_eq!((found.period, found.aligned), (period, aligned), "{text}");
+        }
+        for text in ["", "30", "d", "1 d", "-1d", "0d", "1y", "1e3d", "24hr"] {
+            assert!(windows(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_written_as_it_is_read() {
+        for text in ["1d", "7d", "30d", "3mo", "12h", "90m", "45s"] {
+            assert_eq!(duration_text(windows(text).unwrap().period).as_deref(), Some(text));
+        }
+        assert_eq!(duration_text(Period::Total), None);
+    }
+
+    #[test]
+    fn a_new_budget_is_one_limit() {
+        let found = limits(r#"{"max_budget":50,"budget_duration":"7d"}"#, &[]).unwrap();
+        assert_eq!(found[0].period, Period::Seconds(SECONDS_OF_A_WEEK));
+        assert_eq!(found[0].anchor, Some(at("2026-11-16T00:00:00Z")));
+        assert_eq!(found[0].limit_nano_usd, NanoUsd::new(50_000_000_000));
+        let total = limits(r#"{"max_budget":0}"#, &[]).unwrap();
+        assert_eq!((total[0].period, total[0].limit_nano_usd), (Period::Total, NanoUsd::ZERO));
+        assert_eq!(limits("{}", &[]), None);
+        assert_eq!(limits(r#"{"budget_duration":"7d","max_budget":null}"#, &[]), None, "it limits nothing");
+    }
+
+    #[test]
+    fn a_change_of_the_amount_keeps_the_windows_and_what_was_spent_in_them() {
+        for body in [r#"{"max_budget":2}"#, r#"{"max_budget":2,"budget_duration":"1d"}"#] {
+            let found = limits(body, &[daily(1)]).unwrap();
+            let goes_on = (Period::Seconds(SECONDS_OF_A_DAY), None, NanoUsd::new(2_000_000_000));
+            assert_eq!((found[0].period, found[0].anchor, found[0].limit_nano_usd), goes_on, "{body}");
+        }
+        let found = limits(r#"{"budget_duration":"1h"}"#, &[daily(1)]).unwrap();
+        assert_eq!((found[0].period, found[0].limit_nano_usd), (Period::Seconds(3_600), NanoUsd::new(1)));
+        assert_eq!(limits(r#"{"budget_duration":null}"#, &[daily(1)]).unwrap()[0].period, Period::Total);
+        assert_eq!(limits(r#"{"max_budget":null}"#, &[daily(1)]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn limits_of_several_periods_are_not_for_these_fields() {
+        let fields = Fields::read(br#"{"max_budget":1}"#).unwrap();
+        let two = [daily(1), BudgetLimit { period: Period::Total, ..daily(1) }];
+        let error = BudgetRequest::read(&fields).unwrap().limits(&two, at(A_FRIDAY)).unwrap_err();
+        assert_eq!((error.status, error.param.as_deref()), (400, Some("max_budget")));
+    }
+}

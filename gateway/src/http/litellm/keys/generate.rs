@@ -1,0 +1,64 @@
+//! `POST /key/generate`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde_json::json;
+use tallygate_core::budget::SetBudget;
+use tallygate_core::command::Command;
+use tallygate_core::id::KeyId;
+use tallygate_core::scope::Scope;
+use tallygate_core::secret::Secret;
+
+use super::refused::refused;
+use super::request::KeyRequest;
+use super::{find, row};
+use crate::http::App;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::http::litellm::change::{carry_out, changed};
+use crate::http::litellm::fields::Fields;
+use crate::http::operator;
+use crate::random;
+
+/// The longest secret that a caller may choose, in bytes: no longer one could be presented.
+const SECRET_MAX_BYTES: usize = 1_024;
+
+/// Makes a key, with its budget, in one step. Its secret is in this answer and nowhere else.
+pub(super) async fn generate(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
+    let actor = operator::authorize(&app, &headers, "/key/generate").await?;
+    let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
+    let fields = Fields::read(&bytes)?;
+    let request = KeyRequest::read(&fields)?;
+    let duration = fields.text("duration")?.into_value();
+    let secret = chosen_secret(&app, &fields, "key")?.unwrap_or_else(random::key);
+    let (id, now) = (KeyId::new(app.pipeline.ids.uuid()), app.pipeline.clock.now());
+    let mut commands: Vec<Command> = vec![request.issue(id, &secret, now)?.into()];
+    if let Some(limits) = request.budget.limits(&[], now)? {
+        commands.push(SetBudget { scope: Scope::Key(id), limits }.into());
+    }
+    let position = carry_out(&app, actor, commands).await.map_err(refused)?;
+    let mut answer = row::generated(&app, &find::by_id(&app, id)?, &secret);
+    answer["duration"] = json!(duration);
+    Ok(changed(position, answer))
+}
+
+/// The secret that the caller chose, if they chose one.
+///
+/// # Errors
+/// 400 if it does not have the form of a secret, or is the master key.
+pub(super) fn chosen_secret(app: &App, fields: &Fields<'_>, name: &str) -> Result<Option<String>, ApiError> {
+    let Some(secret) = fields.text(name)?.into_value().filter(|secret| !secret.is_empty()) else { return Ok(None) };
+    if !secret.starts_with("sk-") {
+        return Err(fields.refused(name, "Invalid key format. LiteLLM Virtual Key must start with 'sk-'."));
+    }
+    if secret.len() > SECRET_MAX_BYTES || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = format!("Invalid key format. A key is at most {SECRET_MAX_BYTES} printable ASCII characters.");
+        return Err(fields.refused(name, &message));
+    }
+    if app.pipeline.master.matches(&Secret::new(secret.as_str())) {
+        return Err(fields.refused(name, "Invalid key format. This secret is taken."));
+    }
+    Ok(Some(secret))
+}

@@ -1,0 +1,62 @@
+//! `GET /key/info` and `POST /v2/key/info`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderMap, Uri};
+use serde_json::{Map, Value, json};
+use tallygate_projections::KeyRow;
+
+use super::{find, row};
+use crate::http::App;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::http::error_code::ErrorCode;
+use crate::http::litellm::caller::Caller;
+use crate::http::litellm::fields::Fields;
+use crate::http::litellm::query::Query;
+
+/// The most keys of one call.
+const KEYS_MAX: usize = 1_000;
+
+/// A key by its secret or hash; without one, the key that asks.
+pub(super) async fn one(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+    let caller = Caller::of(&app, &headers, "/key/info").await?;
+    let query = Query::read(&uri)?;
+    let not_found = || find::not_found("Key not found in database");
+    let (named, found) = match (query.text("key"), &caller) {
+        (Some(named), _) => (named.to_owned(), find::by_secret_or_hash(&app, named)?.ok_or_else(not_found)?),
+        (None, Caller::Key(own)) => (own.key.hash.to_string(), own.clone()),
+        (None, Caller::Operator) => return Err(not_found()),
+    };
+    if !caller.may_see(&found.key) {
+        let message = "You are not allowed to access this key's info. Your role=internal_user";
+        return Err(ApiError::new(ErrorCode::AdminOnly, message).status(403).kind("auth_error").param("key"));
+    }
+    Ok(Json(json!({ "key": named, "info": info(&app, &found) })))
+}
+
+/// Several keys by their secrets or hashes. Those that are not there, or not the caller's to see, are left out.
+pub(super) async fn several(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Json<Value>, ApiError> {
+    let caller = Caller::of(&app, &headers, "/v2/key/info").await?;
+    let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
+    let fields = Fields::read(&bytes)?;
+    let keys = fields.texts("keys")?.into_value().ok_or_else(|| fields.missing("keys"))?;
+    if keys.len() > KEYS_MAX {
+        return Err(fields.refused("keys", &format!("at most {KEYS_MAX} keys are told of at once, not {}", keys.len())));
+    }
+    let mut told = Vec::new();
+    for key in &keys {
+        if let Some(found) = find::by_secret_or_hash(&app, key)?.filter(|found| caller.may_see(&found.key)) {
+            told.push(info(&app, &found));
+        }
+    }
+    Ok(Json(json!({ "key": keys, "info": told })))
+}
+
+/// The row without its token.
+fn info(app: &App, found: &KeyRow) -> Map<String, Value> {
+    let mut info = row::row(app, found);
+    info.remove("token");
+    info
+}
