@@ -30,14 +30,14 @@ pub(crate) struct ApiError {
     /// LiteLLM's `type`.
     pub(crate) kind: &'static str,
     /// The parameter that is wrong.
-    pub(crate) param: Option<String>,
+    pub(crate) param: Option<Box<str>>,
     pub(crate) message: String,
     /// The scope, numbers and positions behind it.
     pub(crate) details: Option<Box<Value>>,
     /// FastAPI's `detail`, beside the error: what LiteLLM's clients read where its framework answers.
     pub(crate) detail: Option<Box<Value>>,
     /// Seconds until it makes sense to try again, rounded up.
-    pub(crate) retry_after_seconds: Option<u64>,
+    pub(crate) retry_after_seconds: Option<u32>,
     /// The request, for its call id.
     pub(crate) request: Option<RequestId>,
 }
@@ -73,7 +73,7 @@ impl ApiError {
         self
     }
 
-    pub(crate) fn param(mut self, param: impl Into<String>) -> Self {
+    pub(crate) fn param(mut self, param: impl Into<Box<str>>) -> Self {
         self.param = Some(param.into());
         self
     }
@@ -90,7 +90,7 @@ impl ApiError {
     }
 
     pub(crate) fn retry_after(mut self, after: std::time::Duration) -> Self {
-        self.retry_after_seconds = Some(after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX));
+        self.retry_after_seconds = Some(after.as_millis().div_ceil(1_000).try_into().unwrap_or(u32::MAX));
         self
     }
 

@@ -11,6 +11,7 @@ mod amount;
 mod caller;
 mod change;
 mod keys;
+mod models;
 mod spent;
 
 use axum::Router;
@@ -19,5 +20,5 @@ use super::App;
 
 /// All routes of the management API.
 pub(super) fn router() -> Router<App> {
-    keys::router()
+    keys::router().merge(models::router())
 }

@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// 400 if it is no JSON, 422 if it is no object.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, ApiError> {
-        let not_an_object = |kind, message| invalid(&[], kind, message, Value::Null);
+        let not_an_object = |kind, message| invalid(&[], kind, message, &Value::Null);
         match body.trim_ascii_start().first() {
             None => return Err(not_an_object("missing", "Field required")),
             Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n') if is_json(body) => {
@@ -207,13 +207,13 @@ impl<'a> Fields<'a> {
 
     /// The error for a field that must be there and is not.
     pub(super) fn missing(&self, name: &str) -> ApiError {
-        invalid(&self.place(name), "missing", "Field required", Value::Null)
+        invalid(&self.place(name), "missing", "Field required", &Value::Null)
     }
 
     /// The error for a field of another type.
     pub(super) fn wrong(&self, name: &str, kind: &'static str, message: &str) -> ApiError {
         let input = if SECRET_FIELDS.contains(&name) { json!("***") } else { self.value(name).unwrap_or_default() };
-        invalid(&self.place(name), kind, message, input)
+        invalid(&self.place(name), kind, message, &input)
     }
 
     /// The error for a field of the right type whose value is not acceptable.
@@ -236,12 +236,12 @@ fn not_json(error: &serde_json::Error) -> ApiError {
 }
 
 /// A validation error in FastAPI's shape, with ours beside it.
-pub(super) fn invalid(place: &[&str], kind: &'static str, message: &str, input: Value) -> ApiError {
+pub(super) fn invalid(place: &[&str], kind: &'static str, message: &str, input: &Value) -> ApiError {
     located("body", place, kind, message, input)
 }
 
 /// As [`invalid`], for another part of the request than the body.
-pub(super) fn located(part: &str, place: &[&str], kind: &str, message: &str, input: Value) -> ApiError {
+pub(super) fn located(part: &str, place: &[&str], kind: &str, message: &str, input: &Value) -> ApiError {
     let path: Vec<&str> = [part].into_iter().chain(place.iter().copied()).collect();
     ApiError::new(ErrorCode::ParameterInvalid, format!("{}: {message}", path.join(".")))
         .status(422)
@@ -256,7 +256,7 @@ mod tests {
     use tallygate_core::money::NanoUsd;
     use tallygate_core::patch::Patch;
 
-    fn usd(body: &str) -> Result<Patch<NanoUsd>, (u16, Option<String>)> {
+    fn usd(body: &str) -> Result<Patch<NanoUsd>, (u16, Option<Box<str>>)> {
         Fields::read(body.as_bytes())
             .and_then(|fields| fields.usd("max_budget"))
             .map_err(|error| (error.status, error.param))
@@ -280,10 +280,10 @@ mod tests {
     #[test]
     fn money_that_is_none_is_refused_by_its_field() {
         for value in ["-1", "-0", "1e309", "0.0000000001", "\"50\"", "true", "[]", "{}", "1e400000000000"] {
-            let refused = (400, Some("max_budget".to_owned()));
+            let refused = (400, Some("max_budget".into()));
             assert_eq!(usd(&format!(r#"{{"max_budget":{value}}}"#)), Err(refused), "{value}");
         }
-        assert_eq!(usd(r#"{"max_budget":NaN}"#), Err((400, Some("request_body".to_owned()))));
+        assert_eq!(usd(r#"{"max_budget":NaN}"#), Err((400, Some("request_body".into()))));
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl Query {
     /// 422 if they are not UTF-8.
     pub(super) fn read(uri: &Uri) -> Result<Self, ApiError> {
         let pairs = AxumQuery::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| located("query", &[], "string_unicode", "Input should be valid UTF-8", json!(null)))?;
+            .map_err(|_| located("query", &[], "string_unicode", "Input should be valid UTF-8", &json!(null)))?;
         Ok(Self(pairs.0.into_iter().collect()))
     }
 
@@ -36,7 +36,7 @@ impl Query {
     /// 422 if it is none, or outside.
     pub(super) fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, ApiError> {
         let Some(text) = self.text(name) else { return Ok(default) };
-        let wrong = |kind: &str, message: &str| located("query", &[name], kind, message, json!(text));
+        let wrong = |kind: &str, message: &str| located("query", &[name], kind, message, &json!(text));
         let number = text.parse::<u64>().map_err(|_| {
             wrong("int_parsing", "Input should be a valid integer, unable to parse string as an integer")
         })?;
@@ -62,7 +62,7 @@ impl Query {
             "false" | "0" | "no" | "off" | "f" | "n" => Ok(false),
             _ => {
                 let message = "Input should be a valid boolean, unable to interpret input";
-                Err(located("query", &[name], "bool_parsing", message, json!(text)))
+                Err(located("query", &[name], "bool_parsing", message, &json!(text)))
             }
         }
     }

@@ -11,7 +11,6 @@ use crate::http::error_code::ErrorCode;
 use crate::http::litellm::fields::Fields;
 
 const SECONDS_OF_A_DAY: u64 = 86_400;
-const SECONDS_OF_A_WEEK: u64 = 7 * SECONDS_OF_A_DAY;
 const DURATION: &str = "budget_duration";
 
 /// What a request says about a budget.
@@ -116,12 +115,13 @@ pub(super) fn resets_at(limit: &BudgetLimit, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{BudgetRequest, SECONDS_OF_A_DAY, SECONDS_OF_A_WEEK, duration_text, windows};
+    use super::{BudgetRequest, SECONDS_OF_A_DAY, duration_text, windows};
     use crate::http::litellm::fields::Fields;
     use tallygate_core::budget::{BudgetLimit, NewBudgetLimit};
     use tallygate_core::money::NanoUsd;
     use tallygate_core::time::{Alignment, Period, Timestamp};
 
+    const SECONDS_OF_A_WEEK: u64 = 7 * SECONDS_OF_A_DAY;
     const A_FRIDAY: &str = "2026-11-20T10:15:30Z";
 
     fn at(text: &str) -> Timestamp {

@@ -1,0 +1,32 @@
+//! `/model/*` and `/model_group/info`: deployments, in LiteLLM's words models. Deployments of one name make one model.
+
+mod request;
+mod params;
+mod price;
+mod key;
+mod wanted;
+mod find;
+mod refused;
+mod row;
+mod new;
+mod update;
+mod delete;
+mod info;
+mod groups;
+
+use axum::Router;
+use axum::routing::{get, patch, post};
+
+use crate::http::App;
+
+/// The routes of models.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/model/new", post(new::new))
+        .route("/model/update", post(update::of_body))
+        .route("/model/{id}/update", patch(update::of_path))
+        .route("/model/delete", post(delete::delete))
+        .route("/model/info", get(info::info))
+        .route("/v1/model/info", get(info::info))
+        .route("/model_group/info", get(groups::info))
+}
