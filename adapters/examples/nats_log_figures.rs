@@ -4,9 +4,9 @@
 
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
 use futures_util::StreamExt as _;
 use tallygate_adapters::event_log::nats::NatsLogs;
 use tallygate_adapters::nats::Options;
@@ -15,12 +15,14 @@ use tallygate_core::stream::{Log, Offset};
 use tallygate_core::testing::chain_writer::ChainWriter;
 use tallygate_tests::nats_server::{NatsServer, Release};
 
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("sync.conf");
     std::fs::write(&config, "jetstream { sync_interval: always }\n")?;
-    let config = config.to_str().context("a path that is text")?;
+    let config = config.to_str().ok_or("the temporary folder is not text")?;
     for (name, arguments) in [("default", &[][..]), ("sync_interval: always", &["--config", config][..])] {
         let server = NatsServer::start_release(Release::Current, arguments).await?;
         let logs = NatsLogs::connect(Options::new(server.url())).await?;
@@ -63,7 +65,7 @@ async fn latency(log: &dyn EventLog, rounds: usize) -> Result<()> {
         let begun = Instant::now();
         let (answer, entry) = tokio::join!(log.append(batch), tail.next());
         answer?;
-        entry.context("a tail that does not end")??;
+        entry.ok_or("the tail ended")??;
         // The first waits for the consumer.
         if round > 0 {
             took.push(begun.elapsed());
@@ -77,12 +79,12 @@ async fn replay(log: &dyn EventLog) -> Result<()> {
     let end = log.end().await?;
     let started = Instant::now();
     let mut tail = log.tail(Offset::START);
-    while tail.next().await.context("a tail that does not end")??.offset < end {}
+    while tail.next().await.ok_or("the tail ended")??.offset < end {}
     let tailed = end.get() as f64 / started.elapsed().as_secs_f64();
     let started = Instant::now();
     let mut after = Offset::START;
     while after < end {
-        after = log.read(after, 1_000).await?.last().context("entries")?.offset;
+        after = log.read(after, 1_000).await?.last().ok_or("the log ended")?.offset;
     }
     let read = end.get() as f64 / started.elapsed().as_secs_f64();
     println!("  {:9} replay of {end}: tail {tailed:9.0} entries/s, read {read:9.0} entries/s", log.log());

@@ -11,6 +11,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::{Context, context::ContextBuilder};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use tallygate_core::port::event_log::{BoxError, LogError};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -91,6 +92,12 @@ impl Connection {
                 tracing::info!(%event, "NATS connection");
                 std::future::ready(())
             });
+        if let Some((user, password)) = addresses.iter().find_map(login) {
+            connect = match password {
+                Some(password) => connect.user_and_password(user, password),
+                None => connect.token(user),
+            };
+        }
         if let Some(path) = &options.root_certificates {
             connect = connect.add_root_certificates(path.clone());
         }
@@ -199,6 +206,13 @@ impl Connection {
 fn addresses(servers: &str) -> Result<Vec<ServerAddr>, ConnectError> {
     let address = |url: &str| url.trim().parse::<ServerAddr>().ok().filter(|address| !address.host().is_empty());
     servers.split(',').map(|url| address(url).ok_or(ConnectError::Servers)).collect()
+}
+
+/// The user and password of a URL; a user alone is a token, as for other NATS clients. The client library leaves both
+/// unused.
+fn login(address: &ServerAddr) -> Option<(String, Option<String>)> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some((decode(address.username()?), address.password().map(decode)))
 }
 
 impl std::fmt::Debug for Connection {

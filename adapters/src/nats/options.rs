@@ -30,7 +30,8 @@ pub enum Setup {
 /// How to reach NATS, and how long to wait for it.
 #[derive(Clone)]
 pub struct Options {
-    /// One or more URLs, with commas between: `nats://host:4222`, `tls://host:4222`, `nats://user:password@host`.
+    /// One or more URLs, with commas between: `nats://host:4222`, `tls://host:4222`, `nats://user:password@host`,
+    /// `nats://token@host`. The login of the first URL that has one is used for all.
     pub servers: String,
     /// A `.creds` file with a JWT and its seed.
     pub credentials_file: Option<PathBuf>,

@@ -11,4 +11,5 @@ mod fixture;
 mod foreigners;
 mod limits;
 mod micro_service;
+mod permissions;
 mod set_up;
