@@ -19,7 +19,7 @@ use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::{EventLog, LogError};
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::secret::Secret;
-use tallygate_core::stream::{ChainId, Log};
+use tallygate_core::stream::{ChainId, Log, Offset};
 use tallygate_projections::{Metrics as ViewMetrics, OpenError, Options as ViewOptions, Views};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -55,6 +55,11 @@ pub enum StartError {
     /// A log.
     #[error("the {0} log cannot be opened")]
     Log(Log, #[source] LogError),
+    /// The log was written under another secret.
+    #[error(
+        "the log was written under another secret: give this gateway the secret of the others (TALLYGATE_SECRET or LITELLM_SALT_KEY)"
+    )]
+    OtherSecret,
     /// The NATS service.
     #[error("the command service cannot be started")]
     Service(#[from] tallygate_adapters::nats::micro_service::StartError),
@@ -215,6 +220,7 @@ async fn spine(
     stop: &watch::Sender<bool>,
 ) -> Result<Spine, StartError> {
     let logs = Logs::open(config, &data, mac).await?;
+    check_secret(&logs, mac).await?;
     let (views, followers, stop_followers) = follow(&data, &logs, mac, metrics).await?;
     catch_up(&views, &logs, writer).await?;
     let (clock, ids) = (Arc::clone(&makers.clock), Arc::clone(&makers.ids));
@@ -233,6 +239,13 @@ async fn spine(
     };
     let decider = tokio::spawn(decider.run(queue));
     Ok(Spine { logs, views, activity, commands, decider, writer: writer_task, followers, stop_followers, _data: data })
+}
+
+/// A gateway with another secret would take every event for forged, and begin the log anew on top of it.
+async fn check_secret(logs: &Logs, mac: &MacKey) -> Result<(), StartError> {
+    let first = logs.control.read(Offset::START, 1).await.map_err(|error| StartError::Log(Log::Control, error))?;
+    let is_ours = first.iter().flat_map(|entry| &entry.lines).next().is_none_or(|line| line.is_authentic(mac));
+    if is_ours { Ok(()) } else { Err(StartError::OtherSecret) }
 }
 
 /// Opens the views and follows the logs.

@@ -14,6 +14,7 @@ use tallygate_core::price::Price;
 use tallygate_core::registry::{Deployment, Model};
 use tallygate_core::routing::weighted_order;
 use tallygate_core::scope::Scope;
+use tallygate_core::stream::Position;
 use tallygate_projections::{KeyRow, Snapshot};
 
 use super::Pipeline;
@@ -41,6 +42,8 @@ pub(crate) struct Admitted {
     pub(crate) caller: KeyRow,
     pub(crate) request: Request,
     pub(crate) model: Arc<Model>,
+    /// The selection that led to the model.
+    pub(crate) selected: Option<Position>,
     /// Which of the model's deployments.
     pub(crate) deployment_index: usize,
     pub(crate) target: Arc<Target>,
@@ -107,6 +110,7 @@ impl Resolved {
             caller: self.caller,
             request: self.request,
             model: self.model,
+            selected: self.selected,
             deployment_index: taken.deployment_index,
             target: taken.target,
             body: taken.body,

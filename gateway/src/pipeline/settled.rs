@@ -12,6 +12,7 @@ use tallygate_core::money::NanoUsd;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Sent;
 use tallygate_core::registry::Deployment;
+use tallygate_core::stream::Position;
 use tallygate_core::usage::Usage;
 
 use super::Pipeline;
@@ -96,8 +97,8 @@ impl Settling {
 
     /// Ends the request.
     pub(super) fn settle(mut self, end: End) -> Summary {
-        let cost = self.close(end);
-        Summary { cost, ..self.summary() }
+        let summary = self.summary();
+        Summary { cost: self.close(end), ..summary }
     }
 
     /// Ends a request whose upstream failed before the client got anything, and words the answer.
@@ -164,6 +165,13 @@ impl Settling {
         cost
     }
 
+    /// The events that let the request run: its key, its model, and the selection that led to that.
+    fn causes(&self) -> Vec<Position> {
+        let Admitted { caller, model, selected, .. } = &self.admitted;
+        let decided = [caller.key.trail.changed.position, model.trail.changed.position];
+        decided.into_iter().filter(|position| *position > Position::START).chain(*selected).collect()
+    }
+
     fn record(&self, end: End, cost: Option<NanoUsd>, charged: Vec<Charge>) {
         let Admitted { received, caller, request, model, .. } = &self.admitted;
         let Some(deployment) = self.deployment() else { return };
@@ -196,7 +204,7 @@ impl Settling {
         self.pipeline.activity.record(Happened {
             realm: Some(key.realm.clone()),
             actor: Actor { kind: ActorKind::Key, id: key.id.to_string() },
-            cause: vec![model.trail.changed.position, key.trail.changed.position],
+            cause: self.causes(),
             event: Event::RequestSettled(Box::new(settled)),
         });
     }
