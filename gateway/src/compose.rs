@@ -43,6 +43,9 @@ use crate::upstreams::Upstreams;
 /// How long each part may take to end.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
 
+/// How often windows that are over are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
 /// Why a gateway does not start. The chain of causes says more.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -128,14 +131,16 @@ struct Ground {
 struct Spine {
     logs: Logs,
     views: Views,
+    /// This gateway's own chain of activity.
+    chain: ChainId,
     activity: ActivityWriter,
     commands: Commands,
     decider: JoinHandle<()>,
     writer: JoinHandle<()>,
     followers: JoinHandle<()>,
     stop_followers: oneshot::Sender<()>,
-    // Held to the end: another process may have the folder only then.
-    _data: DataFolder,
+    /// Held to the end: another process may have the folder only then.
+    data: DataFolder,
 }
 
 /// Starts a gateway: logs, views, the first realm, then the server. It answers when this returns.
@@ -167,6 +172,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         settings: config.requests,
     };
     let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone() };
+    tokio::spawn(forget_past(Arc::clone(&app.pipeline)));
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -238,7 +244,8 @@ async fn spine(
         ids: Arc::clone(&makers.ids),
     };
     let decider = tokio::spawn(decider.run(queue));
-    Ok(Spine { logs, views, activity, commands, decider, writer: writer_task, followers, stop_followers, _data: data })
+    let chain = ChainId::writer(writer);
+    Ok(Spine { logs, views, chain, activity, commands, decider, writer: writer_task, followers, stop_followers, data })
 }
 
 /// A gateway with another secret would take every event for forged, and begin the log anew on top of it.
@@ -301,6 +308,16 @@ async fn first_realm(spine: &Spine, writer: &WriterId) -> Result<(), StartError>
     }
 }
 
+/// Lets the ledger forget windows that are over, as long as the gateway lives.
+async fn forget_past(pipeline: Arc<Pipeline>) {
+    let pipeline = Arc::downgrade(&pipeline);
+    loop {
+        tokio::time::sleep(FORGET_EVERY).await;
+        let Some(pipeline) = pipeline.upgrade() else { return };
+        pipeline.spending.forget_past(pipeline.clock.now());
+    }
+}
+
 /// Writes activity until the writer is closed. A gateway that cannot record what happens must not go on.
 async fn write(task: WriterTask, stop: watch::Sender<bool>) {
     if let Err(error) = task.run().await {
@@ -331,14 +348,17 @@ impl Running {
         if !server.is_finished() {
             let _ = server.await;
         }
-        let Spine { logs, activity, commands, decider, writer, followers, stop_followers, .. } = spine;
+        let Spine { logs, views, chain, activity, commands, decider, writer, followers, stop_followers, data } = spine;
         drop(app);
         drop(commands);
         let _ = tokio::time::timeout(SHUT_DOWN, decider).await;
         activity.close();
         let _ = tokio::time::timeout(SHUT_DOWN, writer).await;
+        // So that the next start finds its views where the log ends.
+        let _ = tokio::time::timeout(SHUT_DOWN, views.activity.wait_for(&chain, activity.promised())).await;
         let _ = stop_followers.send(());
         let _ = tokio::time::timeout(SHUT_DOWN, followers).await;
         logs.close().await;
+        drop(data);
     }
 }

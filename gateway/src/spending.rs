@@ -65,9 +65,14 @@ impl Spending {
         self.ready(std::slice::from_ref(terms)).balance(&terms.account).counted()
     }
 
-    /// Forgets windows that are over.
-    pub(crate) fn forget(&self, is_over: impl Fn(&AccountId) -> bool) {
-        lock(&self.ledger).forget(|account| !is_over(account));
+    /// Forgets windows that are over and that nothing runs against. Called now and then.
+    pub(crate) fn forget_past(&self, now: Timestamp) {
+        // A whole window longer than it is open: a month counted from its own, clamped, day may seem to end too early.
+        let end_after = |account: &AccountId, at| account.period.window_at(account.window, at).ok()?.end;
+        let is_past = |account: &AccountId| {
+            end_after(account, account.window).and_then(|end| end_after(account, end)).is_some_and(|end| end <= now)
+        };
+        lock(&self.ledger).forget(|account| !is_past(account));
     }
 
     /// The ledger, with what was settled before posted to accounts that are new to it.
