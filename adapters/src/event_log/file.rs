@@ -102,8 +102,8 @@ pub struct FileLog {
 }
 
 impl FileLog {
-    /// Opens the log in a folder, which is made if it is not there. Blocks while it reads the log: about half a second
-    /// for a million lines that lie in the page cache.
+    /// Opens the log in a folder, which is made if it is not there. Blocks while it reads the log: for a million
+    /// lines of half a kilobyte in the page cache 0.6 s, on a processor with instructions for SHA-256.
     ///
     /// It checks that every line is of this log and stands at its place, that every `prev` is the hash of the line
     /// before in the chain, that the last line of every chain can be read and carries the right MAC (given a key), and

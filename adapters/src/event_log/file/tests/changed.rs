@@ -71,6 +71,20 @@ fn without_a_key_every_line_but_the_last_of_a_chain_is_still_proved() {
 }
 
 #[test]
+fn without_a_key_the_last_line_must_still_say_its_place_and_parse() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = segments(Log::Control).map(|segment| String::from_utf8(segment).unwrap());
+    fs::write(folder.path().join(FIRST), &first).unwrap();
+    for (from, to) in [("\"position\":6", "\"position\":7"), ("\"version\":6", "\"version\":x")] {
+        let changed = second.replace(from, to);
+        assert_ne!(changed, second);
+        fs::write(folder.path().join(SECOND), changed).unwrap();
+        let opened = FileLog::open(folder.path(), Log::Control, &Options::default());
+        assert!(matches!(opened, Err(LogError::Damaged { .. })), "{from}");
+    }
+}
+
+#[test]
 fn damage_is_named_by_file_line_and_byte() {
     let folder = tempfile::tempdir().unwrap();
     let [first, mut second] = segments(Log::Control);
