@@ -63,8 +63,12 @@ impl Refused {
     }
 }
 
-/// What is not there is 404, what is there already is 409, what breaks a rule is 400.
+/// What is not there is 404, what is there already is 409, what breaks a rule is 400. What this version cannot read
+/// another one may: 503, to be tried again.
 fn status_of(code: &str) -> u16 {
+    if code == ErrorCode::Quarantined.as_str() {
+        return ErrorCode::Quarantined.status();
+    }
     let ends = |ends: &[&str]| ends.iter().any(|end| code.ends_with(end));
     if ends(&["_not_found", "_not_registered", "_unknown"]) {
         404
