@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_value_can_be_made_into_another_and_taken_out() {
-        let half = |value: u32| if value % 2 == 0 { Ok(value / 2) } else { Err(value) };
+        let half = |value: u32| if value.is_multiple_of(2) { Ok(value / 2) } else { Err(value) };
         assert_eq!(Patch::Set(4).try_map(half), Ok(Patch::Set(2)));
         assert_eq!(Patch::Set(3).try_map(half), Err(3));
         assert_eq!(Patch::Clear.try_map(half), Ok(Patch::Clear));

@@ -152,8 +152,15 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let ground = ground(&config)?;
     let (stop, stopped) = watch::channel(false);
     let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, data } = ground;
-    let makers = Makers { clock: Arc::clone(&clock), ids: Arc::clone(&ids), vendors: Arc::clone(&vendors) };
-    let spine = spine(&config, data, &writer, &keys.mac, &makers, &metrics, &stop).await?;
+    let parts = Parts {
+        mac: keys.mac.clone(),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        vendors: Arc::clone(&vendors),
+        metrics: metrics.clone(),
+        stop: stop.clone(),
+    };
+    let spine = spine(&config, data, &writer, parts).await?;
     first_realm(&spine, &writer).await?;
     let doors = spine.logs.open_doors(&spine.commands).await?;
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
@@ -209,39 +216,35 @@ fn ground(config: &Config) -> Result<Ground, StartError> {
     })
 }
 
-/// What makes moments and ids, and the vendors there are.
-struct Makers {
+/// What the spine is put together from.
+struct Parts {
+    mac: MacKey,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     vendors: Arc<Vendors>,
+    metrics: Metrics,
+    stop: watch::Sender<bool>,
 }
 
-async fn spine(
-    config: &Config,
-    data: DataFolder,
-    writer: &WriterId,
-    mac: &MacKey,
-    makers: &Makers,
-    metrics: &Metrics,
-    stop: &watch::Sender<bool>,
-) -> Result<Spine, StartError> {
-    let logs = Logs::open(config, &data, mac).await?;
-    check_secret(&logs, mac).await?;
-    let (views, followers, stop_followers) = follow(&data, &logs, mac, metrics).await?;
+async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Parts) -> Result<Spine, StartError> {
+    let Parts { mac, clock, ids, vendors, metrics, stop } = parts;
+    let logs = Logs::open(config, &data, &mac).await?;
+    check_secret(&logs, &mac).await?;
+    let (views, followers, stop_followers) = follow(&data, &logs, &mac, &metrics).await?;
     catch_up(&views, &logs, writer).await?;
-    let (clock, ids) = (Arc::clone(&makers.clock), Arc::clone(&makers.ids));
-    let (activity, task) = activity::open(Arc::clone(&logs.activity), writer, mac.clone(), clock, ids)
+    let log = Arc::clone(&logs.activity);
+    let (activity, task) = activity::open(log, writer, mac.clone(), Arc::clone(&clock), Arc::clone(&ids))
         .await
         .map_err(|error| StartError::Log(Log::Activity, error))?;
-    let writer_task = tokio::spawn(write(task, stop.clone()));
-    let (commands, queue) = Commands::channel(activity.clone(), Arc::clone(&makers.ids));
+    let writer_task = tokio::spawn(write(task, stop));
+    let (commands, queue) = Commands::channel(activity.clone(), Arc::clone(&ids));
     let decider = Decider {
         views: views.clone(),
         log: Arc::clone(&logs.control),
-        mac: mac.clone(),
-        vendors: Arc::new(makers.vendors.iter().map(|vendor| vendor.id.clone()).collect()),
-        clock: Arc::clone(&makers.clock),
-        ids: Arc::clone(&makers.ids),
+        mac,
+        vendors: Arc::new(vendors.iter().map(|vendor| vendor.id.clone()).collect()),
+        clock,
+        ids,
     };
     let decider = tokio::spawn(decider.run(queue));
     let chain = ChainId::writer(writer);
@@ -270,7 +273,7 @@ async fn follow(
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let stopped = async { drop(stopped.await) };
-        if let Err(error) = followers.run(stopped).await {
+        if let Err(error) = Box::pin(followers.run(stopped)).await {
             tracing::error!(%error, "the views have stopped: commands are refused, and requests see what was allowed before");
         }
     });

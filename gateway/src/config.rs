@@ -135,6 +135,7 @@ impl std::fmt::Debug for Variables {
 }
 
 /// The variables of the process, once.
+#[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
 pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

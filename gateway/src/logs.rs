@@ -32,7 +32,7 @@ pub(crate) struct Logs {
 #[derive(Debug)]
 enum Kept {
     Files(Vec<Arc<FileLog>>),
-    Nats(Connection),
+    Nats(Box<Connection>),
 }
 
 /// The doors over NATS. None with the embedded log.
@@ -69,7 +69,7 @@ impl Logs {
                 .map_err(|error| StartError::Log(Log::Control, LogError::Misconfigured(error.to_string())))?;
         }
         let logs = NatsLogs::connect(options).await.map_err(|error| StartError::Log(Log::Control, error))?;
-        Ok(Self { control: logs.control, activity: logs.activity, kept: Kept::Nats(logs.connection) })
+        Ok(Self { control: logs.control, activity: logs.activity, kept: Kept::Nats(Box::new(logs.connection)) })
     }
 
     /// Opens the doors that commands come in by, beside HTTP.

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::error_code::ErrorCode;
@@ -33,19 +32,6 @@ pub(crate) async fn read(settings: &RequestSettings, headers: &HeaderMap, body: 
             Err(ApiError::new(ErrorCode::BodyInvalid, message).status(408))
         }
     }
-}
-
-/// Reads a body as JSON of a management route.
-pub(crate) async fn json<T: DeserializeOwned>(
-    settings: &RequestSettings,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, ApiError> {
-    let bytes = read(settings, headers, body).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let code = if error.is_data() { ErrorCode::ParameterInvalid } else { ErrorCode::BodyInvalid };
-        ApiError::new(code, format!("Invalid JSON payload: {error}")).param("request_body")
-    })
 }
 
 fn too_large(limit: usize) -> ApiError {

@@ -75,10 +75,10 @@ impl Body for StreamBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some((first, end)) = self.first.take() {
-            if let Some(bytes) = self.hand_out(first, end) {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
+        if let Some((first, end)) = self.first.take()
+            && let Some(bytes) = self.hand_out(first, end)
+        {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         while self.settling.is_some() {
             let step = match self.pieces.as_mut().poll_next(context) {

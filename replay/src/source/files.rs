@@ -55,7 +55,7 @@ impl FileSource {
         };
         let mut entries = Vec::new();
         while entries.len() < limit.max(1) {
-            match cursor.next().map_err(|error| self.failed(&cursor, error))? {
+            match cursor.next().map_err(|error| self.failed(&cursor, &error))? {
                 Some(line) => entries.push(Entry { offset: Offset::new(cursor.after), lines: vec![line] }),
                 None if self.next_segment(&mut cursor)? => {}
                 None => break,
@@ -71,7 +71,7 @@ impl FileSource {
         let Some(first) = segments.into_iter().rfind(|first| *first <= after + 1) else { return Ok(None) };
         let mut cursor = self.open(first)?;
         while cursor.after < after {
-            if cursor.next().map_err(|error| self.failed(&cursor, error))?.is_none() {
+            if cursor.next().map_err(|error| self.failed(&cursor, &error))?.is_none() {
                 return Ok(None);
             }
         }
@@ -89,7 +89,7 @@ impl FileSource {
 
     fn open(&self, first: u64) -> Result<Cursor, LogError> {
         let path = self.path(first);
-        let file = File::open(&path).map_err(|error| unavailable(&path, error))?;
+        let file = File::open(&path).map_err(|error| unavailable(&path, &error))?;
         Ok(Cursor { after: first - 1, first, reader: BufReader::with_capacity(1 << 18, file), pending: Vec::new() })
     }
 
@@ -102,7 +102,7 @@ impl FileSource {
         let names = match fs::read_dir(&self.folder) {
             Ok(names) => names,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(unavailable(&self.folder, error)),
+            Err(error) => return Err(unavailable(&self.folder, &error)),
         };
         let mut firsts: Vec<u64> = names
             .filter_map(|name| name.ok()?.file_name().to_str()?.strip_suffix(".jsonl")?.parse().ok())
@@ -112,7 +112,7 @@ impl FileSource {
         Ok(firsts)
     }
 
-    fn failed(&self, cursor: &Cursor, error: io::Error) -> LogError {
+    fn failed(&self, cursor: &Cursor, error: &io::Error) -> LogError {
         match error.kind() {
             io::ErrorKind::InvalidData => LogError::Damaged {
                 place: format!("{}, line {}", self.path(cursor.first).display(), cursor.after - cursor.first + 2),
@@ -139,7 +139,7 @@ impl Cursor {
     }
 }
 
-fn unavailable(path: &Path, error: io::Error) -> LogError {
+fn unavailable(path: &Path, error: &io::Error) -> LogError {
     LogError::Unavailable(format!("{}: {error}", path.display()).into())
 }
 
