@@ -51,6 +51,7 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Notify,
     clock: Arc<dyn Clock>,
+    chain: ChainId,
 }
 
 #[derive(Default)]
@@ -89,9 +90,10 @@ pub(crate) async fn open(
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 ) -> Result<(ActivityWriter, WriterTask), LogError> {
-    let head = log.head(&ChainId::writer(writer)).await?;
+    let chain = ChainId::writer(writer);
+    let head = log.head(&chain).await?;
     let queue = Mutex::new(Queue { promised: head.position, ..Queue::default() });
-    let shared = Arc::new(Shared { queue, arrived: Notify::new(), clock });
+    let shared = Arc::new(Shared { queue, arrived: Notify::new(), clock, chain });
     let (sender, receiver) = watch::channel(head.position);
     let task = WriterTask {
         shared: Arc::clone(&shared),
@@ -131,6 +133,11 @@ impl ActivityWriter {
     /// The position of the newest record, written or not.
     pub(crate) fn promised(&self) -> Position {
         self.queue().promised
+    }
+
+    /// The chain that it writes.
+    pub(crate) fn chain(&self) -> &ChainId {
+        &self.shared.chain
     }
 
     /// How many records wait to be written.

@@ -13,6 +13,7 @@ mod change;
 mod keys;
 mod models;
 mod spent;
+mod spend;
 
 use axum::Router;
 
@@ -20,5 +21,5 @@ use super::App;
 
 /// All routes of the management API.
 pub(super) fn router() -> Router<App> {
-    keys::router().merge(models::router())
+    keys::router().merge(models::router()).merge(spend::router())
 }

@@ -3,7 +3,7 @@
 mod request;
 mod models;
 mod budget;
-mod find;
+pub(super) mod find;
 mod refused;
 mod row;
 mod generate;
@@ -13,6 +13,8 @@ mod block;
 mod delete;
 mod info;
 mod list;
+
+pub(super) use row::team;
 
 use axum::Router;
 use axum::routing::{get, post};

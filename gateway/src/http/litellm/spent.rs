@@ -1,21 +1,50 @@
 //! What was spent, where an answer tells it.
 
+use std::time::Duration;
+
 use tallygate_core::money::NanoUsd;
-use tallygate_projections::KeyRow;
+use tallygate_projections::{KeyRow, StoreError};
 
 use crate::http::App;
+use crate::http::error::ApiError;
+use crate::pipeline::refusal;
 use crate::spending::Spending;
+
+/// How long an answer waits for what this gateway has recorded itself. While the activity log is away it is answered
+/// from what is known.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// Waits until what this gateway has recorded is in the views, so that a request that was answered is counted.
+pub(super) async fn catch_up(app: &App) {
+    let (activity, views) = (&app.pipeline.activity, &app.pipeline.views.activity);
+    let promised = activity.promised();
+    let counted = async {
+        activity.until_written(promised).await;
+        let _ = views.wait_for(activity.chain(), promised).await;
+    };
+    let _ = tokio::time::timeout(CATCH_UP, counted).await;
+}
 
 /// What a key spent: in the open window of its budget, as the ledger counts it, with what running requests hold; in
 /// all, if it has no budget.
-pub(super) fn spend_of_key(app: &App, row: &KeyRow) -> NanoUsd {
+///
+/// # Errors
+/// 503 if it cannot be read.
+pub(super) fn spend_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError> {
     let budget = row.budget.as_deref().filter(|budget| !budget.limits.is_empty());
-    let Some(budget) = budget else { return total_of_key(row) };
-    let terms = Spending::terms(std::iter::once(budget), app.pipeline.clock.now()).unwrap_or_default();
-    terms.first().map_or(NanoUsd::ZERO, |terms| app.pipeline.spending.counted(terms))
+    let Some(budget) = budget else { return total_of_key(app, row) };
+    let terms =
+        Spending::terms(std::iter::once(budget), app.pipeline.clock.now()).map_err(|error| refusal::views(&error))?;
+    Ok(terms.first().map_or(NanoUsd::ZERO, |terms| app.pipeline.spending.counted(terms)))
 }
 
 /// What a key spent in all.
-const fn total_of_key(_row: &KeyRow) -> NanoUsd {
-    NanoUsd::ZERO
+fn total_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError> {
+    let totals = app.pipeline.views.activity.spend_of_key(row.key.id).map_err(|error| unreadable(&error))?;
+    Ok(totals.cost_nano_usd)
+}
+
+/// The views of what was spent cannot be read.
+pub(super) fn unreadable(error: &StoreError) -> ApiError {
+    refusal::views(error)
 }

@@ -50,7 +50,7 @@ async fn set(app: &App, headers: &HeaderMap, body: Body, blocked: bool) -> Resul
         Err(error) if is_so_already(&error) => app.pipeline.views.control.position(),
         Err(error) => return Err(refused(error)),
     };
-    Ok(changed(position, Value::Object(row::row(app, &find::by_id(app, id)?))))
+    Ok(changed(position, Value::Object(row::row(app, &find::by_id(app, id)?)?)))
 }
 
 /// Someone else was faster.

@@ -13,7 +13,7 @@ use crate::pipeline::refusal;
 const NOT_FOUND: &str = "key_not_found";
 
 /// The key with this secret or hash, unless it was revoked. A secret that was rotated away leads to no key.
-pub(super) fn by_secret_or_hash(app: &App, text: &str) -> Result<Option<KeyRow>, ApiError> {
+pub(in crate::http::litellm) fn by_secret_or_hash(app: &App, text: &str) -> Result<Option<KeyRow>, ApiError> {
     let hash = hash_of(text);
     let row = app.pipeline.views.control.key_by_hash(&hash).map_err(|error| unreadable(&error))?;
     Ok(row.filter(|row| row.key.hash == hash && row.key.revoked.is_none()))

@@ -39,7 +39,7 @@ pub(super) async fn generate(State(app): State<App>, headers: HeaderMap, body: B
         commands.push(SetBudget { scope: Scope::Key(id), limits }.into());
     }
     let position = carry_out(&app, actor, commands).await.map_err(refused)?;
-    let mut answer = row::generated(&app, &find::by_id(&app, id)?, &secret);
+    let mut answer = row::generated(&app, &find::by_id(&app, id)?, &secret)?;
     answer["duration"] = json!(duration);
     Ok(changed(position, answer))
 }

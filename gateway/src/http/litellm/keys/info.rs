@@ -15,6 +15,7 @@ use crate::http::error_code::ErrorCode;
 use crate::http::litellm::caller::Caller;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::query::Query;
+use crate::http::litellm::spent;
 
 /// The most keys of one call.
 const KEYS_MAX: usize = 1_000;
@@ -23,6 +24,7 @@ const KEYS_MAX: usize = 1_000;
 pub(super) async fn one(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     let caller = Caller::of(&app, &headers, "/key/info").await?;
     let query = Query::read(&uri)?;
+    spent::catch_up(&app).await;
     let not_found = || find::not_found("Key not found in database");
     let (named, found) = match (query.text("key"), &caller) {
         (Some(named), _) => (named.to_owned(), find::by_secret_or_hash(&app, named)?.ok_or_else(not_found)?),
@@ -33,7 +35,7 @@ pub(super) async fn one(State(app): State<App>, uri: Uri, headers: HeaderMap) ->
         let message = "You are not allowed to access this key's info. Your role=internal_user";
         return Err(ApiError::new(ErrorCode::AdminOnly, message).status(403).kind("auth_error").param("key"));
     }
-    Ok(Json(json!({ "key": named, "info": info(&app, &found) })))
+    Ok(Json(json!({ "key": named, "info": info(&app, &found)? })))
 }
 
 /// Several keys by their secrets or hashes. Those that are not there, or not the caller's to see, are left out.
@@ -45,18 +47,19 @@ pub(super) async fn several(State(app): State<App>, headers: HeaderMap, body: Bo
     if keys.len() > KEYS_MAX {
         return Err(fields.refused("keys", &format!("at most {KEYS_MAX} keys are told of at once, not {}", keys.len())));
     }
+    spent::catch_up(&app).await;
     let mut told = Vec::new();
     for key in &keys {
         if let Some(found) = find::by_secret_or_hash(&app, key)?.filter(|found| caller.may_see(&found.key)) {
-            told.push(info(&app, &found));
+            told.push(info(&app, &found)?);
         }
     }
     Ok(Json(json!({ "key": keys, "info": told })))
 }
 
 /// The row without its token.
-fn info(app: &App, found: &KeyRow) -> Map<String, Value> {
-    let mut info = row::row(app, found);
+fn info(app: &App, found: &KeyRow) -> Result<Map<String, Value>, ApiError> {
+    let mut info = row::row(app, found)?;
     info.remove("token");
-    info
+    Ok(info)
 }

@@ -14,6 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::caller::Caller;
 use crate::http::litellm::query::Query;
+use crate::http::litellm::spent;
 use crate::http::litellm::unsupported::not_supported;
 
 const SIZE_DEFAULT: u64 = 10;
@@ -89,11 +90,13 @@ pub(super) async fn list(State(app): State<App>, uri: Uri, headers: HeaderMap) -
     let filter = Filter::read(&query, caller)?;
     let (rows, skip) = (usize::try_from(size).unwrap_or(1), usize::try_from((page - 1) * size).unwrap_or(usize::MAX));
     let found = page_of(&app, filter, Page { skip, rows }).await?;
-    let keys: Vec<Value> = found
-        .keys
-        .iter()
-        .map(|key| if full { Value::Object(row::row(&app, key)) } else { json!(key.key.hash.to_string()) })
-        .collect();
+    if full {
+        spent::catch_up(&app).await;
+    }
+    let shown = |key: &KeyRow| {
+        if full { row::row(&app, key).map(Value::Object) } else { Ok(json!(key.key.hash.to_string())) }
+    };
+    let keys = found.keys.iter().map(shown).collect::<Result<Vec<Value>, ApiError>>()?;
     Ok(Json(json!({
         "keys": keys,
         "total_count": found.total,

@@ -54,7 +54,7 @@ async fn regenerate(app: &App, actor: Actor, named: &str, fields: &Fields<'_>) -
     let rotate = RotateKey { key: id, hash: KeyHash::of_secret(&secret), shown: random::shown(&secret) };
     commands.push(rotate.into());
     let position = carry_out(app, actor, commands).await.map_err(refused)?;
-    let mut answer = row::generated(app, &find::by_id(app, id)?, &secret);
+    let mut answer = row::generated(app, &find::by_id(app, id)?, &secret)?;
     answer["duration"] = json!(fields.text("duration")?.into_value());
     Ok(changed(position, answer))
 }

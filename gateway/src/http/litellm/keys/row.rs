@@ -9,6 +9,7 @@ use tallygate_projections::KeyRow;
 
 use super::{budget, models};
 use crate::http::App;
+use crate::http::error::ApiError;
 use crate::http::litellm::amount::usd;
 use crate::http::litellm::spent::spend_of_key;
 
@@ -57,7 +58,10 @@ const NULL_FIELDS_OF_GENERATED: [&str; 16] = [
 ];
 
 /// The row of a key: every field of LiteLLM's, also those that say nothing.
-pub(super) fn row(app: &App, row: &KeyRow) -> Map<String, Value> {
+///
+/// # Errors
+/// 503 if what was spent cannot be read.
+pub(super) fn row(app: &App, row: &KeyRow) -> Result<Map<String, Value>, ApiError> {
     let now = app.pipeline.clock.now();
     let key = &row.key;
     let mut fields = nulls(&NULL_FIELDS);
@@ -67,7 +71,7 @@ pub(super) fn row(app: &App, row: &KeyRow) -> Map<String, Value> {
         "key_alias": key.alias,
         "key_type": kind(key.kind),
         "status": status(key, now),
-        "spend": usd(spend_of_key(app, row)),
+        "spend": usd(spend_of_key(app, row)?),
         "max_budget": null,
         "budget_duration": null,
         "expires": key.expires_at,
@@ -99,14 +103,17 @@ pub(super) fn row(app: &App, row: &KeyRow) -> Map<String, Value> {
         fields.insert("budget_duration".to_owned(), json!(budget::duration_text(limit.period)));
         fields.insert("budget_reset_at".to_owned(), budget::resets_at(limit, now));
     }
-    fields
+    Ok(fields)
 }
 
 /// The answer to a generation: the fields of the request and the row, and the one sight of the secret.
-pub(super) fn generated(app: &App, of: &KeyRow, secret: &str) -> Value {
+///
+/// # Errors
+/// As [`row`].
+pub(super) fn generated(app: &App, of: &KeyRow, secret: &str) -> Result<Value, ApiError> {
     let mut fields = nulls(&NULL_FIELDS_OF_GENERATED);
     let tags = of.key.metadata.to_value().get("tags").cloned();
-    fields.extend(row(app, of));
+    fields.extend(row(app, of)?);
     fields.extend(object(json!({
         "key": secret,
         "token_id": of.key.hash.to_string(),
@@ -114,7 +121,7 @@ pub(super) fn generated(app: &App, of: &KeyRow, secret: &str) -> Value {
         "tags": tags,
         "send_invite_email": null,
     })));
-    Value::Object(fields)
+    Ok(Value::Object(fields))
 }
 
 fn nulls(names: &[&str]) -> Map<String, Value> {
@@ -129,7 +136,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 /// A key of the first realm has no team, as in LiteLLM.
-fn team(realm: &RealmId) -> Option<&RealmId> {
+pub(in crate::http::litellm) fn team(realm: &RealmId) -> Option<&RealmId> {
     (*realm != RealmId::default_realm()).then_some(realm)
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn update(State(app): State<App>, headers: HeaderMap, body: Bod
     let (named, current) = meant(&app, &fields)?;
     let commands = commands(&request, &current, app.pipeline.clock.now())?;
     let position = carry_out(&app, actor, commands).await.map_err(refused)?;
-    let mut answer = row::row(&app, &find::by_id(&app, current.key.id)?);
+    let mut answer = row::row(&app, &find::by_id(&app, current.key.id)?)?;
     answer.insert("key".to_owned(), json!(named));
     Ok(changed(position, Value::Object(answer)))
 }

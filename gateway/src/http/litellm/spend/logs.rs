@@ -1,0 +1,79 @@
+//! `GET /spend/logs`.
+
+use axum::Json;
+use axum::extract::State;
+use http::{HeaderMap, Uri};
+use serde_json::{Value, json};
+use tallygate_projections::{PAGE_ROWS_MAX, Page, UsageFilter, UsagePage, UsageRecord};
+
+use super::filter::{Filter, Keys};
+use super::{daily, record};
+use crate::http::App;
+use crate::http::error::ApiError;
+use crate::http::error_code::ErrorCode;
+use crate::http::litellm::caller::Caller;
+use crate::http::litellm::query::Query;
+use crate::http::litellm::spent;
+
+/// How many records are looked through for those of one user.
+const LOOKED_THROUGH_MAX: usize = 20 * PAGE_ROWS_MAX;
+
+/// Requests, newest first: at most [`PAGE_ROWS_MAX`]. With dates, sums by day, unless `summarize=false`.
+pub(super) async fn logs(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+    let caller = Caller::of(&app, &headers, "/spend/logs").await?;
+    let query = Query::read(&uri)?;
+    let Some(filter) = Filter::read(&app, &query, &caller)? else { return Ok(Json(json!([]))) };
+    let summarize = query.text("summarize").is_none() || query.flag("summarize")?;
+    spent::catch_up(&app).await;
+    // Records are on disk, a thousand of them in milliseconds.
+    let read = tokio::task::spawn_blocking(move || match filter.view_days().filter(|_| summarize) {
+        Some(days) if filter.id.is_none() => daily::sums(&app, &filter, days),
+        _ => rows(&app, &filter),
+    });
+    read.await.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?.map(Json)
+}
+
+fn rows(app: &App, filter: &Filter) -> Result<Value, ApiError> {
+    let mut keys = Keys::new(app);
+    let mut rows = Vec::new();
+    let mut skip = 0;
+    loop {
+        let page = read(app, filter, Page { skip, rows: PAGE_ROWS_MAX })?;
+        for found in &page.records {
+            let key = found.key().map(|id| keys.get(id)).transpose()?.flatten();
+            if is_of_user(found, key.and_then(|key| key.user.as_ref()).map(|user| user.as_str()), filter) {
+                rows.push(record::row(found, key));
+            }
+        }
+        skip += page.records.len();
+        let enough = filter.user.is_none() || rows.len() >= PAGE_ROWS_MAX || skip >= LOOKED_THROUGH_MAX;
+        if enough || !page.more || page.records.is_empty() {
+            rows.truncate(PAGE_ROWS_MAX);
+            return Ok(Value::Array(rows));
+        }
+    }
+}
+
+/// Whose request it was: by the record, or by the key as it is now.
+fn is_of_user(record: &UsageRecord, of_key: Option<&str>, filter: &Filter) -> bool {
+    let recorded = match &record.ending {
+        tallygate_projections::Ending::Settled(settled) => settled.user.as_ref().map(|user| user.as_str()),
+        tallygate_projections::Ending::Refused(_) => of_key,
+    };
+    filter.user.as_deref().is_none_or(|user| recorded == Some(user))
+}
+
+fn read(app: &App, filter: &Filter, page: Page) -> Result<UsagePage, ApiError> {
+    let wanted = UsageFilter {
+        key: filter.key,
+        id: filter.id.clone(),
+        from: filter.days.map(|(from, _)| from),
+        before: filter.before(),
+    };
+    let view = &app.pipeline.views.activity;
+    let page = match &filter.realm {
+        Some(realm) => view.usage_of_realm(Some(realm), &wanted, page),
+        None => view.usage_of_all_realms_for_operator(&wanted, page),
+    };
+    page.map_err(|error| spent::unreadable(&error))
+}
