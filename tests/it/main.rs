@@ -11,3 +11,4 @@ mod commands;
 mod durability;
 mod cluster;
 mod demo;
+mod litellm;

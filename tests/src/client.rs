@@ -63,6 +63,15 @@ impl Client {
         self.send(self.request(Method::DELETE, path), path).await
     }
 
+    /// PATCH of JSON.
+    ///
+    /// # Errors
+    /// When there is no answer at all.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Answer> {
+        let request = self.request(Method::PATCH, path).header("content-type", "application/json");
+        self.send(request.body(body.to_string()), path).await
+    }
+
     /// POST of JSON.
     ///
     /// # Errors
