@@ -12,3 +12,5 @@ mod durability;
 mod cluster;
 mod demo;
 mod litellm;
+mod guides;
+mod full_disk;

@@ -25,6 +25,22 @@ pub async fn run_code(code: &str, environment: &[(&str, &str)]) -> Result<Ended>
     run(["-c", code], environment).await
 }
 
+/// Runs a block of shell to its end, as a reader of a guide would paste it. Its `python` is the one of the tests.
+///
+/// # Errors
+/// As [`run_script`].
+pub async fn run_shell(block: &str, environment: &[(&str, &str)]) -> Result<Ended> {
+    let python = interpreter()?;
+    let folder = python.parent().unwrap_or(Path::new(".")).to_string_lossy().into_owned();
+    let path = format!("{folder}:/usr/local/bin:/usr/bin:/bin");
+    let environment = environment.iter().copied().chain([("PATH", path.as_str())]);
+    let ended = Process::start(Path::new("/bin/bash"), ["-c", block], environment)?.ended().await?;
+    if !ended.status.success() {
+        bail!("the block ended with {}:\n{}", ended.status, ended.output);
+    }
+    Ok(ended)
+}
+
 async fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Result<Ended> {
     let python = interpreter()?;
     // Unbuffered, and without the folders of whoever runs the tests.

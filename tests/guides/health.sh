@@ -1,0 +1,1 @@
+curl http://localhost:10999/health/liveliness

@@ -1,0 +1,129 @@
+//! A disk that fills up and is freed again under a running gateway: a small file system of the test's own.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use tallygate_tests::client::Answer;
+use tallygate_tests::gateway::{Gateway, Setup};
+use tallygate_tests::upstream::Upstream;
+use tempfile::TempDir;
+
+use crate::durability::replay;
+use crate::scene::{KeyTerms, MODEL, Scene, chat, command, lines};
+
+/// How large the file system is, as `mount` takes it.
+const SIZE: &str = "size=12m";
+
+/// A small file system in memory. It is unmounted when this is dropped.
+struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    /// None for who may not mount, and the reason is printed. Root must be able to.
+    fn mount() -> Result<Option<Self>> {
+        let folder = tempfile::tempdir()?;
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "tallygate-test"]).arg(folder.path()).output()?;
+        if mounted.status.success() {
+            return Ok(Some(Self { folder }));
+        }
+        let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
+        ensure!(!is_root()?, "root cannot mount a small file system: {why}");
+        println!("not tested: only root may mount a small file system: {why}");
+        Ok(None)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Takes all room that is left, and gives the file that took it.
+    fn fill(&self) -> Result<PathBuf> {
+        let path = self.path().join("filling");
+        let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+        // Ever smaller pieces, so that not even a page is left.
+        for size in [64 * 1024, 4 * 1024, 64, 1] {
+            while file.write_all(&vec![b'x'; size]).is_ok() {}
+        }
+        Ok(path)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a gateway that was just killed may hold a file for a moment yet.
+        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+    }
+}
+
+fn is_root() -> Result<bool> {
+    let id = Command::new("id").arg("-u").output()?;
+    Ok(String::from_utf8_lossy(&id.stdout).trim() == "0")
+}
+
+async fn register(gateway: &Gateway, realm: &str) -> Result<Answer> {
+    command(gateway, "RegisterRealm", json!({ "realm": realm })).await
+}
+
+/// Sends commands until one is refused, and gives the refusal. What was acknowledged before is noted.
+async fn until_refused(scene: &Scene, acknowledged: &mut Vec<String>) -> Result<Answer> {
+    for number in 0..2_000 {
+        let realm = format!("filling-{number}");
+        let answer = register(&scene.gateway, &realm).await?;
+        if answer.status != 200 {
+            return Ok(answer);
+        }
+        acknowledged.push(realm);
+    }
+    anyhow::bail!("a full disk refused nothing")
+}
+
+#[tokio::test]
+async fn on_a_full_disk_commands_are_refused_and_requests_go_on_until_there_is_room_again() -> Result<()> {
+    let Some(disk) = SmallDisk::mount()? else { return Ok(()) };
+    let data = disk.path().join("data");
+    fs::create_dir(&data)?;
+    let upstream = Upstream::start().await?;
+    let scene = Scene { gateway: Setup::new().data(&data).start().await?, upstream };
+    scene.register(MODEL, "deployment-1").await?;
+    let key = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    let (caller, operator) = (scene.gateway.caller(&key.secret)?, scene.gateway.operator()?);
+
+    let mut acknowledged = vec!["before".to_owned()];
+    register(&scene.gateway, "before").await?.expect(200)?;
+    let filling = disk.fill()?;
+    let refused = until_refused(&scene, &mut acknowledged).await?;
+    assert_eq!((refused.status, refused.at("/error/tallygate/code")?), (503, json!("log_unavailable")));
+    assert!(refused.text().contains("full"), "the reason is told: {}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    let first = caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    operator.get("/v1/models").await?.expect(200)?;
+    operator.get("/api/state").await?.expect(200)?;
+    operator.get("/health/readiness").await?.expect(200)?;
+
+    fs::remove_file(&filling)?;
+    register(&scene.gateway, "after").await?.expect(200).context("there is room again")?;
+    acknowledged.push("after".to_owned());
+    caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    let settled = scene.activity("request.settled", 2).await?;
+    assert_eq!(settled[0]["request"], first.header("x-litellm-call-id").unwrap_or_default());
+
+    let digest = operator.get("/api/state").await?.expect(200)?.at("/control/digest")?;
+    let ended = scene.gateway.shut_down().await?;
+    assert!(ended.status.success(), "{}", ended.output);
+    let control = lines(&data, "control")?;
+    for realm in &acknowledged {
+        let is_there = control.iter().any(|line| line["data"]["realm"] == **realm);
+        assert!(is_there, "{realm} was acknowledged and is gone");
+    }
+    let verified = replay(&data, &["verify"]).await?;
+    assert!(verified.status.success(), "{}", verified.output);
+    let rebuilt = replay(&data, &["rebuild", "--expect", digest.as_str().context("no digest")?]).await?;
+    assert!(rebuilt.status.success(), "{}", rebuilt.output);
+    Ok(())
+}
