@@ -34,6 +34,12 @@ impl Secret {
         &self.0
     }
 
+    /// A text that came from where the secret went, with stars wherever it stands.
+    #[must_use]
+    pub fn hide_in(&self, text: &str) -> String {
+        if self.is_empty() { text.to_owned() } else { text.replace(self.expose(), STARS) }
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -114,6 +120,13 @@ mod tests {
         assert!(!printed.contains("canary"), "{printed}");
         assert_eq!(secret.expose(), "sk-canary");
         assert_eq!(serde_json::from_str::<Secret>("\"sk-canary\"").unwrap().expose(), "sk-canary");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_in_what_others_say() {
+        let secret = Secret::new("sk-canary");
+        assert_eq!(secret.hide_in("wrong key: sk-canary (sk-canary)"), "wrong key: *** (***)");
+        assert_eq!(Secret::new("").hide_in("as it was"), "as it was");
     }
 
     #[test]

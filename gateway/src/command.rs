@@ -83,9 +83,11 @@ impl Commands {
         match Request::parse(body) {
             Ok(request) => self.submit(actor, request).await,
             Err(malformed) => {
-                let refused = Refused::malformed(&malformed);
-                self.record(actor, None, "", &refused);
-                Err(refused)
+                // The words for the sender quote what was sent, and in a wrong place that may be a secret: the record
+                // does not.
+                let unread = Refused::gateway(ErrorCode::CommandMalformed, "the command could not be read");
+                self.record(actor, None, "", &unread);
+                Err(Refused::malformed(&malformed))
             }
         }
     }

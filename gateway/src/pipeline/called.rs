@@ -13,6 +13,7 @@ use tallygate_adapters::dialect::openai_chat::answer;
 use tallygate_adapters::dialect::openai_chat::stream::Tap;
 use tallygate_core::port::provider::failure::{Fault, Kind};
 use tallygate_core::port::provider::{Answer, AnswerForm, Body, Call, Failure};
+use tallygate_core::secret::Secret;
 
 use super::Pipeline;
 use super::admitted::Admitted;
@@ -125,8 +126,8 @@ async fn first_piece(pieces: &mut Pieces, tap: &mut Tap) -> Result<(Bytes, Optio
 }
 
 /// What the client is told of a failed call: the upstream's own words where it is the client's to mend, the gateway's
-/// where it is not.
-pub(super) fn answer_to(failure: &Failure, model: &str) -> ApiError {
+/// where it is not. An upstream that quotes the key it was called with (`secret`) is not quoted in that.
+pub(super) fn answer_to(failure: &Failure, model: &str, secret: Option<&Secret>) -> ApiError {
     let code = match (failure.kind, failure.fault()) {
         (Kind::FirstByteTimeout | Kind::IdleTimeout | Kind::TotalTimeout | Kind::ConnectTimeout, _) => {
             ErrorCode::UpstreamTimeout
@@ -136,7 +137,7 @@ pub(super) fn answer_to(failure: &Failure, model: &str) -> ApiError {
     };
     let said = failure.said.as_deref();
     let status = said.map_or_else(|| code.status(), |said| if said.status >= 400 { said.status } else { 502 });
-    let message = said.and_then(|said| upstream_message(&said.body)).map_or_else(
+    let message = said.and_then(|said| upstream_message(&said.body, secret)).map_or_else(
         || format!("the upstream of `{model}` failed: {failure}"),
         |words| format!("upstream of `{model}`: {words}"),
     );
@@ -151,8 +152,10 @@ pub(super) fn answer_to(failure: &Failure, model: &str) -> ApiError {
 }
 
 /// `error.message` of an upstream's error body, cut to a length that a header or a log could carry.
-fn upstream_message(body: &[u8]) -> Option<String> {
+fn upstream_message(body: &[u8], secret: Option<&Secret>) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let message = value.pointer("/error/message").or_else(|| value.get("message")).or_else(|| value.get("error"))?;
-    Some(message.as_str()?.chars().take(2_048).collect())
+    let message = message.as_str()?;
+    let message = secret.map_or_else(|| message.to_owned(), |secret| secret.hide_in(message));
+    Some(message.chars().take(2_048).collect())
 }

@@ -101,10 +101,16 @@ impl Settling {
         Summary { cost: self.close(end), ..summary }
     }
 
+    /// What the client is told of a failure.
+    pub(super) fn answer_to(&self, failure: &Failure) -> ApiError {
+        let secret = self.admitted.target.credential.as_ref().map(|credential| &credential.secret);
+        answer_to(failure, self.model(), secret)
+    }
+
     /// Ends a request whose upstream failed before the client got anything, and words the answer.
     pub(super) fn fail(mut self, failure: &Failure) -> ApiError {
         tracing::warn!(request = %self.admitted.received.id, model = self.model(), %failure, "an upstream failed");
-        let error = answer_to(failure, self.model());
+        let error = self.answer_to(failure);
         let metered = match failure.sent() {
             Sent::NotBilled => Metered { usage: Usage::default(), estimated: false },
             Sent::Unknown => self.metered.unwrap_or_else(|| self.estimate()),

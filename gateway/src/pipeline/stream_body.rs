@@ -12,7 +12,6 @@ use tallygate_core::activity::Outcome;
 use tallygate_core::port::BoxStream;
 use tallygate_core::port::provider::Failure;
 
-use super::called::answer_to;
 use super::settled::{End, Settling};
 
 /// The upstream's pieces.
@@ -55,7 +54,7 @@ impl StreamBody {
     /// An error event in the client's dialect, and the end marker.
     fn last_words(&self, failure: &Failure) -> Bytes {
         let Some(settling) = &self.settling else { return Bytes::from_static(DONE.as_bytes()) };
-        let error = answer_to(failure, settling.model());
+        let error = settling.answer_to(failure);
         let status = error.status.to_string();
         ErrorObject { message: &error.message, kind: error.kind, param: None, code: Some(&status) }.last_events()
     }
