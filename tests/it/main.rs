@@ -14,3 +14,4 @@ mod demo;
 mod litellm;
 mod guides;
 mod full_disk;
+mod abuse;

@@ -6,7 +6,7 @@ mod fences;
 mod finding;
 mod layout;
 mod promises;
-mod repository;
+pub mod repository;
 mod source;
 mod traces;
 mod vendors;

@@ -1,0 +1,75 @@
+//! Virtual keys, and nobody at all, at what only the operator may do.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use tallygate_tests::gateway::Gateway;
+
+use super::raw::{request, send};
+use super::routes::{ADMIN, OWN};
+use crate::scene::{KeyTerms, Scene, uuid};
+
+/// A body that would do something at each route, if it were let.
+fn body(secret: &str) -> String {
+    json!({
+        "id": uuid(), "type": "RegisterRealm", "data": { "realm": "taken-over" },
+        "key": secret, "keys": [secret], "models": [], "max_budget": 1_000_000, "key_alias": "taken-over",
+        "model_name": "taken-over", "litellm_params": { "model": "gpt-5", "custom_llm_provider": "openai" },
+    })
+    .to_string()
+}
+
+async fn ask(gateway: &Gateway, method: &str, path: &str, key: Option<&str>, body: &str) -> Result<(u16, String)> {
+    let length = format!("content-length: {}", body.len());
+    let bearer = key.map(|key| format!("authorization: Bearer {key}"));
+    let mut headers = vec!["content-type: application/json", length.as_str()];
+    headers.extend(bearer.as_deref());
+    let heard = send(gateway, &request(&format!("{method} {path} HTTP/1.1"), &headers, body)).await?;
+    let status = *heard.statuses().first().with_context(|| format!("no answer from {path}"))?;
+    Ok((status, heard.0))
+}
+
+async fn digest(scene: &Scene) -> Result<Value> {
+    scene.gateway.operator()?.get("/api/state").await?.expect(200)?.at("/control")
+}
+
+#[tokio::test]
+async fn no_key_but_the_operators_does_what_the_operator_does() -> Result<()> {
+    let scene = Scene::start().await?;
+    let (own, other) = (scene.key(KeyTerms::default()).await?, scene.key(KeyTerms::default()).await?);
+    let before = digest(&scene).await?;
+    for (method, path) in ADMIN {
+        let path = path.replace("{key}", &other.secret).replace("{id}", "deployment-1");
+        for key in [Some(own.secret.as_str()), Some("sk-nobodys-key"), None] {
+            let (status, text) = ask(&scene.gateway, method, &path, key, &body(&other.secret)).await?;
+            assert!([401, 403].contains(&status), "{method} {path} with {key:?}: {text}");
+        }
+    }
+    assert_eq!(digest(&scene).await?, before, "nothing changed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_reads_nothing_of_another() -> Result<()> {
+    let scene = Scene::start().await?;
+    let own = scene.key(KeyTerms::default()).await?;
+    let alias = "an-alias-that-only-its-owner-sees";
+    let generated =
+        scene.gateway.operator()?.post("/key/generate", &json!({ "key_alias": alias })).await?.expect(200)?;
+    let other = generated.at("/key")?.as_str().context("no key")?.to_owned();
+    let token = generated.at("/token")?.as_str().context("no token")?.to_owned();
+    for (method, path) in OWN {
+        for named in [&other, &token] {
+            let path = format!("{path}?key={named}&api_key={named}&return_full_object=true");
+            let (_, text) = ask(&scene.gateway, method, &path, Some(&own.secret), &body(named)).await?;
+            assert!(!text.contains(alias), "{method} {path}: {text}");
+            for key in [Some("sk-nobodys-key"), None] {
+                let (status, text) = ask(&scene.gateway, method, &path, key, &body(named)).await?;
+                assert_eq!(status, 401, "{method} {path} with {key:?}: {text}");
+            }
+        }
+    }
+    let path = format!("/key/info?key={other}");
+    let (status, text) = ask(&scene.gateway, "GET", &path, Some(&other), "").await?;
+    assert!(status == 200 && text.contains(alias), "its owner sees it: {text}");
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The routes there are, each in exactly one list: a new route fails here until someone says who may use it.
+
+use std::collections::BTreeSet;
+
+use crate::tidy::repository::repository;
+
+/// Only for the operator.
+pub const ADMIN: [(&str, &str); 14] = [
+    ("POST", "/api/commands"),
+    ("GET", "/api/state"),
+    ("POST", "/key/generate"),
+    ("POST", "/key/update"),
+    ("POST", "/key/regenerate"),
+    ("POST", "/key/{key}/regenerate"),
+    ("POST", "/key/block"),
+    ("POST", "/key/unblock"),
+    ("POST", "/key/delete"),
+    ("POST", "/model/new"),
+    ("POST", "/model/update"),
+    ("PATCH", "/model/{id}/update"),
+    ("POST", "/model/delete"),
+    ("GET", "/global/spend"),
+];
+
+/// For any key, which reads what is its own.
+pub const OWN: [(&str, &str); 7] = [
+    ("GET", "/key/list"),
+    ("GET", "/key/info"),
+    ("POST", "/v2/key/info"),
+    ("GET", "/model/info"),
+    ("GET", "/v1/model/info"),
+    ("GET", "/model_group/info"),
+    ("GET", "/spend/logs"),
+];
+
+/// For any key that may call the model.
+const INFERENCE: [&str; 6] = [
+    "{prefix}/chat/completions",
+    "{prefix}/embeddings",
+    "{prefix}/models",
+    "{prefix}/models/{{*id}}",
+    "/engines/{*rest}",
+    "/openai/deployments/{*rest}",
+];
+
+/// For everybody.
+pub const OPEN: [&str; 4] = ["/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"];
+
+#[test]
+fn every_route_is_in_one_list_of_who_may_use_it() {
+    let mut found = BTreeSet::new();
+    for (_, text) in repository().texts.iter().filter(|(path, _)| path.starts_with("gateway/src/http")) {
+        for piece in text.split("route(").skip(1) {
+            let piece = piece.trim_start().trim_start_matches("&format!(");
+            found.extend(piece.strip_prefix('"').and_then(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+    let managed = ADMIN.iter().chain(&OWN).map(|(_, path)| *path);
+    let known = managed.chain(INFERENCE).chain(OPEN).map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(found, known);
+}
