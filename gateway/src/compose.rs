@@ -43,6 +43,12 @@ use crate::upstreams::Upstreams;
 /// How long each part may take to end.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
 
+/// How long activity may wait to be folded, so that spend is written once for many requests.
+const LINGER: Duration = Duration::from_millis(100);
+/// The most memory for pages of each store of views, in bytes. Requests are served from memory; what is read from disk
+/// lies in the page cache of the system too.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
 /// How often windows that are over are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
@@ -268,7 +274,9 @@ async fn follow(
     let (control, activity) = (Arc::clone(&logs.control), Arc::clone(&logs.activity));
     let view_metrics = ViewMetrics::new()?;
     view_metrics.register(metrics.registry())?;
-    let options = ViewOptions::new(data.path("views"), control, activity, mac.clone(), view_metrics);
+    let mut options = ViewOptions::new(data.path("views"), control, activity, mac.clone(), view_metrics);
+    options.activity_linger = LINGER;
+    options.cache_bytes = CACHE_BYTES;
     let (views, followers) = Views::open(options).await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {

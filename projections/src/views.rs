@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tallygate_core::envelope::MacKey;
@@ -43,6 +44,9 @@ pub struct Options {
     pub control_group_lines: usize,
     /// Lines of the activity log that are folded at once, at most; a batch that is longer is folded whole.
     pub activity_group_lines: usize,
+    /// How long the first line of a group of the activity log waits for more. None if nothing is said; a gateway under
+    /// load writes each row once for thousands of lines then, and its readers wait so much longer.
+    pub activity_linger: Duration,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -66,6 +70,7 @@ impl Options {
             keys_in_memory: 1_000_000,
             control_group_lines: 1_000,
             activity_group_lines: 8_192,
+            activity_linger: Duration::ZERO,
             metrics,
         }
     }
@@ -168,7 +173,7 @@ async fn open_control(options: &Options) -> Result<(ControlView, Follower<Contro
     let reader = ControlReader::new(checkpoint, Some(options.mac.clone()), metrics.clone());
     let fold = ControlFold::new(beginning, reader, Arc::clone(&published));
     let source = Arc::clone(&options.control);
-    let pump = Pump { source, fold, group_lines: options.control_group_lines, health, metrics };
+    let pump = Pump { source, fold, group_lines: options.control_group_lines, linger: Duration::ZERO, health, metrics };
     Ok((ControlView::new(published), Follower { pump, sync }))
 }
 
@@ -184,7 +189,8 @@ async fn open_activity(options: &Options) -> Result<(ActivityView, Follower<Acti
     let reader = ActivityReader::new(beginning.tips, Some(options.mac.clone()), metrics.clone());
     let fold = ActivityFold::new(checkpoint.offset, reader, Arc::clone(&published));
     let source = Arc::clone(&options.activity);
-    let pump = Pump { source, fold, group_lines: options.activity_group_lines, health, metrics };
+    let (group_lines, linger) = (options.activity_group_lines, options.activity_linger);
+    let pump = Pump { source, fold, group_lines, linger, health, metrics };
     Ok((ActivityView::new(published), Follower { pump, sync }))
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Pump<F> {
     pub(crate) fold: F,
     /// The most lines that are folded at once, if there are so many.
     pub(crate) group_lines: usize,
+    /// How long the first line of a group may wait for more, so that rows that many lines touch are written once.
+    pub(crate) linger: Duration,
     pub(crate) health: Arc<watch::Sender<Health>>,
     pub(crate) metrics: LogMetrics,
 }
@@ -104,7 +106,7 @@ impl<F: Fold> Pump<F> {
             let (entries, error) = tokio::select! {
                 biased;
                 () = &mut *shutdown => return Ok((self, Ended::Shutdown)),
-                group = next_group(&mut tail, self.group_lines) => group,
+                group = next_group(&mut tail, self.group_lines, self.linger) => group,
             };
             let log = self.fold.log();
             if !entries.is_empty() {
@@ -127,22 +129,30 @@ impl<F: Fold> Pump<F> {
     /// Folds on a thread that may block.
     async fn accept(self, entries: Vec<Entry>) -> Result<Self, FollowError> {
         let log = self.fold.log();
-        let Self { source, mut fold, group_lines, health, metrics } = self;
+        let Self { source, mut fold, group_lines, linger, health, metrics } = self;
         let folded = tokio::task::spawn_blocking(move || fold.accept(&entries).map(|()| fold)).await;
         let fold = folded.map_err(|_| FollowError::Panicked { log })??;
         metrics.offset.set(i64::try_from(fold.offset().get()).unwrap_or(i64::MAX));
-        Ok(Self { source, fold, group_lines, health, metrics })
+        Ok(Self { source, fold, group_lines, linger, health, metrics })
     }
 }
 
-/// Waits for an entry, and takes with it all that are there already, up to so many lines. An error comes after the
-/// entries before it.
+/// How long a page of the log may take to be read, once lingering is over.
+const PAGE_READ: Duration = Duration::from_millis(2);
+
+/// Waits for an entry, and takes with it all that are there already or come while it lingers, up to so many lines. An
+/// error comes after the entries before it.
 async fn next_group(
     tail: &mut BoxStream<'static, Result<Entry, LogError>>,
     lines_max: usize,
+    linger: Duration,
 ) -> (Vec<Entry>, Option<LogError>) {
     let (mut entries, mut lines) = (Vec::new(), 0);
     let mut next = tail.next().await;
+    if next.as_ref().is_some_and(Result::is_ok) && !linger.is_zero() {
+        // The log is not asked meanwhile: each time would read a few lines from the disk.
+        tokio::time::sleep(linger).await;
+    }
     loop {
         match next {
             Some(Ok(entry)) => {
@@ -155,9 +165,17 @@ async fn next_group(
         if lines >= lines_max {
             return (entries, None);
         }
-        match tail.next().now_or_never() {
+        match following(tail, linger).await {
             Some(item) => next = item,
             None => return (entries, None),
         }
     }
+}
+
+/// What follows at once; none if nothing does.
+async fn following(
+    tail: &mut BoxStream<'static, Result<Entry, LogError>>,
+    linger: Duration,
+) -> Option<Option<Result<Entry, LogError>>> {
+    if linger.is_zero() { tail.next().now_or_never() } else { tokio::time::timeout(PAGE_READ, tail.next()).await.ok() }
 }
