@@ -1,7 +1,8 @@
 //! The activity writer: what happened, sealed into this gateway's own chain and appended in batches.
 //!
 //! Nothing here can be refused, since it has happened. A record waits in a bounded queue until the log has it; the
-//! writer takes what is there, appends it as one batch, and so groups records as fast as the log is. While the log is
+//! writer waits a moment for more, and appends what is there as one batch: a sync for each record would cost more than
+//! the request did. While the log is
 //! away the queue grows, and when it is full the gateway refuses requests ([`ActivityWriter::has_room`]) before it would
 //! lose one.
 
@@ -27,6 +28,8 @@ const BATCH_MAX_BYTES: usize = 768 * 1024;
 const QUEUE_MAX: usize = 200_000;
 /// From here on new requests are refused, so that those that run can still be recorded.
 const QUEUE_HIGH: usize = 100_000;
+/// How long a record waits for more, at most, before it is appended.
+const LINGER: Duration = Duration::from_millis(20);
 /// How long to wait before the log is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
@@ -169,14 +172,18 @@ impl WriterTask {
     /// stop then: what happens could not be recorded.
     pub(crate) async fn run(mut self) -> Result<(), AppendError> {
         loop {
-            let taken = self.take();
-            if taken.is_empty() {
-                if self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).closed {
-                    return Ok(());
-                }
+            let (waiting, is_closed) = self.state();
+            if waiting == 0 && is_closed {
+                return Ok(());
+            }
+            if waiting == 0 {
                 self.shared.arrived.notified().await;
                 continue;
             }
+            if waiting < BATCH_MAX && !is_closed {
+                tokio::time::sleep(LINGER).await;
+            }
+            let taken = self.take();
             let (lines, head) = self.seal(taken);
             if !lines.is_empty() {
                 self.append(lines).await?;
@@ -184,6 +191,12 @@ impl WriterTask {
             self.head = head;
             self.written.send_replace(head.position);
         }
+    }
+
+    /// How many records wait, and whether no more will come.
+    fn state(&self) -> (usize, bool) {
+        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        (queue.waiting.len(), queue.closed)
     }
 
     fn take(&self) -> Vec<(Timestamp, Happened)> {
