@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tallygate_core::activity::Charge;
 use tallygate_core::id::{KeyId, ModelName, RealmId};
 use tallygate_core::money::NanoUsd;
-use tallygate_core::stream::{ChainId, Position};
+use tallygate_core::stream::{ChainId, Offset, Position};
 use tokio::sync::watch;
 
 use crate::activity::charges;
@@ -16,7 +16,6 @@ use crate::activity::totals::Totals;
 use crate::digest::{StateDigest, digest_of};
 use crate::follow::Health;
 use crate::follow::activity_reader::Tips;
-use crate::follow::chain::ChainTip;
 use crate::metrics::LogMetrics;
 use crate::row_cache::RowCache;
 use crate::row_key::RowKey;
@@ -73,7 +72,8 @@ impl Published {
         &self,
         writes: Writes,
         keys: &[(KeyId, Totals)],
-        tips: &[(ChainId, ChainTip)],
+        tips: &Tips,
+        offset: Offset,
     ) -> Result<(), StoreError> {
         let rows = writes.len();
         {
@@ -87,8 +87,7 @@ impl Published {
                 positions.extend(tips.iter().map(|(chain, tip)| (chain.clone(), tip.head().position)));
             });
         }
-        self.metrics.groups.inc();
-        self.metrics.rows.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+        self.metrics.applied(rows, offset);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tallygate_core::control::{CommandRecord, Control, Needs};
 use tallygate_core::id::{CommandId, KeyAlias, KeyId, RealmId};
 use tallygate_core::key::KeyHash;
-use tallygate_core::stream::{Head, Position};
+use tallygate_core::stream::{Head, Offset, Position};
 use tokio::sync::watch;
 
 use crate::digest::{StateDigest, digest_of};
@@ -79,6 +79,7 @@ impl Published {
         writes: Writes,
         touched: Vec<TouchedKey>,
         snapshot: Snapshot,
+        offset: Offset,
     ) -> Result<(), StoreError> {
         let position = snapshot.position();
         let rows = writes.len();
@@ -95,8 +96,7 @@ impl Published {
             }
             self.snapshot.store(Arc::new(snapshot));
         }
-        self.metrics.groups.inc();
-        self.metrics.rows.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+        self.metrics.applied(rows, offset);
         self.position.send_replace(position);
         Ok(())
     }

@@ -8,6 +8,7 @@ pub(crate) mod activity_reader;
 pub(crate) mod chain;
 pub(crate) mod checkpoint;
 pub(crate) mod control_reader;
+pub(crate) mod intake;
 pub(crate) mod item;
 pub(crate) mod pump;
 

@@ -2,7 +2,7 @@
 
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use tallygate_core::stream::Log;
+use tallygate_core::stream::{Log, Offset};
 
 /// Counters and gauges of both followers, labelled by log.
 #[derive(Debug, Clone)]
@@ -12,7 +12,8 @@ pub struct Metrics {
     groups: IntCounterVec,
     rows: IntCounterVec,
     rebuilds: IntCounterVec,
-    offset: IntGaugeVec,
+    read: IntGaugeVec,
+    applied: IntGaugeVec,
     following: IntGaugeVec,
 }
 
@@ -25,8 +26,27 @@ pub(crate) struct LogMetrics {
     pub(crate) groups: IntCounter,
     pub(crate) rows: IntCounter,
     pub(crate) rebuilds: IntCounter,
-    pub(crate) offset: IntGauge,
+    pub(crate) read: IntGauge,
+    pub(crate) applied: IntGauge,
     pub(crate) following: IntGauge,
+}
+
+impl LogMetrics {
+    /// Notes that a group of rows was written, up to an offset.
+    pub(crate) fn applied(&self, rows: usize, offset: Offset) {
+        self.groups.inc();
+        self.rows.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+        self.applied.set(gauged(offset));
+    }
+
+    /// Notes that entries were read, up to an offset.
+    pub(crate) fn read(&self, offset: Offset) {
+        self.read.set(gauged(offset));
+    }
+}
+
+fn gauged(offset: Offset) -> i64 {
+    i64::try_from(offset.get()).unwrap_or(i64::MAX)
 }
 
 impl Metrics {
@@ -51,7 +71,11 @@ impl Metrics {
                 "Views that could not be trusted and are made again from the log.",
                 &["log"],
             )?,
-            offset: gauge("tallygate_views_offset", "The offset in the log that the views stand for.")?,
+            read: gauge("tallygate_views_read_offset", "The last offset of the log that was read.")?,
+            applied: gauge(
+                "tallygate_views_applied_offset",
+                "The offset of the log that the views stand for. What was read beyond it is the lag.",
+            )?,
             following: gauge("tallygate_views_following", "1 while the log is followed, 0 while it is not.")?,
         })
     }
@@ -62,7 +86,7 @@ impl Metrics {
     /// When one of their names is registered already.
     pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         let counters = [&self.lines, &self.quarantined, &self.groups, &self.rows, &self.rebuilds];
-        let gauges = [&self.offset, &self.following];
+        let gauges = [&self.read, &self.applied, &self.following];
         let counters = counters.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
         let gauges = gauges.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
         counters.chain(gauges).try_for_each(|metric| registry.register(metric))
@@ -90,7 +114,8 @@ impl Metrics {
             groups: self.groups.with_label_values(&[log]),
             rows: self.rows.with_label_values(&[log]),
             rebuilds: self.rebuilds.with_label_values(&[log]),
-            offset: self.offset.with_label_values(&[log]),
+            read: self.read.with_label_values(&[log]),
+            applied: self.applied.with_label_values(&[log]),
             following: self.following.with_label_values(&[log]),
         }
     }

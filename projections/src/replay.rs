@@ -16,11 +16,11 @@ use crate::fold::activity::ActivityFold;
 use crate::fold::{activity_rows, control_rows};
 use crate::follow::activity_reader::ActivityReader;
 use crate::follow::control_reader::{ControlCheckpoint, ControlReader};
-use crate::follow::pump::Fold as _;
+use crate::follow::pump::{Fold as _, Reader as _};
 use crate::follow::{FollowError, Health};
 use crate::metrics::Metrics;
 use crate::store::{Layout, Settings, SharedStore, Store, StoreError, Writes};
-use crate::view::key_list::KeyCounts;
+use crate::view::key_list::KeyList;
 use crate::view::keys::KeysBefore;
 
 /// Entries that are read at once.
@@ -124,8 +124,8 @@ pub async fn rebuild_control(
     }
     let mut write = || {
         let mut writes = Writes::early_to(Arc::clone(&store));
-        let mut counts = KeyCounts::default();
-        control_rows::write(&mut control, &KeysBefore::default(), &mut counts, &mut writes)?;
+        let mut list = KeyList::default();
+        control_rows::write(&mut control, &KeysBefore::default(), &mut list, &store, &mut writes)?;
         control_rows::write_checkpoint(checkpoint, at, &mut writes)?;
         store.apply(writes)?;
         store.sync()?;
@@ -149,11 +149,17 @@ pub async fn rebuild_activity(
     let beginning = activity_rows::read(&store).map_err(|source| failed(Log::Activity, source))?;
     let health = Arc::new(watch::Sender::new(Health::Idle));
     let published = Arc::new(Published::new(Arc::clone(&store), &beginning.tips, health, metrics.clone()));
-    let reader = ActivityReader::new(beginning.tips, key.cloned(), metrics);
-    let mut fold = ActivityFold::new(Offset::START, reader, Arc::clone(&published));
+    let mut reader = ActivityReader::new(beginning.tips, key.cloned(), metrics);
+    let mut fold = ActivityFold::new(Arc::clone(&published));
     let mut entries = Entries::of(log).await?;
     while let Some(read) = entries.next().await? {
-        fold.accept(&read)?;
+        let (group, damage) = reader.read(&read);
+        if let Some(group) = group {
+            fold.fold(group).map_err(|source| failed(Log::Activity, source))?;
+        }
+        if let Some(damage) = damage {
+            return Err(FollowError::from(damage).into());
+        }
     }
     store.sync().map_err(|source| failed(Log::Activity, source))?;
     ActivityView::new(published).digest().map_err(|source| failed(Log::Activity, source).into())

@@ -7,6 +7,7 @@
 //!
 //! Calls block for microseconds, and behind a large batch for milliseconds.
 
+mod apply;
 mod durable;
 mod open;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 
 pub(crate) use open::META_TABLE;
 
+pub(crate) use apply::Writes;
 pub(crate) use durable::SyncThread;
 
 use std::fs::File;
@@ -23,7 +25,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::row_codec::{RowError, RowTable};
@@ -34,9 +35,6 @@ pub(crate) type StoredBytes = sled::IVec;
 
 /// A file whose presence says that the store was found damaged while it was in use.
 const DAMAGE_MARK: &str = "damaged";
-
-/// Rows that are written at once when they need not be together with others.
-const EARLY_ROWS: usize = 8_192;
 
 /// Rows on disk, all in one tree.
 #[derive(Debug)]
@@ -65,15 +63,6 @@ pub(crate) struct Settings {
     pub(crate) layout: Layout,
     /// The most memory for pages, in bytes.
     pub(crate) cache_bytes: u64,
-}
-
-/// Rows to put and to remove, together.
-#[derive(Debug, Default)]
-pub(crate) struct Writes {
-    batch: sled::Batch,
-    rows: usize,
-    /// Where rows go before all of them are there, if they need not be together.
-    early: Option<SharedStore>,
 }
 
 /// Why the rows cannot be had.
@@ -143,11 +132,6 @@ impl Store {
         self.scan_tables().next().transpose().map(|row| row.is_some())
     }
 
-    /// Puts and removes rows: after a crash all of them are there, or none.
-    pub(crate) fn apply(&self, writes: Writes) -> Result<(), StoreError> {
-        self.guarded(|| self.db.apply_batch(writes.batch))
-    }
-
     /// Makes all that was applied survive a loss of power. Takes milliseconds.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         self.guarded(|| self.db.flush())?;
@@ -194,38 +178,6 @@ fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     format!("the store panicked: {}", text.unwrap_or("without words"))
-}
-
-// === impl Writes ===
-
-impl Writes {
-    /// Rows that need not be together: many are written as soon as they are there. For a store that is thrown away if
-    /// it is not finished.
-    pub(crate) fn early_to(store: SharedStore) -> Self {
-        Self { early: Some(store), ..Self::default() }
-    }
-
-    pub(crate) fn put<R: Serialize>(&mut self, table: &RowTable<R>, key: RowKey, row: &R) -> Result<(), StoreError> {
-        let bytes = table.encode(row)?;
-        self.batch.insert(key.into_bytes(), bytes);
-        self.rows += 1;
-        match &self.early {
-            Some(store) if self.rows.is_multiple_of(EARLY_ROWS) => {
-                store.guarded(|| store.db.apply_batch(std::mem::take(&mut self.batch)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn remove(&mut self, key: RowKey) {
-        self.batch.remove(key.into_bytes());
-        self.rows += 1;
-    }
-
-    /// How many rows are put or removed.
-    pub(crate) const fn len(&self) -> usize {
-        self.rows
-    }
 }
 
 /// Rows in the order of their keys. Ends after an error.

@@ -19,7 +19,7 @@ use crate::fold::{activity_rows, control_rows};
 use crate::follow::activity_reader::ActivityReader;
 use crate::follow::checkpoint::{Mismatch, compare};
 use crate::follow::control_reader::ControlReader;
-use crate::follow::pump::{Fold, Pump};
+use crate::follow::pump::{Fold, Pump, Reader};
 use crate::follow::{FollowError, Health};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -38,11 +38,12 @@ pub struct Options {
     pub mac: MacKey,
     /// The most memory for pages of each store, in bytes.
     pub cache_bytes: u64,
-    /// The most keys in memory.
+    /// The most keys in memory, each about 0.8 KiB. Others are read from the store when they are asked for.
     pub keys_in_memory: usize,
-    /// Lines of the control log that are folded at once, at most; a command that is longer is folded whole.
+    /// Lines of the control log that are folded at once, about at most; a command is folded whole.
     pub control_group_lines: usize,
-    /// Lines of the activity log that are folded at once, at most; a batch that is longer is folded whole.
+    /// Lines of the activity log that are folded at once, about at most. They touch far fewer rows than they are, so
+    /// large groups are faster.
     pub activity_group_lines: usize,
     /// How long the first line of a group of the activity log waits for more. None if nothing is said; a gateway under
     /// load writes each row once for thousands of lines then, and its readers wait so much longer.
@@ -52,7 +53,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options with the usual limits: 64 MiB of pages a store, a million keys.
+    /// Options with the usual limits: 64 MiB of pages a store, and as many keys in memory as
+    /// keep the whole of it under 700 MiB when there are a million.
     #[must_use]
     pub const fn new(
         dir: PathBuf,
@@ -67,9 +69,9 @@ impl Options {
             activity,
             mac,
             cache_bytes: 64 * 1024 * 1024,
-            keys_in_memory: 1_000_000,
+            keys_in_memory: 400_000,
             control_group_lines: 1_000,
-            activity_group_lines: 8_192,
+            activity_group_lines: 32_768,
             activity_linger: Duration::ZERO,
             metrics,
         }
@@ -89,13 +91,13 @@ pub struct Views {
 #[derive(Debug)]
 #[must_use = "views that nobody follows never change"]
 pub struct Followers {
-    control: Follower<ControlFold>,
-    activity: Follower<ActivityFold>,
+    control: Follower<ControlReader, ControlFold>,
+    activity: Follower<ActivityReader, ActivityFold>,
 }
 
 #[derive(Debug)]
-struct Follower<F> {
-    pump: Pump<F>,
+struct Follower<R, F> {
+    pump: Pump<R, F>,
     sync: SyncThread,
 }
 
@@ -154,7 +156,7 @@ fn start_sync(store: &SharedStore, log: Log) -> Result<SyncThread, OpenError> {
     SyncThread::start(Arc::clone(store)).map_err(|source| OpenError::Store { log, source })
 }
 
-async fn open_control(options: &Options) -> Result<(ControlView, Follower<ControlFold>), OpenError> {
+async fn open_control(options: &Options) -> Result<(ControlView, Follower<ControlReader, ControlFold>), OpenError> {
     let log = Log::Control;
     let (store, beginning) = open_store(options, log, control_rows::LAYOUT, control_rows::read).await?;
     let checkpoint = beginning.checkpoint;
@@ -171,13 +173,14 @@ async fn open_control(options: &Options) -> Result<(ControlView, Follower<Contro
         control_view::Published::new(store, snapshot, options.keys_in_memory, Arc::clone(&health), metrics.clone());
     let published = Arc::new(published);
     let reader = ControlReader::new(checkpoint, Some(options.mac.clone()), metrics.clone());
-    let fold = ControlFold::new(beginning, reader, Arc::clone(&published));
+    let fold = ControlFold::new(beginning.control, beginning.list, beginning.at, Arc::clone(&published));
     let source = Arc::clone(&options.control);
-    let pump = Pump { source, fold, group_lines: options.control_group_lines, linger: Duration::ZERO, health, metrics };
+    let (offset, group_lines, linger) = (checkpoint.offset, options.control_group_lines, Duration::ZERO);
+    let pump = Pump { source, offset, reader, fold, group_lines, linger, health, metrics };
     Ok((ControlView::new(published), Follower { pump, sync }))
 }
 
-async fn open_activity(options: &Options) -> Result<(ActivityView, Follower<ActivityFold>), OpenError> {
+async fn open_activity(options: &Options) -> Result<(ActivityView, Follower<ActivityReader, ActivityFold>), OpenError> {
     let log = Log::Activity;
     let (store, beginning) = open_store(options, log, activity_rows::LAYOUT, activity_rows::read).await?;
     let checkpoint = beginning.checkpoint;
@@ -187,10 +190,10 @@ async fn open_activity(options: &Options) -> Result<(ActivityView, Follower<Acti
     let published = activity_view::Published::new(store, &beginning.tips, Arc::clone(&health), metrics.clone());
     let published = Arc::new(published);
     let reader = ActivityReader::new(beginning.tips, Some(options.mac.clone()), metrics.clone());
-    let fold = ActivityFold::new(checkpoint.offset, reader, Arc::clone(&published));
+    let fold = ActivityFold::new(Arc::clone(&published));
     let source = Arc::clone(&options.activity);
-    let (group_lines, linger) = (options.activity_group_lines, options.activity_linger);
-    let pump = Pump { source, fold, group_lines, linger, health, metrics };
+    let (offset, group_lines, linger) = (checkpoint.offset, options.activity_group_lines, options.activity_linger);
+    let pump = Pump { source, offset, reader, fold, group_lines, linger, health, metrics };
     Ok((ActivityView::new(published), Follower { pump, sync }))
 }
 
@@ -210,7 +213,7 @@ impl Followers {
     }
 }
 
-impl<F: Fold> Follower<F> {
+impl<R: Reader, F: Fold<Group = R::Group>> Follower<R, F> {
     async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Arc<FollowError>> {
         let result = self.pump.run(shutdown).await;
         // Waits for the disk, so not on a thread of the runtime. It can only be cancelled with the runtime itself.

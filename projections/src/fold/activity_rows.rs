@@ -76,9 +76,9 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
 
 /// Writes how far the rows go.
 pub(crate) fn write_checkpoint(group: &ActivityGroup, writes: &mut Writes) -> Result<(), StoreError> {
-    for grown in &group.tips {
+    for (chain, tip) in &group.tips {
         // A chain's name is what its writer made it; it is the key's last part.
-        writes.put(&CHAINS, chains_prefix().fixed(grown.0.as_str().as_bytes()), grown)?;
+        writes.put(&CHAINS, chains_prefix().fixed(chain.as_str().as_bytes()), &(chain.clone(), *tip))?;
     }
     let checkpoint = ActivityCheckpoint { offset: group.offset, last_line: group.last_line };
     writes.put(&CHECKPOINT, checkpoint_key(), &checkpoint)

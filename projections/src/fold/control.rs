@@ -3,48 +3,47 @@
 use std::sync::Arc;
 
 use tallygate_core::control::{Control, Needs};
-use tallygate_core::port::event_log::Entry;
-use tallygate_core::stream::{Log, Offset};
 use tallygate_core::time::Timestamp;
 
 use super::control_rows;
 use crate::control_view::Published;
-use crate::follow::control_reader::{ControlCheckpoint, ControlGroup, ControlReader};
+use crate::follow::control_reader::ControlGroup;
 use crate::follow::pump::Fold;
-use crate::follow::{Damage, FollowError};
 use crate::snapshot::Snapshot;
 use crate::store::{StoreError, Writes};
-use crate::view::key_list::KeyCounts;
+use crate::view::key_list::KeyList;
 use crate::view::keys::KeysBefore;
 
 /// Folds the control log into its store, and publishes what changed.
 #[derive(Debug)]
 pub(crate) struct ControlFold {
-    reader: ControlReader,
     /// The tables that are whole; the others hold rows only while a group is folded.
     working: Control,
-    counts: KeyCounts,
-    checkpoint: ControlCheckpoint,
+    list: KeyList,
     at: Timestamp,
     published: Arc<Published>,
 }
 
 impl ControlFold {
-    pub(crate) fn new(beginning: control_rows::Beginning, reader: ControlReader, published: Arc<Published>) -> Self {
-        let control_rows::Beginning { control, counts, checkpoint, at } = beginning;
-        Self { reader, working: control, counts, checkpoint, at, published }
+    pub(crate) fn new(control: Control, list: KeyList, at: Timestamp, published: Arc<Published>) -> Self {
+        Self { working: control, list, at, published }
     }
+}
+
+impl Fold for ControlFold {
+    type Group = ControlGroup;
 
     /// Folds a group: each touched row is written once, in one batch with the checkpoint, and then published.
-    fn fold(&mut self, group: &ControlGroup) -> Result<(), StoreError> {
-        control_rows::load(self.published.store(), &mut self.working, &needs_of(group))?;
+    fn fold(&mut self, group: ControlGroup) -> Result<(), StoreError> {
+        control_rows::load(self.published.store(), &mut self.working, &needs_of(&group))?;
         let before = KeysBefore::of(&self.working);
         for item in &group.items {
             item.evolve(&mut self.working);
             self.at = item.at();
         }
         let mut writes = Writes::default();
-        let touched = control_rows::write(&mut self.working, &before, &mut self.counts, &mut writes)?;
+        let touched =
+            control_rows::write(&mut self.working, &before, &mut self.list, self.published.store(), &mut writes)?;
         control_rows::write_checkpoint(group.checkpoint, self.at, &mut writes)?;
         self.working.evict();
         let snapshot = Snapshot {
@@ -53,9 +52,7 @@ impl ControlFold {
             at: self.at,
             control: self.working.clone(),
         };
-        self.published.commit(writes, touched, snapshot)?;
-        self.checkpoint = group.checkpoint;
-        Ok(())
+        self.published.commit(writes, touched, snapshot, group.checkpoint.offset)
     }
 }
 
@@ -69,27 +66,4 @@ fn needs_of(group: &ControlGroup) -> Needs {
         all.commands.extend(needs.commands);
     }
     all
-}
-
-impl Fold for ControlFold {
-    fn log(&self) -> Log {
-        Log::Control
-    }
-
-    fn offset(&self) -> Offset {
-        self.checkpoint.offset
-    }
-
-    fn rewind(&mut self) {
-        self.reader.rewind(self.checkpoint);
-    }
-
-    fn accept(&mut self, entries: &[Entry]) -> Result<(), FollowError> {
-        let damage: Option<Damage> = entries.iter().find_map(|entry| self.reader.push(entry).err());
-        // What came before the damage is true, and whole.
-        if let Some(group) = self.reader.take() {
-            self.fold(&group).map_err(|source| FollowError::Store { log: Log::Control, source })?;
-        }
-        damage.map_or(Ok(()), |damage| Err(damage.into()))
-    }
 }

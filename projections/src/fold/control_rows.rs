@@ -8,7 +8,7 @@ use crate::follow::control_reader::ControlCheckpoint;
 use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
-use crate::view::key_list::{self, KeyCounts};
+use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
 use crate::view::{budgets, commands, credentials, grants, quarantine, realms, registry, selections};
 
@@ -44,7 +44,7 @@ pub(crate) const LAYOUT: Layout = Layout {
 #[derive(Debug)]
 pub(crate) struct Beginning {
     pub(crate) control: Control,
-    pub(crate) counts: KeyCounts,
+    pub(crate) list: KeyList,
     pub(crate) checkpoint: ControlCheckpoint,
     pub(crate) at: Timestamp,
 }
@@ -68,7 +68,7 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     budgets::load(store, &mut control)?;
     selections::load(store, &mut control)?;
     quarantine::load(store, &mut control)?;
-    Ok(Beginning { control, counts: KeyCounts::load(store)?, checkpoint, at })
+    Ok(Beginning { control, list: KeyList::load(store)?, checkpoint, at })
 }
 
 /// Brings rows of the partial tables into a state.
@@ -81,7 +81,8 @@ pub(crate) fn load(store: &Store, control: &mut Control, needs: &Needs) -> Resul
 pub(crate) fn write(
     control: &mut Control,
     before: &KeysBefore,
-    counts: &mut KeyCounts,
+    list: &mut KeyList,
+    store: &Store,
     writes: &mut Writes,
 ) -> Result<Vec<TouchedKey>, StoreError> {
     realms::write(control, writes)?;
@@ -92,7 +93,7 @@ pub(crate) fn write(
     selections::write(control, writes)?;
     quarantine::write(control, writes)?;
     commands::write(control, writes)?;
-    keys::write(control, before, counts, writes)
+    keys::write(control, before, list, store, writes)
 }
 
 /// Writes how far the rows go.

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use tallygate_core::activity::Event;
-use tallygate_core::event::{Event as AnyEvent, Recorded};
 use tallygate_core::id::RealmId;
 
 use crate::activity::block::{self, BLOCKS, Ending, OpenBlock, SUMMARIES, Summary, UsageRecord};
+use crate::follow::activity_reader::Happened;
 use crate::row_codec::{RowError, encoded_bytes};
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
@@ -20,27 +20,28 @@ pub(crate) struct OpenBlocks(HashMap<Option<RealmId>, OpenBlock>);
 
 impl OpenBlocks {
     /// Adds the records of a group, and writes the blocks that changed.
-    pub(crate) fn add(&mut self, store: &Store, events: &[Recorded], writes: &mut Writes) -> Result<(), StoreError> {
+    pub(crate) fn add(&mut self, store: &Store, events: Vec<Happened>, writes: &mut Writes) -> Result<(), StoreError> {
         if self.0.len() > OPEN_MAX {
             self.0.clear();
         }
         let mut changed = HashSet::new();
-        for recorded in events {
-            let Some(record) = record_of(recorded) else { continue };
-            let open = match self.0.get_mut(&recorded.realm) {
+        for happened in events {
+            let Some(record) = record_of(happened) else { continue };
+            let realm = record.realm.clone();
+            let open = match self.0.get_mut(&realm) {
                 Some(open) => open,
-                None => self.0.entry(recorded.realm.clone()).or_insert(last_block(store, recorded.realm.as_ref())?),
+                None => self.0.entry(realm.clone()).or_insert(last_block(store, realm.as_ref())?),
             };
             let bytes = encoded_bytes(BLOCKS.name, &record)?;
             open.push(record, bytes);
             if open.is_full() {
-                let realm = recorded.realm.as_ref();
-                writes.put(&BLOCKS, block::block_key(realm, open.number), &open.records)?;
-                writes.put(&SUMMARIES, block::summary_key(realm, open.number), &Summary::of(realm, open))?;
+                let of = realm.as_ref();
+                writes.put(&BLOCKS, block::block_key(of, open.number), &open.records)?;
+                writes.put(&SUMMARIES, block::summary_key(of, open.number), &Summary::of(of, open))?;
                 *open = open.next();
-                changed.remove(&recorded.realm);
-            } else if !changed.contains(&recorded.realm) {
-                changed.insert(recorded.realm.clone());
+                changed.remove(&realm);
+            } else {
+                changed.insert(realm);
             }
         }
         for realm in &changed {
@@ -63,11 +64,11 @@ fn last_block(store: &Store, realm: Option<&RealmId>) -> Result<OpenBlock, Store
     Ok(if block.is_full() { block.next() } else { block })
 }
 
-fn record_of(recorded: &Recorded) -> Option<UsageRecord> {
-    let ending = match &recorded.event {
-        AnyEvent::Activity(Event::RequestSettled(settled)) => Ending::Settled(settled.clone()),
-        AnyEvent::Activity(Event::RequestRefused(refused)) => Ending::Refused(refused.clone()),
-        _ => return None,
+fn record_of(Happened { realm, at, event }: Happened) -> Option<UsageRecord> {
+    let ending = match event {
+        Event::RequestSettled(settled) => Ending::Settled(settled),
+        Event::RequestRefused(refused) => Ending::Refused(refused),
+        Event::CommandRefused(_) => return None,
     };
-    Some(UsageRecord { realm: recorded.realm.clone(), at: recorded.at, ending })
+    Some(UsageRecord { realm, at, ending })
 }

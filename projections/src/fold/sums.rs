@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use tallygate_core::activity::{Charge, Event, RequestRefused, RequestSettled};
-use tallygate_core::event::{Event as AnyEvent, Recorded};
 use tallygate_core::id::{KeyId, ModelName, RealmId};
 use tallygate_core::money::NanoUsd;
 
 use crate::activity::charges::{self, CHARGES};
 use crate::activity::spend::{self, Day, Detail, Spent};
 use crate::activity::totals::Totals;
+use crate::follow::activity_reader::Happened;
 use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
@@ -39,15 +39,13 @@ pub(crate) struct Kept {
 }
 
 impl Sums {
-    pub(crate) fn of(events: &[Recorded]) -> Self {
+    pub(crate) fn of(events: &[Happened]) -> Self {
         let mut sums = Self::default();
-        for recorded in events {
-            match &recorded.event {
-                AnyEvent::Activity(Event::RequestSettled(settled)) => {
-                    sums.add_settled(recorded.realm.as_ref(), settled)
-                }
-                AnyEvent::Activity(Event::RequestRefused(refused)) => sums.add_refused(recorded, refused),
-                _ => {}
+        for happened in events {
+            match &happened.event {
+                Event::RequestSettled(settled) => sums.add_settled(happened.realm.as_ref(), settled),
+                Event::RequestRefused(refused) => sums.add_refused(happened, refused),
+                Event::CommandRefused(_) => {}
             }
         }
         sums
@@ -73,12 +71,12 @@ impl Sums {
     }
 
     /// Refusals are not summed by model: the name is whatever a client sent, so there is no end of them.
-    fn add_refused(&mut self, recorded: &Recorded, refused: &RequestRefused) {
+    fn add_refused(&mut self, happened: &Happened, refused: &RequestRefused) {
         let totals = Totals::of_refused(refused);
-        let day = Day::of(recorded.at);
+        let day = Day::of(happened.at);
         self.all.add(&totals);
         self.all_days.entry(day).or_default().add(&totals);
-        let Some(realm) = &recorded.realm else { return };
+        let Some(realm) = &happened.realm else { return };
         add(&mut self.realms, realm, &totals);
         self.days.entry((realm.clone(), day)).or_default().add(&totals);
         if let Some(key) = refused.key {

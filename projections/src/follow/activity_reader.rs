@@ -2,29 +2,41 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tallygate_core::activity;
 use tallygate_core::digest::Digest;
 use tallygate_core::envelope::{Envelope, Fault, Line, MacKey};
 use tallygate_core::event::{Event, Recorded};
+use tallygate_core::id::RealmId;
 use tallygate_core::port::event_log::Entry;
 use tallygate_core::stream::{ChainId, Log, Offset};
+use tallygate_core::time::Timestamp;
 
 use super::chain::ChainTip;
+use super::pump::{Group, Reader};
 use super::{Damage, Misplaced};
 use crate::metrics::LogMetrics;
 
 /// Where the chains of all writers end.
 pub(crate) type Tips = HashMap<ChainId, ChainTip>;
 
+/// Something that happened: as much of its event as the views want.
+#[derive(Debug)]
+pub(crate) struct Happened {
+    pub(crate) realm: Option<RealmId>,
+    pub(crate) at: Timestamp,
+    pub(crate) event: activity::Event,
+}
+
 /// What happened, and where the log then ends.
 #[derive(Debug)]
 pub(crate) struct ActivityGroup {
-    pub(crate) events: Vec<Recorded>,
+    pub(crate) events: Vec<Happened>,
     /// The last entry.
     pub(crate) offset: Offset,
     /// SHA-256 of its last line.
     pub(crate) last_line: Digest,
     /// The chains that grew, and where they end.
-    pub(crate) tips: Vec<(ChainId, ChainTip)>,
+    pub(crate) tips: Tips,
 }
 
 /// Checks lines and reads their events.
@@ -44,8 +56,7 @@ impl ActivityReader {
         Self { key, metrics, tips, last: None, moved: Vec::new() }
     }
 
-    /// Reads entries. What comes before damage is in the group all the same.
-    pub(crate) fn read(&mut self, entries: &[Entry]) -> (Option<ActivityGroup>, Option<Damage>) {
+    fn read_entries(&mut self, entries: &[Entry]) -> (Option<ActivityGroup>, Option<Damage>) {
         let mut grown = HashSet::new();
         let (mut events, mut end) = (Vec::new(), None);
         let mut damage = None;
@@ -94,7 +105,7 @@ impl ActivityReader {
         &mut self,
         line: &Line,
         offset: Offset,
-        events: &mut Vec<Recorded>,
+        events: &mut Vec<Happened>,
         grown: &mut HashSet<ChainId>,
     ) -> Result<(), Fault> {
         if self.key.as_ref().is_some_and(|key| !line.is_authentic(key)) {
@@ -104,11 +115,9 @@ impl ActivityReader {
         let (chain, envelope) = self.follow(line)?;
         self.metrics.lines.inc();
         match Recorded::decode(&envelope) {
-            Ok(recorded) => {
-                if matches!(recorded.event, Event::Activity(_)) {
-                    events.push(recorded);
-                }
-            }
+            Ok(Recorded { realm, at, event: Event::Activity(event), .. }) => events.push(Happened { realm, at, event }),
+            // Such a line stands in no activity log, and says nothing that is counted.
+            Ok(_) => {}
             Err(error) => {
                 self.metrics.undecodable.inc();
                 tracing::error!(
@@ -155,6 +164,26 @@ impl ActivityReader {
             grown.insert(chain.clone());
             self.move_tip(chain, tip);
         }
+    }
+}
+
+impl Reader for ActivityReader {
+    type Group = ActivityGroup;
+
+    fn read(&mut self, entries: &[Entry]) -> (Option<ActivityGroup>, Option<Damage>) {
+        self.read_entries(entries)
+    }
+}
+
+impl Group for ActivityGroup {
+    fn append(&mut self, mut next: Self) {
+        self.events.append(&mut next.events);
+        (self.offset, self.last_line) = (next.offset, next.last_line);
+        self.tips.extend(next.tips);
+    }
+
+    fn len(&self) -> usize {
+        self.events.len()
     }
 }
 

@@ -8,6 +8,7 @@ use tallygate_core::stream::{ChainId, Head, Log, Offset};
 
 use super::chain::ChainTip;
 use super::item::Item;
+use super::pump::{Group, Reader};
 use super::{Damage, Misplaced};
 use crate::metrics::LogMetrics;
 
@@ -60,11 +61,6 @@ impl ControlReader {
     pub(crate) fn new(from: ControlCheckpoint, key: Option<MacKey>, metrics: LogMetrics) -> Self {
         let (ready, held_back) = (Vec::new(), Vec::new());
         Self { chain: ChainId::control(), key, metrics, tip: from.tip, whole: from, given: true, ready, held_back }
-    }
-
-    /// Forgets what was read and not taken: reading begins again after a checkpoint.
-    pub(crate) fn rewind(&mut self, to: ControlCheckpoint) {
-        *self = Self::new(to, self.key.take(), self.metrics.clone());
     }
 
     /// Takes the next entry.
@@ -122,5 +118,25 @@ impl ControlReader {
             return None;
         }
         Some(ControlGroup { items: std::mem::take(&mut self.ready), checkpoint: self.whole })
+    }
+}
+
+impl Reader for ControlReader {
+    type Group = ControlGroup;
+
+    fn read(&mut self, entries: &[Entry]) -> (Option<ControlGroup>, Option<Damage>) {
+        let damage = entries.iter().find_map(|entry| self.push(entry).err());
+        (self.take(), damage)
+    }
+}
+
+impl Group for ControlGroup {
+    fn append(&mut self, mut next: Self) {
+        self.items.append(&mut next.items);
+        self.checkpoint = next.checkpoint;
+    }
+
+    fn len(&self) -> usize {
+        self.items.len()
     }
 }

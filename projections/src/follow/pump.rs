@@ -1,47 +1,65 @@
-//! Carrying a log's entries into a fold, group by group, across failures of the log, until it is told to stop.
+//! Carrying a log's entries through a reader into a fold, across failures of the log, until it is told to stop.
+//!
+//! Reading (authenticating, decoding) goes on while a group is being folded. What was read meanwhile is folded
+//! together next: so groups are small while there is little to do, and large, and cheap for each line, while there is
+//! much.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _};
-use tallygate_core::port::BoxStream;
+use futures_util::FutureExt as _;
 use tallygate_core::port::event_log::{Entry, EventLog, LogError};
 use tallygate_core::stream::{Log, Offset};
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{FollowError, Health};
+use super::intake::{Gathered, Intake};
+use super::{Damage, FollowError, Health};
 use crate::metrics::LogMetrics;
+use crate::store::StoreError;
 
 /// How long to wait before a log that was away is tried again: at first, and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Lines that are read at once, at most.
+const READ_LINES: usize = 8_192;
 
-/// What entries are carried into. Its calls block.
+/// What is read from entries.
+pub(crate) trait Group: Send + 'static {
+    /// Takes in the group that follows this one.
+    fn append(&mut self, next: Self);
+
+    /// How many events it has.
+    fn len(&self) -> usize;
+}
+
+/// What checks and reads entries. Its calls block.
+pub(crate) trait Reader: Send + 'static {
+    type Group: Group;
+
+    /// Reads entries, and gives all that may be folded. What comes before damage may be folded all the same.
+    fn read(&mut self, entries: &[Entry]) -> (Option<Self::Group>, Option<Damage>);
+}
+
+/// What groups are folded into. Its calls block.
 pub(crate) trait Fold: Send + 'static {
-    /// The log it folds.
-    fn log(&self) -> Log;
+    type Group: Group;
 
-    /// The entry after which it goes on.
-    fn offset(&self) -> Offset;
-
-    /// Forgets entries that it took and did not fold: they come again.
-    fn rewind(&mut self);
-
-    /// Takes entries, and folds all that is whole.
-    ///
-    /// # Errors
-    /// [`FollowError`]: it must not be given any more.
-    fn accept(&mut self, entries: &[Entry]) -> Result<(), FollowError>;
+    /// Folds a group, writes it and publishes it. After an error it must not be called any more.
+    fn fold(&mut self, group: Self::Group) -> Result<(), StoreError>;
 }
 
 /// A follower that was not started yet.
 #[derive(Debug)]
-pub(crate) struct Pump<F> {
+pub(crate) struct Pump<R, F> {
     pub(crate) source: Arc<dyn EventLog>,
+    /// The last entry that the reader has read.
+    pub(crate) offset: Offset,
+    pub(crate) reader: R,
     pub(crate) fold: F,
-    /// The most lines that are folded at once, if there are so many.
+    /// How many events may wait for the fold before no more are read.
     pub(crate) group_lines: usize,
     /// How long the first line of a group may wait for more, so that rows that many lines touch are written once.
     pub(crate) linger: Duration,
@@ -49,14 +67,14 @@ pub(crate) struct Pump<F> {
     pub(crate) metrics: LogMetrics,
 }
 
-/// Why a run over one tail ended.
+/// Why following one tail ended.
 enum Ended {
     Shutdown,
     Away(LogError),
 }
 
-impl<F: Fold> Pump<F> {
-    /// Follows the log until `shutdown` is done. A group that is being folded is finished first.
+impl<R: Reader, F: Fold<Group = R::Group>> Pump<R, F> {
+    /// Follows the log until `shutdown` is done. What was read by then is folded first.
     ///
     /// # Errors
     /// [`FollowError`], which the health tells too.
@@ -74,108 +92,149 @@ impl<F: Fold> Pump<F> {
         result
     }
 
-    async fn follow(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), FollowError> {
+    async fn follow(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), FollowError> {
         let mut shutdown = pin!(shutdown.fuse());
         let mut retry_after = RETRY_FIRST;
+        let log = self.source.log();
+        let Self { source, offset, reader, fold, group_lines, linger, health, metrics } = self;
+        let mut reading = Reading { log, offset, reader: Some(reader), metrics: metrics.clone() };
+        let mut folding = Folding { log, idle: Some(fold), busy: None, waiting: None };
         loop {
-            let before = self.fold.offset();
-            let (returned, ended) = self.follow_tail(&mut shutdown).await?;
-            self = returned;
-            let error = match ended {
-                Ended::Shutdown => return Ok(()),
-                Ended::Away(error) => error,
+            let before = reading.offset;
+            let error = match source.end().await {
+                Err(error) => error,
+                Ok(_) => {
+                    health.send_replace(Health::Following);
+                    metrics.following.set(1);
+                    let lines_max = group_lines.clamp(1, READ_LINES);
+                    let intake = Intake::new(source.tail(reading.offset), linger, lines_max);
+                    match follow_tail(intake, &mut reading, &mut folding, group_lines, &mut shutdown).await? {
+                        Ended::Shutdown => return folding.finish().await,
+                        Ended::Away(error) => error,
+                    }
+                }
             };
-            retry_after = if self.fold.offset() > before { RETRY_FIRST } else { (retry_after * 2).min(RETRY_MAX) };
-            tracing::warn!(log = %self.fold.log(), error = &error as &dyn std::error::Error, "the log is away");
-            self.metrics.following.set(0);
-            self.health.send_replace(Health::Waiting(Arc::new(error)));
-            self.fold.rewind();
+            let LogError::Unavailable(_) = error else {
+                folding.finish().await?;
+                return Err(FollowError::Log { log, source: error });
+            };
+            retry_after = if reading.offset > before { RETRY_FIRST } else { (retry_after * 2).min(RETRY_MAX) };
+            tracing::warn!(%log, error = &error as &dyn std::error::Error, "the log is away");
+            metrics.following.set(0);
+            health.send_replace(Health::Waiting(Arc::new(error)));
             tokio::select! {
-                () = &mut shutdown => return Ok(()),
+                () = &mut shutdown => return folding.finish().await,
                 () = tokio::time::sleep(retry_after) => {}
             }
         }
     }
-
-    async fn follow_tail(
-        mut self,
-        shutdown: &mut (impl Future<Output = ()> + Unpin),
-    ) -> Result<(Self, Ended), FollowError> {
-        let mut tail = self.source.tail(self.fold.offset());
-        loop {
-            let (entries, error) = tokio::select! {
-                biased;
-                () = &mut *shutdown => return Ok((self, Ended::Shutdown)),
-                group = next_group(&mut tail, self.group_lines, self.linger) => group,
-            };
-            let log = self.fold.log();
-            if !entries.is_empty() {
-                self = self.accept(entries).await?;
-                self.health.send_if_modified(|health| {
-                    let changed = !matches!(health, Health::Following);
-                    *health = Health::Following;
-                    changed
-                });
-                self.metrics.following.set(1);
-            }
-            match error {
-                None => {}
-                Some(error @ LogError::Unavailable(_)) => return Ok((self, Ended::Away(error))),
-                Some(source) => return Err(FollowError::Log { log, source }),
-            }
-        }
-    }
-
-    /// Folds on a thread that may block.
-    async fn accept(self, entries: Vec<Entry>) -> Result<Self, FollowError> {
-        let log = self.fold.log();
-        let Self { source, mut fold, group_lines, linger, health, metrics } = self;
-        let folded = tokio::task::spawn_blocking(move || fold.accept(&entries).map(|()| fold)).await;
-        let fold = folded.map_err(|_| FollowError::Panicked { log })??;
-        metrics.offset.set(i64::try_from(fold.offset().get()).unwrap_or(i64::MAX));
-        Ok(Self { source, fold, group_lines, linger, health, metrics })
-    }
 }
 
-/// How long a page of the log may take to be read, once lingering is over.
-const PAGE_READ: Duration = Duration::from_millis(2);
-
-/// Waits for an entry, and takes with it all that are there already or come while it lingers, up to so many lines. An
-/// error comes after the entries before it.
-async fn next_group(
-    tail: &mut BoxStream<'static, Result<Entry, LogError>>,
-    lines_max: usize,
-    linger: Duration,
-) -> (Vec<Entry>, Option<LogError>) {
-    let (mut entries, mut lines) = (Vec::new(), 0);
-    let mut next = tail.next().await;
-    if next.as_ref().is_some_and(Result::is_ok) && !linger.is_zero() {
-        // The log is not asked meanwhile: each time would read a few lines from the disk.
-        tokio::time::sleep(linger).await;
-    }
+async fn follow_tail<R: Reader, F: Fold<Group = R::Group>>(
+    mut intake: Intake,
+    reading: &mut Reading<R>,
+    folding: &mut Folding<F>,
+    group_lines: usize,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Ended, FollowError> {
     loop {
-        match next {
-            Some(Ok(entry)) => {
-                lines += entry.lines.len();
-                entries.push(entry);
+        let Gathered { entries, error } = tokio::select! {
+            biased;
+            () = &mut *shutdown => return Ok(Ended::Shutdown),
+            folded = folding.folded() => {
+                folded?;
+                continue;
             }
-            Some(Err(error)) => return (entries, Some(error)),
-            None => return (entries, Some(LogError::Unavailable("the log's tail has ended".into()))),
+            gathered = intake.next(), if folding.waiting() < group_lines => gathered,
+        };
+        if !entries.is_empty() {
+            let (group, damage) = reading.read(entries).await?;
+            folding.fold(group);
+            if let Some(damage) = damage {
+                folding.finish().await?;
+                return Err(damage.into());
+            }
         }
-        if lines >= lines_max {
-            return (entries, None);
-        }
-        match following(tail, linger).await {
-            Some(item) => next = item,
-            None => return (entries, None),
+        if let Some(error) = error {
+            return Ok(Ended::Away(error));
         }
     }
 }
 
-/// What follows at once; none if nothing does.
-async fn following(
-    tail: &mut BoxStream<'static, Result<Entry, LogError>>,
-    linger: Duration,
-) -> Option<Option<Result<Entry, LogError>>> {
-    if linger.is_zero() { tail.next().now_or_never() } else { tokio::time::timeout(PAGE_READ, tail.next()).await.ok() }
+/// The reader, on a thread that may block.
+struct Reading<R> {
+    log: Log,
+    offset: Offset,
+    reader: Option<R>,
+    metrics: LogMetrics,
+}
+
+impl<R: Reader> Reading<R> {
+    async fn read(&mut self, entries: Vec<Entry>) -> Result<(Option<R::Group>, Option<Damage>), FollowError> {
+        let panicked = FollowError::Panicked { log: self.log };
+        let Some(mut reader) = self.reader.take() else { return Err(panicked) };
+        let read = spawn_blocking(move || {
+            let read = reader.read(&entries);
+            (reader, read, entries.last().map(|entry| entry.offset))
+        });
+        let Ok((reader, read, last)) = read.await else { return Err(panicked) };
+        self.reader = Some(reader);
+        self.offset = last.unwrap_or(self.offset);
+        self.metrics.read(self.offset);
+        Ok(read)
+    }
+}
+
+/// The fold, on a thread that may block, and what waits for it.
+struct Folding<F: Fold> {
+    log: Log,
+    idle: Option<F>,
+    busy: Option<JoinHandle<Result<F, StoreError>>>,
+    waiting: Option<F::Group>,
+}
+
+impl<F: Fold> Folding<F> {
+    /// Folds a group, now or as soon as what is being folded is done.
+    fn fold(&mut self, group: Option<F::Group>) {
+        match (&mut self.waiting, group) {
+            (Some(waiting), Some(group)) => waiting.append(group),
+            (waiting @ None, group) => *waiting = group,
+            (Some(_), None) => {}
+        }
+        if let (None, Some(_), Some(_)) = (&self.busy, &self.idle, &self.waiting) {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        if let (Some(mut fold), Some(group)) = (self.idle.take(), self.waiting.take()) {
+            self.busy = Some(spawn_blocking(move || fold.fold(group).map(|()| fold)));
+        }
+    }
+
+    /// How many events wait.
+    fn waiting(&self) -> usize {
+        self.waiting.as_ref().map_or(0, Group::len)
+    }
+
+    /// Waits until what is being folded is done, for ever if nothing is, and begins with what waits.
+    async fn folded(&mut self) -> Result<(), FollowError> {
+        let Some(busy) = &mut self.busy else { return pending().await };
+        let folded = busy.await;
+        self.busy = None;
+        let fold = folded.map_err(|_| FollowError::Panicked { log: self.log })?;
+        self.idle = Some(fold.map_err(|source| FollowError::Store { log: self.log, source })?);
+        if self.waiting.is_some() {
+            self.begin();
+        }
+        Ok(())
+    }
+
+    /// Folds all that waits.
+    async fn finish(&mut self) -> Result<(), FollowError> {
+        while self.busy.is_some() {
+            self.folded().await?;
+        }
+        Ok(())
+    }
 }

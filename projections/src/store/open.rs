@@ -99,6 +99,7 @@ impl Store {
         sync_dir(dir)?;
         let store = Self { db, dir: dir.to_owned(), file, damaged: AtomicBool::new(false), _lock: lock };
         store.check_layout(settings)?;
+        store.finish_journal()?;
         let first = first(&store)?;
         Ok((store, first))
     }

@@ -8,7 +8,7 @@ use tallygate_core::control::{Control, Needs};
 use tallygate_core::id::{KeyAlias, KeyId, RealmId};
 use tallygate_core::key::{Key, KeyHash};
 
-use super::key_list::{self, KeyCounts};
+use super::key_list::{self, KeyList};
 use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
@@ -118,7 +118,8 @@ impl KeysBefore {
 pub(crate) fn write(
     control: &mut Control,
     before: &KeysBefore,
-    counts: &mut KeyCounts,
+    list: &mut KeyList,
+    store: &Store,
     writes: &mut Writes,
 ) -> Result<Vec<TouchedKey>, StoreError> {
     write_indexes(control, writes)?;
@@ -131,7 +132,7 @@ pub(crate) fn write(
         if before.is_none() {
             writes.put(&KEY_REALMS, RowKey::of(&KEY_REALMS).uuid(id.as_uuid()), &key.realm)?;
         }
-        key_list::write(&key, before.is_some_and(|before| before.listed), counts, writes)?;
+        list.note(&key, before.is_some_and(|before| before.listed));
         let row = KeyRow { key, budget: control.key_budgets.get(&id).cloned() };
         touched.insert(id, TouchedKey { hash_before: before.map(|before| before.hash), row });
     }
@@ -144,7 +145,7 @@ pub(crate) fn write(
             touched.entry(id).or_insert(TouchedKey { hash_before, row });
         }
     }
-    counts.write(writes)?;
+    list.write(store, writes)?;
     Ok(touched.into_values().collect())
 }
 
