@@ -125,8 +125,8 @@ async fn first_piece(pieces: &mut Pieces, tap: &mut Tap) -> Result<(Bytes, Optio
     }
 }
 
-/// What the client is told of a failed call: the upstream's own words where it is the client's to mend, the gateway's
-/// where it is not. An upstream that quotes the key it was called with (`secret`) is not quoted in that.
+/// What the client is told of a failed call: the upstream's own words where it gave any, cut to a length, else the
+/// gateway's. The key that the upstream was called with (`secret`) is hidden in them.
 pub(super) fn answer_to(failure: &Failure, model: &str, secret: Option<&Secret>) -> ApiError {
     let code = match (failure.kind, failure.fault()) {
         (Kind::FirstByteTimeout | Kind::IdleTimeout | Kind::TotalTimeout | Kind::ConnectTimeout, _) => {
