@@ -147,7 +147,7 @@ fn settled(number: u64) -> Happened {
         first_byte_ms: Some(212),
         duration_ms: 1_900,
     };
-    Happened { realm: Some(realm), at, event: Event::RequestSettled(Box::new(settled)) }
+    Happened { realm: Some(realm), at, event: Event::RequestSettled(Arc::new(settled)) }
 }
 
 fn follow_activity(criterion: &mut Criterion) {

@@ -3,6 +3,8 @@
 //! A settlement holds outcomes, not recipes: tokens, the price event, the cost, and the budget windows it was charged
 //! to. So a fold never prices anything again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::event_types;
@@ -151,7 +153,7 @@ event_types! {
     /// What happened.
     pub enum Event {
         /// A request ended.
-        RequestSettled(Box<RequestSettled>) = "request.settled", 1;
+        RequestSettled(Arc<RequestSettled>) = "request.settled", 1;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request.refused", 1;
         /// A command was refused.

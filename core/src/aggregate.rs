@@ -158,7 +158,10 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
 macro_rules! event_types {
     ($(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident($data:ty) = $kind:literal, $schema:literal;)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        ///
+        /// Serialized it is its data, without its type.
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+        #[serde(untagged)]
         $vis enum $name {
             $($(#[$variant_doc])* $variant($data),)+
         }
@@ -177,14 +180,6 @@ macro_rules! event_types {
             #[must_use]
             pub const fn schema(&self) -> u16 {
                 match self { $(Self::$variant(_) => $schema,)+ }
-            }
-
-            /// The data as JSON.
-            ///
-            /// # Errors
-            /// When the data holds what JSON cannot.
-            pub fn to_data(&self) -> Result<Box<serde_json::value::RawValue>, serde_json::Error> {
-                match self { $(Self::$variant(data) => serde_json::value::to_raw_value(data),)+ }
             }
 
             /// Reads data of the newest schema. Nothing when the type is not one of these.

@@ -10,6 +10,10 @@
 //! event at once. `part` says which of how many events of one command this is, so that no reader ever acts on half a
 //! command. This module knows lines, not what events mean: `data` stays raw.
 
+mod known;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
@@ -18,15 +22,20 @@ use sha2::Sha256;
 
 use crate::actor::Actor;
 use crate::digest::Digest;
+use crate::event::Recorded;
 use crate::id::{CommandId, EventId, RealmId};
 use crate::stream::{ChainId, Head, Log, Position, StreamId};
 use crate::time::Timestamp;
+
+pub use known::Known;
 
 /// The longest line, in bytes. Under the default message size of a NATS server (1 MiB) with room for headers.
 pub const LINE_MAX_BYTES: usize = 768 * 1024;
 /// The most events that one command may cause, and one atomic batch may hold: the limit of JetStream's atomic batches.
 pub const PARTS_MAX: usize = 1_000;
 
+/// Most lines fit into so many bytes.
+const LINE_USUAL_BYTES: usize = 1_536;
 const PREV_OPEN: &[u8] = b",\"prev\":\"";
 const MAC_OPEN: &[u8] = b"\",\"mac\":\"";
 const LINE_CLOSE: &[u8] = b"\"}";
@@ -36,7 +45,7 @@ const AFTER_MAC_COVER: usize = MAC_OPEN.len() - 1 + HEX + LINE_CLOSE.len();
 const AFTER_PREV: usize = MAC_OPEN.len() + HEX + LINE_CLOSE.len();
 
 /// The key under which gateways of one installation authenticate lines. It is never shown.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MacKey([u8; 32]);
 
 impl MacKey {
@@ -61,9 +70,22 @@ impl std::fmt::Debug for MacKey {
     }
 }
 
-/// One line of a log, without its line feed. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line(Bytes);
+/// One line of a log, without its line feed. Cheap to clone. Lines are equal when their bytes are.
+///
+/// A line that this process sealed of an event remembers what was known then (see [`Known`]), and so do its clones.
+#[derive(Debug, Clone)]
+pub struct Line {
+    bytes: Bytes,
+    known: Option<Arc<Known>>,
+}
+
+impl PartialEq for Line {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Line {}
 
 /// The command that caused an event: its id, and the digest of its body, so that the same id with another body is
 /// refused for ever.
@@ -75,7 +97,8 @@ pub struct CommandRef {
     pub digest: Digest,
 }
 
-/// An event that is to be appended: everything but its place in a chain.
+/// An event that is to be appended, its data as it stands: everything but its place in a chain. What this version
+/// decides itself is a [`Recorded`] and goes to [`seal_event`].
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// The event's own id.
@@ -147,7 +170,7 @@ pub struct Envelope<'a> {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct Body<'a, D> {
     id: EventId,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -163,7 +186,7 @@ struct Body<'a> {
     command_digest: Option<Digest>,
     part: (u16, u16),
     cause: &'a [Position],
-    data: &'a RawValue,
+    data: D,
 }
 
 /// Why an event cannot be written.
@@ -212,13 +235,12 @@ pub enum Fault {
 /// # Errors
 /// [`SealError`] when the line would be too long.
 pub fn seal(log: Log, head: &Head, draft: &Draft, key: &MacKey) -> Result<(Line, Head), SealError> {
-    let position = head.position.plus(1);
     let body = Body {
         id: draft.id,
         kind: draft.kind,
         schema: draft.schema,
         log,
-        position,
+        position: head.position.plus(1),
         realm: draft.realm.as_ref(),
         stream: &draft.stream,
         version: draft.version,
@@ -230,7 +252,48 @@ pub fn seal(log: Log, head: &Head, draft: &Draft, key: &MacKey) -> Result<(Line,
         cause: &draft.cause,
         data: &draft.data,
     };
-    let mut bytes = serde_json::to_vec(&body).map_err(SealError::Json)?;
+    let (bytes, head) = written(&body, head, key)?;
+    Ok((Line::from_bytes(bytes), head))
+}
+
+/// Writes an event as the next line of a chain, and tells where the chain then ends. The event gets its place there; the
+/// line remembers it.
+///
+/// # Errors
+/// [`SealError`] when the line would be too long.
+pub fn seal_event(
+    head: &Head,
+    mut recorded: Recorded,
+    cause: &[Position],
+    key: &MacKey,
+) -> Result<(Line, Head), SealError> {
+    recorded.position = head.position.plus(1);
+    let body = Body {
+        id: recorded.id,
+        kind: recorded.event.kind(),
+        schema: recorded.event.schema(),
+        log: recorded.log,
+        position: recorded.position,
+        realm: recorded.realm.as_ref(),
+        stream: &recorded.stream,
+        version: recorded.version,
+        at: recorded.at,
+        actor: &recorded.actor,
+        command: recorded.command.as_ref().map(|command| &command.id),
+        command_digest: recorded.command.as_ref().map(|command| command.digest),
+        part: recorded.part,
+        cause,
+        data: &recorded.event,
+    };
+    let (bytes, end) = written(&body, head, key)?;
+    let known = Known::new(key.clone(), *head, end, recorded);
+    Ok((Line { bytes, known: Some(Arc::new(known)) }, end))
+}
+
+/// The bytes of a line after `head`, and where the chain ends with it.
+fn written(body: &Body<'_, impl Serialize>, head: &Head, key: &MacKey) -> Result<(Bytes, Head), SealError> {
+    let mut bytes = Vec::with_capacity(LINE_USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, body).map_err(SealError::Json)?;
     bytes.pop();
     bytes.extend_from_slice(PREV_OPEN);
     bytes.extend_from_slice(&head.hash.to_hex());
@@ -242,49 +305,69 @@ pub fn seal(log: Log, head: &Head, draft: &Draft, key: &MacKey) -> Result<(Line,
     if bytes.len() > LINE_MAX_BYTES {
         return Err(SealError::TooLong { bytes: bytes.len() });
     }
-    let line = Line(Bytes::from(bytes));
-    let head = Head { position, hash: line.hash() };
-    Ok((line, head))
+    let head = Head { position: body.position, hash: Digest::of(&bytes) };
+    Ok((Bytes::from(bytes), head))
 }
 
 impl Line {
     /// Takes bytes as they came from a log. Nothing is checked yet.
     #[must_use]
     pub const fn from_bytes(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self { bytes, known: None }
+    }
+
+    /// What is known of the line, if this process sealed it under this key.
+    #[must_use]
+    pub fn known(&self, key: &MacKey) -> Option<&Known> {
+        self.known.as_deref().filter(|known| known.is_sealed_under(key))
     }
 
     /// The bytes, without a line feed.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.bytes
+    }
+
+    /// What is known of the line, if this process sealed it for the place after `head` in this chain, and under this
+    /// key if one is given. Such a line needs no [`Self::check`].
+    #[must_use]
+    pub fn known_at(&self, log: Log, chain: &ChainId, head: &Head, key: Option<&MacKey>) -> Option<&Known> {
+        let known = self.known.as_deref()?;
+        let is_under = key.is_none_or(|key| known.is_sealed_under(key));
+        (is_under && known.follows(log, chain, head)).then_some(known)
     }
 
     /// SHA-256 of the line.
     #[must_use]
     pub fn hash(&self) -> Digest {
-        Digest::of(&self.0)
+        self.known.as_deref().map_or_else(|| Digest::of(&self.bytes), |known| known.end().hash)
     }
 
     /// Reads `prev` from its fixed place at the end, without parsing. Nothing when the line does not end as one.
     #[must_use]
     pub fn prev(&self) -> Option<Digest> {
-        let end = self.0.len().checked_sub(AFTER_PREV)?;
+        if let Some(known) = &self.known {
+            return Some(known.before().hash);
+        }
+        let end = self.bytes.len().checked_sub(AFTER_PREV)?;
         let start = end.checked_sub(HEX)?;
-        let opens = self.0.get(start.checked_sub(PREV_OPEN.len())?..start)? == PREV_OPEN;
-        let closes = self.0.ends_with(LINE_CLOSE) && self.0.get(end..end + MAC_OPEN.len())? == MAC_OPEN;
-        if opens && closes { Digest::from_hex(self.0.get(start..end)?).ok() } else { None }
+        let opens = self.bytes.get(start.checked_sub(PREV_OPEN.len())?..start)? == PREV_OPEN;
+        let closes = self.bytes.ends_with(LINE_CLOSE) && self.bytes.get(end..end + MAC_OPEN.len())? == MAC_OPEN;
+        if opens && closes { Digest::from_hex(self.bytes.get(start..end)?).ok() } else { None }
     }
 
     /// Whether the line's MAC is the one that this key makes.
     #[must_use]
     pub fn is_authentic(&self, key: &MacKey) -> bool {
-        let Some(covered) = self.0.len().checked_sub(AFTER_MAC_COVER) else { return false };
+        if self.known(key).is_some() {
+            return true;
+        }
+        let Some(covered) = self.bytes.len().checked_sub(AFTER_MAC_COVER) else { return false };
         let start = covered + MAC_OPEN.len() - 1;
-        let Some(Ok(found)) = self.0.get(start..start + HEX).map(Digest::from_hex) else { return false };
+        let Some(Ok(found)) = self.bytes.get(start..start + HEX).map(Digest::from_hex) else { return false };
         // Both sides are digests of public bytes under a secret key; an early exit tells a forger nothing that helps,
         // since he cannot choose the expected value.
-        found == key.mac(&self.0[..covered])
+        found == key.mac(&self.bytes[..covered])
     }
 
     /// Parses the line.
@@ -292,7 +375,7 @@ impl Line {
     /// # Errors
     /// [`Fault::Unreadable`] when it is no JSON object with exactly the fields of an envelope.
     pub fn envelope(&self) -> Result<Envelope<'_>, Fault> {
-        serde_json::from_slice(&self.0).map_err(|error| Fault::Unreadable(error.to_string()))
+        serde_json::from_slice(&self.bytes).map_err(|error| Fault::Unreadable(error.to_string()))
     }
 
     /// Checks the line as the one that follows `head` in a chain, and tells where the chain then ends.
@@ -309,6 +392,9 @@ impl Line {
         head: &Head,
         key: Option<&MacKey>,
     ) -> Result<(Envelope<'_>, Head), Fault> {
+        if let Some(known) = self.known_at(log, chain, head, key) {
+            return Ok((self.envelope()?, known.end()));
+        }
         if key.is_some_and(|key| !self.is_authentic(key)) {
             return Err(Fault::Forged);
         }
@@ -330,90 +416,4 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{CommandRef, Draft, Fault, Line, MacKey, SealError, seal};
-    use crate::actor::Actor;
-    use crate::digest::Digest;
-    use crate::id::{CommandId, EventId, RealmId};
-    use crate::stream::{ChainId, Head, Log, Position, StreamId};
-    use crate::time::Timestamp;
-    use bytes::Bytes;
-    use serde_json::value::RawValue;
-    use uuid::Uuid;
-
-    const KEY: MacKey = MacKey::new([7; 32]);
-
-    fn draft(data: &str) -> Draft {
-        Draft {
-            id: EventId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001)),
-            kind: "key.issued",
-            schema: 1,
-            realm: Some(RealmId::default_realm()),
-            stream: StreamId::realm(&RealmId::default_realm()),
-            version: 1,
-            at: Timestamp::from_millis(1_795_169_730_123),
-            actor: Actor::operator(),
-            command: Some(CommandRef { id: CommandId::new("c-1").unwrap(), digest: Digest::of(b"body") }),
-            part: (1, 1),
-            cause: vec![Position::new(3)],
-            data: RawValue::from_string(data.to_owned()).unwrap(),
-        }
-    }
-
-    /// The bytes of a line are a contract with auditors: they must never change.
-    #[test]
-    fn a_line_has_these_bytes() {
-        let (line, _) = seal(Log::Control, &Head::EMPTY, &draft(r#"{"a":1}"#), &KEY).unwrap();
-        let text = std::str::from_utf8(line.bytes()).unwrap();
-        let expected = concat!(
-            r#"{"id":"01990000-0000-7000-8000-000000000001","type":"key.issued","schema":1,"log":"control","position":1,"#,
-            r#""realm":"default","stream":"realm-default","version":1,"at":"2026-11-20T10:15:30.123Z","#,
-            r#""actor":{"kind":"operator","id":"master"},"command":"c-1","#,
-            r#""command_digest":"230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5","part":[1,1],"cause":[3],"data":{"a":1},"#,
-            r#""prev":"0000000000000000000000000000000000000000000000000000000000000000","mac":""#,
-        );
-        assert!(text.starts_with(expected), "{text}");
-        assert_eq!(text.len(), expected.len() + 66);
-    }
-
-    #[test]
-    fn lines_follow_one_another() {
-        let (first, head) = seal(Log::Control, &Head::EMPTY, &draft("{}"), &KEY).unwrap();
-        let (second, end) = seal(Log::Control, &head, &draft("{}"), &KEY).unwrap();
-        let chain = ChainId::control();
-        assert_eq!(first.prev(), Some(Digest::ZERO));
-        assert_eq!(second.prev(), Some(first.hash()));
-        let (_, head) = first.check(Log::Control, &chain, &Head::EMPTY, Some(&KEY)).unwrap();
-        assert_eq!(second.check(Log::Control, &chain, &head, Some(&KEY)).unwrap().1, end);
-    }
-
-    #[test]
-    fn every_flipped_bit_of_a_line_is_found() {
-        let (line, end) = seal(Log::Control, &Head::EMPTY, &draft(r#"{"name":"x"}"#), &KEY).unwrap();
-        for at in 0..line.bytes().len() * 8 {
-            let mut bytes = line.bytes().to_vec();
-            bytes[at / 8] ^= 1 << (at % 8);
-            let changed = Line::from_bytes(Bytes::from(bytes));
-            assert!(changed.check(Log::Control, &ChainId::control(), &Head::EMPTY, Some(&KEY)).is_err(), "bit {at}");
-            assert_ne!(changed.hash(), end.hash);
-        }
-    }
-
-    #[test]
-    fn a_line_of_another_place_chain_or_secret_is_refused() {
-        let (line, head) = seal(Log::Control, &Head::EMPTY, &draft("{}"), &KEY).unwrap();
-        let chain = ChainId::control();
-        let check = |log, head: Head, key: MacKey| line.check(log, &chain, &head, Some(&key)).unwrap_err();
-        assert_eq!(check(Log::Control, Head::EMPTY, MacKey::new([8; 32])), Fault::Forged);
-        assert!(matches!(check(Log::Control, head, KEY), Fault::Position { .. }));
-        assert!(matches!(check(Log::Activity, Head::EMPTY, KEY), Fault::Elsewhere(_)));
-        let other = Head { position: Position::START, hash: Digest::of(b"another") };
-        assert_eq!(check(Log::Control, other, KEY), Fault::Chain);
-    }
-
-    #[test]
-    fn an_event_over_the_limit_is_not_written() {
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(super::LINE_MAX_BYTES));
-        assert!(matches!(seal(Log::Control, &Head::EMPTY, &draft(&long), &KEY), Err(SealError::TooLong { .. })));
-    }
-}
+mod tests;

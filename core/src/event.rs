@@ -8,8 +8,9 @@ use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
 use crate::{activity, budget, credential, grant, key, realm, registry, selection, upcast};
 
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happened. Serialized it is its data, without its type.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
 pub enum Event {
     /// To a realm.
     Realm(realm::Event),
@@ -138,16 +139,7 @@ impl Event {
     /// # Errors
     /// When the data holds what JSON cannot.
     pub fn to_data(&self) -> Result<Box<serde_json::value::RawValue>, serde_json::Error> {
-        match self {
-            Self::Realm(event) => event.to_data(),
-            Self::Grant(event) => event.to_data(),
-            Self::Credential(event) => event.to_data(),
-            Self::Registry(event) => event.to_data(),
-            Self::Key(event) => event.to_data(),
-            Self::Budget(event) => event.to_data(),
-            Self::Selection(event) => event.to_data(),
-            Self::Activity(event) => event.to_data(),
-        }
+        serde_json::value::to_raw_value(self)
     }
 
     /// Every type with its newest schema.

@@ -4,7 +4,7 @@
 use crate::actor::Actor;
 use crate::command::{Command, Context, Rejection, Request, TOGETHER_MAX, decide};
 use crate::control::{Change, Control};
-use crate::envelope::{CommandRef, Draft, PARTS_MAX};
+use crate::envelope::{CommandRef, PARTS_MAX};
 use crate::event::Recorded;
 use crate::id::EventId;
 use crate::port::clock::Ids;
@@ -21,7 +21,7 @@ pub struct Circumstances<'a> {
     pub context: Context<'a>,
 }
 
-/// An event that will be written.
+/// An event that will be written, by [`crate::envelope::seal_event`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// The event as readers will see it.
@@ -113,30 +113,6 @@ impl Planner<'_> {
             state.note_command(&last.recorded);
         }
         self.planned
-    }
-}
-
-impl Planned {
-    /// The event as it is handed to [`crate::envelope::seal`].
-    ///
-    /// # Errors
-    /// When the data holds what JSON cannot: a defect.
-    pub fn draft(&self) -> Result<Draft, serde_json::Error> {
-        let recorded = &self.recorded;
-        Ok(Draft {
-            id: recorded.id,
-            kind: recorded.event.kind(),
-            schema: recorded.event.schema(),
-            realm: recorded.realm.clone(),
-            stream: recorded.stream.clone(),
-            version: recorded.version,
-            at: recorded.at,
-            actor: recorded.actor.clone(),
-            command: recorded.command.clone(),
-            part: recorded.part,
-            cause: self.cause.clone(),
-            data: recorded.event.to_data()?,
-        })
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tallygate_core::activity::Event;
 use tallygate_core::actor::Actor;
-use tallygate_core::envelope::{Draft, Line, MacKey, seal};
+use tallygate_core::envelope::{Line, MacKey, seal_event};
+use tallygate_core::event::{Event as AnyEvent, Recorded};
 use tallygate_core::id::{EventId, RealmId, WriterId};
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog, LogError};
@@ -222,21 +223,21 @@ impl WriterTask {
     }
 
     fn seal_one(&self, head: &Head, at: Timestamp, happened: Happened) -> Option<(Line, Head)> {
-        let draft = Draft {
+        let position = head.position.plus(1);
+        let recorded = Recorded {
             id: EventId::new(self.ids.uuid()),
-            kind: happened.event.kind(),
-            schema: happened.event.schema(),
+            log: Log::Activity,
+            position,
             realm: happened.realm,
             stream: self.stream.clone(),
-            version: head.position.plus(1).get(),
+            version: position.get(),
             at,
             actor: happened.actor,
             command: None,
             part: (1, 1),
-            cause: happened.cause,
-            data: happened.event.to_data().ok()?,
+            event: AnyEvent::Activity(happened.event),
         };
-        seal(Log::Activity, head, &draft, &self.mac).ok()
+        seal_event(head, recorded, &happened.cause, &self.mac).ok()
     }
 
     /// Appends lines, in pieces that a transport can carry, and waits out a log that is away.

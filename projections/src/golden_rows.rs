@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled};
@@ -162,7 +163,7 @@ fn activity_log() -> MemoryLog {
     let (log, mut writer) = (MemoryLog::new(Log::Activity), ActivityWriter::new("gateway-1"));
     let at = Timestamp::from_millis(1_795_169_731_023);
     let batch = writer.batch(&[
-        Happened { realm: Some(id("acme")), at, event: Event::RequestSettled(Box::new(settled())) },
+        Happened { realm: Some(id("acme")), at, event: Event::RequestSettled(Arc::new(settled())) },
         Happened { realm: None, at, event: Event::RequestRefused(refused()) },
     ]);
     block_on(log.append(batch)).unwrap();
@@ -173,7 +174,7 @@ fn activity_log() -> MemoryLog {
 fn summary() -> (String, String) {
     let realm = Some(id("acme"));
     let at = Timestamp::from_millis(1_795_169_731_023);
-    let record = UsageRecord { realm: realm.clone(), at, ending: Ending::Settled(Box::new(settled())) };
+    let record = UsageRecord { realm: realm.clone(), at, ending: Ending::Settled(Arc::new(settled())) };
     let block = OpenBlock::stored(3, vec![record], 0);
     let row = SUMMARIES.encode(&Summary::of(realm.as_ref(), &block)).unwrap();
     (hex(block::summary_key(realm.as_ref(), 3).as_bytes()), hex(&row))

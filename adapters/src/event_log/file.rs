@@ -35,6 +35,7 @@ mod history;
 mod open;
 mod outage;
 mod reader;
+mod recent;
 mod scan;
 mod tail;
 mod torn;

@@ -1,7 +1,7 @@
 use super::{Circumstances, plan};
 use crate::actor::Actor;
 use crate::command::{Command, Context, Rejection, Request, TOGETHER_MAX, Together};
-use crate::envelope::{MacKey, PARTS_MAX, seal};
+use crate::envelope::{Line, MacKey, PARTS_MAX, seal_event};
 use crate::event::Recorded;
 use crate::grant::{GrantModel, ReplaceGrants};
 use crate::key::{BlockKey, ReviseKey, UnblockKey};
@@ -37,7 +37,9 @@ fn a_planned_event_is_written_and_read_as_it_was_folded() {
     let planned = world.try_carry_out(register_model(2, "claude")).unwrap();
     let mut head = Head { position: Position::new(6), hash: crate::digest::Digest::ZERO };
     for planned in planned {
-        let (line, next) = seal(Log::Control, &head, &planned.draft().unwrap(), &key).unwrap();
+        let (line, next) = seal_event(&head, planned.recorded.clone(), &planned.cause, &key).unwrap();
+        assert_eq!(line.known(&key).unwrap().recorded(), &planned.recorded);
+        let line = Line::from_bytes(line.bytes().clone());
         let (envelope, end) = line.check(Log::Control, &ChainId::control(), &head, Some(&key)).unwrap();
         assert_eq!(end, next);
         assert_eq!(envelope.cause, planned.cause);

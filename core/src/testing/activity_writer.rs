@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::chain_writer::TEST_MAC_KEY;
 use crate::activity::Event;
 use crate::actor::Actor;
-use crate::envelope::{Draft, Line, MacKey, seal};
-use crate::event::Event as AnyEvent;
+use crate::envelope::{Line, MacKey, seal_event};
+use crate::event::{Event as AnyEvent, Recorded};
 use crate::id::{EventId, RealmId, WriterId};
 use crate::port::event_log::Batch;
 use crate::stream::{ChainId, Head, Log, StreamId};
@@ -30,6 +30,7 @@ pub struct Happened {
 pub struct ActivityWriter {
     writer: WriterId,
     head: Head,
+    remembers: bool,
 }
 
 impl ActivityWriter {
@@ -39,7 +40,14 @@ impl ActivityWriter {
     /// When the name is not an id.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { writer: WriterId::new(name).expect("a name that is an id"), head: Head::EMPTY }
+        Self { writer: WriterId::new(name).expect("a name that is an id"), head: Head::EMPTY, remembers: false }
+    }
+
+    /// The same, but its lines remember what they were sealed of, as in the process that writes them. Else whoever reads
+    /// them has to parse them.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { remembers: true, ..self }
     }
 
     /// Whose chain it is.
@@ -74,12 +82,11 @@ impl ActivityWriter {
     }
 
     fn seal(&mut self, happened: &Happened, key: &MacKey) -> Line {
-        let event = AnyEvent::Activity(happened.event.clone());
         let version = self.head.position.get() + 1;
-        let draft = Draft {
+        let recorded = Recorded {
             id: EventId::new(Uuid::from_u128(u128::from(version) | 0x0199_0000_0000_7000_9000 << 64)),
-            kind: event.kind(),
-            schema: event.schema(),
+            log: Log::Activity,
+            position: self.head.position.plus(1),
             realm: happened.realm.clone(),
             stream: StreamId::gateway(&self.writer),
             version,
@@ -87,11 +94,10 @@ impl ActivityWriter {
             actor: Actor::gateway(self.writer.as_str()),
             command: None,
             part: (1, 1),
-            cause: Vec::new(),
-            data: event.to_data().expect("data that is JSON"),
+            event: AnyEvent::Activity(happened.event.clone()),
         };
-        let (line, head) = seal(Log::Activity, &self.head, &draft, key).expect("a line under the limit");
+        let (line, head) = seal_event(&self.head, recorded, &[], key).expect("a line under the limit");
         self.head = head;
-        line
+        if self.remembers { line } else { Line::from_bytes(line.bytes().clone()) }
     }
 }

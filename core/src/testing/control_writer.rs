@@ -13,9 +13,9 @@ use crate::actor::Actor;
 use crate::command::{Command, Context, Rejection, Request};
 use crate::control::Control;
 use crate::digest::Digest;
-use crate::envelope::{CommandRef, Draft, Line, seal};
+use crate::envelope::{CommandRef, Draft, Line, seal, seal_event};
 use crate::id::{CommandId, EventId, RealmId, VendorId};
-use crate::plan::{Circumstances, plan};
+use crate::plan::{Circumstances, Planned, plan};
 use crate::port::clock::Ids as _;
 use crate::port::event_log::Batch;
 use crate::stream::{ChainId, Head, Log, StreamId};
@@ -92,7 +92,7 @@ impl ControlWriter {
         let planned = plan(&mut self.control, &request, &circumstances, &self.ids)?;
         self.decided += 1;
         let after = self.head.position;
-        let lines = planned.iter().map(|planned| self.seal(&planned.draft().expect("data that is JSON"))).collect();
+        let lines = planned.into_iter().map(|planned| self.seal_planned(planned)).collect();
         Ok(Batch { chain: ChainId::control(), after, lines })
     }
 
@@ -130,6 +130,14 @@ impl ControlWriter {
 
     fn next_command_id(&self) -> CommandId {
         CommandId::new(format!("command-{}", self.decided)).expect("a valid id")
+    }
+
+    /// The line remembers nothing, so that whoever reads it has to do so.
+    fn seal_planned(&mut self, planned: Planned) -> Line {
+        let sealed = seal_event(&self.head, planned.recorded, &planned.cause, &TEST_MAC_KEY);
+        let (line, head) = sealed.expect("a line under the limit");
+        self.head = head;
+        Line::from_bytes(line.bytes().clone())
     }
 
     fn seal(&mut self, draft: &Draft) -> Line {

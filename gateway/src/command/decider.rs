@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tallygate_core::command::{Context, Request};
 use tallygate_core::control::{Control, Needs};
-use tallygate_core::envelope::{Line, MacKey, PARTS_MAX, seal};
+use tallygate_core::envelope::{Line, MacKey, PARTS_MAX, seal_event};
 use tallygate_core::id::VendorId;
 use tallygate_core::plan::{Circumstances, Planned, plan};
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog};
-use tallygate_core::stream::{ChainId, Head, Log, Position};
+use tallygate_core::stream::{ChainId, Head, Position};
 use tallygate_projections::{DecisionState, Views};
 
 use super::{Pending, Queue, Receipt, Refused};
@@ -151,7 +151,7 @@ impl Decider {
         let circumstances = Circumstances { actor: &pending.actor, after: head.position, context };
         let before = state.clone();
         let planned = plan(state, &pending.request, &circumstances, self.ids.as_ref()).map_err(Refused::rejected)?;
-        match self.seal_all(head, &planned) {
+        match self.seal_all(head, planned) {
             Ok((sealed, end)) if lines.len() + sealed.len() <= PARTS_MAX => {
                 let receipt = Receipt::new(pending.request.id.clone(), head.position.plus(1), end.position);
                 lines.extend(sealed);
@@ -169,12 +169,11 @@ impl Decider {
         }
     }
 
-    fn seal_all(&self, head: &Head, planned: &[Planned]) -> Result<(Vec<Line>, Head), Refused> {
+    fn seal_all(&self, head: &Head, planned: Vec<Planned>) -> Result<(Vec<Line>, Head), Refused> {
         let mut head = *head;
         let mut lines = Vec::with_capacity(planned.len());
         for planned in planned {
-            let draft = planned.draft().map_err(|error| Refused::internal(&error))?;
-            let (line, next) = seal(Log::Control, &head, &draft, &self.mac)
+            let (line, next) = seal_event(&head, planned.recorded, &planned.cause, &self.mac)
                 .map_err(|error| Refused::gateway(ErrorCode::BodyTooLarge, error.to_string()))?;
             lines.push(line);
             head = next;

@@ -211,7 +211,7 @@ impl Settling {
             realm: Some(key.realm.clone()),
             actor: Actor { kind: ActorKind::Key, id: key.id.to_string() },
             cause: self.causes(),
-            event: Event::RequestSettled(Box::new(settled)),
+            event: Event::RequestSettled(Arc::new(settled)),
         });
     }
 }

@@ -4,6 +4,8 @@
 //! has a summary with the fingerprints of the ids in it, so that a search reads only blocks that may hold what is
 //! sought. Which record is in which block follows from the log alone.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tallygate_core::activity::{RequestRefused, RequestSettled};
 use tallygate_core::id::{KeyId, RealmId};
@@ -34,7 +36,7 @@ pub struct UsageRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// It reached an upstream, and this is what it used.
-    Settled(Box<RequestSettled>),
+    Settled(Arc<RequestSettled>),
     /// It was refused before.
     Refused(RequestRefused),
 }

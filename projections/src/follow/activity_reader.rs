@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use tallygate_core::activity;
 use tallygate_core::digest::Digest;
-use tallygate_core::envelope::{Envelope, Fault, Line, MacKey};
-use tallygate_core::event::{Event, Recorded};
+use tallygate_core::envelope::{Fault, Line, MacKey};
+use tallygate_core::event::{Event, Recorded, Undecodable};
 use tallygate_core::id::RealmId;
 use tallygate_core::port::event_log::Entry;
 use tallygate_core::stream::{ChainId, Log, Offset};
 use tallygate_core::time::Timestamp;
 
-use super::chain::ChainTip;
+use super::chain::{ChainTip, Followed};
 use super::pump::{Group, Reader};
 use super::{Damage, Misplaced};
 use crate::metrics::LogMetrics;
@@ -25,6 +25,22 @@ pub(crate) struct Happened {
     pub(crate) realm: Option<RealmId>,
     pub(crate) at: Timestamp,
     pub(crate) event: activity::Event,
+}
+
+impl Happened {
+    /// What a line says has happened; none for an event that stands in no activity log, and says nothing that is
+    /// counted.
+    fn read(line: &Followed<'_>) -> Result<Option<Self>, Undecodable> {
+        let (realm, at, event) = match line {
+            Followed::Known(Recorded { realm, at, event, .. }) => (realm.clone(), *at, event.clone()),
+            Followed::Read(envelope) => {
+                let recorded = Recorded::decode(envelope)?;
+                (recorded.realm, recorded.at, recorded.event)
+            }
+        };
+        let Event::Activity(event) = event else { return Ok(None) };
+        Ok(Some(Self { realm, at, event }))
+    }
 }
 
 /// What happened, and where the log then ends.
@@ -112,16 +128,15 @@ impl ActivityReader {
             self.skip_forged(line, offset, grown);
             return Ok(());
         }
-        let (chain, envelope) = self.follow(line)?;
+        let (chain, followed) = self.follow(line)?;
         self.metrics.lines.inc();
-        match Recorded::decode(&envelope) {
-            Ok(Recorded { realm, at, event: Event::Activity(event), .. }) => events.push(Happened { realm, at, event }),
-            // Such a line stands in no activity log, and says nothing that is counted.
-            Ok(_) => {}
+        match Happened::read(&followed) {
+            Ok(happened) => events.extend(happened),
             Err(error) => {
                 self.metrics.undecodable.inc();
+                let position = self.tip(&chain).end().position;
                 tracing::error!(
-                    log = "activity", position = %envelope.position, %chain, %offset,
+                    log = "activity", %position, %chain, %offset,
                     reason = &error as &dyn std::error::Error,
                     "an event cannot be read by this version and is not counted"
                 );
@@ -135,7 +150,7 @@ impl ActivityReader {
     }
 
     /// Follows the chain of a true line.
-    fn follow<'a>(&mut self, line: &'a Line) -> Result<(ChainId, Envelope<'a>), Fault> {
+    fn follow<'a>(&mut self, line: &'a Line) -> Result<(ChainId, Followed<'a>), Fault> {
         let chain = match self.last.take() {
             Some(last) => last,
             None => chain_of(line)?,
@@ -146,11 +161,11 @@ impl ActivityReader {
         }
     }
 
-    fn follow_in<'a>(&mut self, chain: ChainId, line: &'a Line) -> Result<(ChainId, Envelope<'a>), Fault> {
+    fn follow_in<'a>(&mut self, chain: ChainId, line: &'a Line) -> Result<(ChainId, Followed<'a>), Fault> {
         let mut tip = self.tip(&chain);
-        let envelope = tip.follow(Log::Activity, &chain, line, None)?.ok_or(Fault::Forged)?;
+        let followed = tip.follow(Log::Activity, &chain, line, None)?.ok_or(Fault::Forged)?;
         self.move_tip(chain.clone(), tip);
-        Ok((chain, envelope))
+        Ok((chain, followed))
     }
 
     /// A forged line takes a place in the chain that it names, if it names one.
@@ -190,4 +205,62 @@ impl Group for ActivityGroup {
 fn chain_of(line: &Line) -> Result<ChainId, Fault> {
     let envelope = line.envelope()?;
     Ok(ChainId::of(envelope.log, &envelope.stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use tallygate_core::activity::{CommandRefused, Event};
+    use tallygate_core::port::event_log::Entry;
+    use tallygate_core::stream::{Log, Offset};
+    use tallygate_core::testing::activity_writer::{ActivityWriter, Happened};
+    use tallygate_core::testing::chain_writer::TEST_MAC_KEY;
+    use tallygate_core::time::Timestamp;
+
+    use super::{ActivityReader, Tips};
+    use crate::follow::pump::Reader as _;
+    use crate::metrics::Metrics;
+
+    fn refused(number: usize) -> Happened {
+        let code = format!("code-{number}");
+        let (kind, message) = ("IssueKey".to_owned(), "no".to_owned());
+        let event = Event::CommandRefused(CommandRefused { command: None, kind, code, message });
+        Happened { realm: None, at: Timestamp::from_millis(1), event }
+    }
+
+    /// What is read of two chains, one with a forged line in it.
+    fn read(remembers: bool) -> String {
+        let of = |name| {
+            let writer = ActivityWriter::new(name);
+            if remembers { writer.remembering() } else { writer }
+        };
+        let (mut ours, mut theirs) = (of("ours"), of("theirs"));
+        let happened: Vec<Happened> = (0..3).map(refused).collect();
+        let mut before_forgery = ours.clone();
+        let batches = [
+            ours.batch(&happened),
+            theirs.batch(&happened[..2]),
+            {
+                before_forgery.batch(&happened);
+                before_forgery.forged(&happened[..1])
+            },
+            ours.batch(&happened[1..]),
+            theirs.batch(&happened),
+        ];
+        let lines = batches.into_iter().flat_map(|batch| batch.lines);
+        let entries: Vec<Entry> =
+            (1..).zip(lines).map(|(offset, line)| Entry { offset: Offset::new(offset), lines: vec![line] }).collect();
+        let metrics = Metrics::new().unwrap().of(Log::Activity);
+        let mut reader = ActivityReader::new(Tips::new(), Some(TEST_MAC_KEY), metrics.clone());
+        let (group, damage) = reader.read(&entries);
+        assert_eq!((damage.map(|damage| damage.to_string()), metrics.forged.get(), metrics.lines.get()), (None, 1, 10));
+        let mut group = group.unwrap();
+        let mut tips: Vec<_> = std::mem::take(&mut group.tips).into_iter().collect();
+        tips.sort_by(|(one, _), (other, _)| one.cmp(other));
+        format!("{group:?} {tips:?}")
+    }
+
+    #[test]
+    fn what_was_sealed_here_is_read_as_if_it_came_from_elsewhere() {
+        assert_eq!(read(true), read(false));
+    }
 }

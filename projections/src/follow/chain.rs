@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tallygate_core::envelope::{Envelope, Fault, Line, MacKey};
+use tallygate_core::event::Recorded;
 use tallygate_core::stream::{ChainId, Head, Log};
 
 /// Where a reader stands in a chain.
@@ -14,6 +15,15 @@ pub(crate) struct ChainTip {
     head: Head,
     /// The last line, when it is forged.
     past_forged: Option<Head>,
+}
+
+/// A true line at its place.
+#[derive(Debug)]
+pub(crate) enum Followed<'a> {
+    /// This process sealed it: its event is at hand.
+    Known(&'a Recorded),
+    /// It was read from its bytes.
+    Read(Box<Envelope<'a>>),
 }
 
 impl ChainTip {
@@ -40,7 +50,13 @@ impl ChainTip {
         chain: &ChainId,
         line: &'a Line,
         key: Option<&MacKey>,
-    ) -> Result<Option<Envelope<'a>>, Fault> {
+    ) -> Result<Option<Followed<'a>>, Fault> {
+        if self.past_forged.is_none()
+            && let Some(known) = line.known_at(log, chain, &self.head, key)
+        {
+            self.head = known.end();
+            return Ok(Some(Followed::Known(known.recorded())));
+        }
         let checked = match line.check(log, chain, &self.head, key) {
             Err(Fault::Position { .. } | Fault::Chain) if self.past_forged.is_some() => {
                 // The MAC was found right before the place was found wrong.
@@ -51,7 +67,7 @@ impl ChainTip {
         match checked {
             Ok((envelope, head)) => {
                 *self = Self { head, past_forged: None };
-                Ok(Some(envelope))
+                Ok(Some(Followed::Read(Box::new(envelope))))
             }
             Err(Fault::Forged) => {
                 self.skip_forged(line);

@@ -83,9 +83,9 @@ impl ControlReader {
                 let position = self.tip.end().position;
                 tracing::error!(log = "control", %position, %offset, "a forged line is skipped");
             }
-            Ok(Some(envelope)) => {
+            Ok(Some(followed)) => {
                 self.metrics.lines.inc();
-                let item = Item::read(&envelope);
+                let item = Item::read(&followed);
                 if matches!(item, Item::Undecodable(_)) {
                     self.metrics.undecodable.inc();
                 }
@@ -138,5 +138,45 @@ impl Group for ControlGroup {
 
     fn len(&self) -> usize {
         self.items.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallygate_core::envelope::{Line, seal_event};
+    use tallygate_core::port::event_log::Entry;
+    use tallygate_core::stream::{Head, Log, Offset};
+    use tallygate_core::testing::chain_writer::TEST_MAC_KEY;
+    use tallygate_core::testing::world::World;
+
+    use super::{ControlCheckpoint, ControlReader};
+    use crate::follow::pump::Reader as _;
+    use crate::metrics::Metrics;
+
+    fn read(lines: impl Iterator<Item = Line>) -> String {
+        let entries: Vec<Entry> =
+            (1..).zip(lines).map(|(offset, line)| Entry { offset: Offset::new(offset), lines: vec![line] }).collect();
+        let metrics = Metrics::new().unwrap().of(Log::Control);
+        let mut reader = ControlReader::new(ControlCheckpoint::START, Some(TEST_MAC_KEY), metrics);
+        let (group, damage) = reader.read(&entries);
+        assert!(damage.is_none(), "{damage:?}");
+        format!("{:?}", group.unwrap())
+    }
+
+    #[test]
+    fn what_was_sealed_here_is_read_as_if_it_came_from_elsewhere() {
+        let mut head = Head::EMPTY;
+        let known: Vec<Line> = World::small()
+            .history()
+            .iter()
+            .map(|recorded| {
+                let (line, end) = seal_event(&head, recorded.clone(), &[], &TEST_MAC_KEY).unwrap();
+                head = end;
+                line
+            })
+            .collect();
+        assert!(known.len() > 3 && known.iter().all(|line| line.known(&TEST_MAC_KEY).is_some()));
+        let from_bytes = known.iter().map(|line| Line::from_bytes(line.bytes().clone()));
+        assert_eq!(read(known.iter().cloned()), read(from_bytes));
     }
 }

@@ -6,6 +6,8 @@ use tallygate_core::event::Recorded;
 use tallygate_core::stream::{Position, StreamId};
 use tallygate_core::time::Timestamp;
 
+use super::chain::Followed;
+
 /// A true line: an event, or one that this version cannot read.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -27,7 +29,14 @@ pub(crate) struct Undecodable {
 
 impl Item {
     /// Reads the event of a line, and says why if that cannot be done.
-    pub(crate) fn read(envelope: &Envelope<'_>) -> Self {
+    pub(crate) fn read(line: &Followed<'_>) -> Self {
+        match line {
+            Followed::Known(recorded) => Self::Event(Box::new((*recorded).clone())),
+            Followed::Read(envelope) => Self::decode(envelope),
+        }
+    }
+
+    fn decode(envelope: &Envelope<'_>) -> Self {
         match Recorded::decode(envelope) {
             Ok(recorded) => Self::Event(Box::new(recorded)),
             Err(error) => {

@@ -1,5 +1,7 @@
 //! Commands that tests send, and requests that have happened.
 
+use std::sync::Arc;
+
 use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled};
 use tallygate_core::budget::{NewBudgetLimit, SetBudget};
 use tallygate_core::id::{KeyAlias, KeyId, RealmId, RequestId};
@@ -97,7 +99,7 @@ pub fn started_at(number: u64) -> Timestamp {
 /// That request as it is recorded.
 pub fn happened(realm: &str, settled: RequestSettled) -> Happened {
     let at = Timestamp::from_millis(settled.started_at.millis() + 900);
-    Happened { realm: Some(realm_id(realm)), at, event: Event::RequestSettled(Box::new(settled)) }
+    Happened { realm: Some(realm_id(realm)), at, event: Event::RequestSettled(Arc::new(settled)) }
 }
 
 /// A request that was refused.

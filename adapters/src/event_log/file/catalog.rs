@@ -8,6 +8,7 @@ use tallygate_core::stream::{ChainId, Head, Offset};
 use tokio::sync::watch;
 
 use super::outage::Outage;
+use super::recent::Recent;
 
 /// A place is remembered for about so many bytes, so a reader skips no more than that. 16 bytes of memory each.
 const MARK_BYTES: u64 = 64 * 1024;
@@ -35,6 +36,8 @@ pub(super) struct Catalog {
     pub(super) heads: HashMap<ChainId, Head>,
     /// The offset of the last line.
     pub(super) end: Offset,
+    /// The last lines.
+    pub(super) recent: Recent,
 }
 
 /// One file of lines.

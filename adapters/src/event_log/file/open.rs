@@ -15,6 +15,7 @@ use super::catalog::{Catalog, Marks, Segment, Shared};
 use super::disk::{Disk, failed};
 use super::header::chain_of;
 use super::reader::{Reader, damaged};
+use super::recent::Recent;
 use super::scan::{Chains, LineAt, Scanned, scan};
 use super::writer::Writer;
 use super::{Options, Verify, checkpoint, folder, torn};
@@ -32,7 +33,7 @@ pub(super) fn open(
     let lock = folder::claim(&*disk, folder)?;
     let firsts = folder::segments(folder)?;
     let Loaded { segments, chains, end, torn_bytes } = load(folder, log, options.verify, &firsts)?;
-    let shared = Arc::new(Shared::new(Catalog { segments, heads: chains.heads(), end }));
+    let shared = Arc::new(Shared::new(Catalog { segments, heads: chains.heads(), end, recent: Recent::default() }));
     check_tips(folder, &shared, &chains, options.mac_key.as_ref())?;
     let parts = drop_half_a_command(folder, log, &shared, &chains)?;
     let first = firsts.last().copied().unwrap_or(FIRST);

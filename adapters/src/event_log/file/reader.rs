@@ -43,6 +43,16 @@ impl Reader {
         self.after
     }
 
+    /// The next lines, at most so many, if they are still in memory. Does not block.
+    pub(super) fn recent(&mut self, limit: usize) -> Option<Vec<Entry>> {
+        let catalog = self.shared.catalog();
+        let entries = catalog.recent.after(self.after, catalog.end, limit).filter(|entries| !entries.is_empty())?;
+        drop(catalog);
+        self.after = entries.last().map_or(self.after, |entry| entry.offset);
+        self.open = None;
+        Some(entries)
+    }
+
     /// The next lines, at most so many (and at least one is tried for) and about a page; none at the end.
     pub(super) fn page(&mut self, limit: usize) -> Result<Vec<Entry>, LogError> {
         let end = self.shared.catalog().end;

@@ -46,7 +46,9 @@ impl Tail {
             if after > end {
                 return Err(ahead(after, end));
             }
-            if after < end {
+            if let Some(entries) = self.reader.recent(PAGE_LINES) {
+                self.page = entries.into_iter();
+            } else if after < end {
                 self = blocking(move || {
                     self.page = self.reader.page(PAGE_LINES)?.into_iter();
                     Ok(self)

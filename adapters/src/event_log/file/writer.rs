@@ -64,8 +64,7 @@ pub(super) struct Writer {
 #[derive(Debug)]
 struct Group {
     bytes: Vec<u8>,
-    /// How long each line is, with its line feed.
-    lengths: Vec<usize>,
+    lines: Vec<Line>,
     /// The heads that the group moves.
     heads: HashMap<ChainId, Head>,
     answers: Vec<Result<Answer, AppendError>>,
@@ -106,14 +105,15 @@ impl Writer {
     }
 
     fn commit(&mut self, requests: Vec<Request>, bytes: usize) {
-        let (group, replies) = self.gather(requests, bytes);
+        let (mut group, replies) = self.gather(requests, bytes);
+        let answers = std::mem::take(&mut group.answers);
         let stored = match &self.sealed {
             Some(outage) => Err(Failure { outage: outage.clone(), ambiguous: false }),
-            None => self.store(&group),
+            None => self.store(group),
         };
         // A caller that has gone away cannot be told.
         match stored {
-            Ok(()) => replies.into_iter().zip(group.answers).for_each(|(reply, answer)| drop(reply.send(answer))),
+            Ok(()) => replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(answer))),
             Err(failure) => replies.into_iter().for_each(|reply| drop(reply.send(Err(failure.answer())))),
         }
     }
@@ -126,7 +126,7 @@ impl Writer {
     ) -> (Group, Vec<oneshot::Sender<Result<Answer, AppendError>>>) {
         let mut group = Group {
             bytes: Vec::with_capacity(bytes),
-            lengths: Vec::new(),
+            lines: Vec::new(),
             heads: HashMap::new(),
             answers: Vec::with_capacity(requests.len()),
         };
@@ -148,7 +148,7 @@ impl Writer {
     }
 
     /// Makes a group durable, and shows it to readers.
-    fn store(&mut self, group: &Group) -> Result<(), Failure> {
+    fn store(&mut self, group: Group) -> Result<(), Failure> {
         if group.bytes.is_empty() {
             return Ok(());
         }
@@ -221,18 +221,20 @@ impl Writer {
         Ok(())
     }
 
-    fn publish(&self, group: &Group) {
+    fn publish(&self, group: Group) {
         let mut catalog = self.shared.catalog_mut();
         let mut end = catalog.end;
         if let Some(segment) = catalog.segments.last_mut() {
-            for length in &group.lengths {
+            for line in &group.lines {
                 end = end.plus(1);
                 segment.marks.add(end, segment.bytes);
-                segment.bytes += *length as u64;
+                // With its line feed.
+                segment.bytes += line.bytes().len() as u64 + 1;
             }
         }
         catalog.end = end;
-        catalog.heads.extend(group.heads.iter().map(|(chain, head)| (chain.clone(), *head)));
+        catalog.recent.extend(group.lines);
+        catalog.heads.extend(group.heads);
         drop(catalog);
         self.shared.announce(end);
     }
@@ -269,7 +271,7 @@ impl Group {
         for line in lines {
             self.bytes.extend_from_slice(line.bytes());
             self.bytes.push(b'\n');
-            self.lengths.push(line.bytes().len() + 1);
+            self.lines.push(line.clone());
         }
         self.heads.insert(chain, end);
     }
