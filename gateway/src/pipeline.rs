@@ -16,6 +16,7 @@ pub(crate) mod admitted;
 pub(crate) mod called;
 pub(crate) mod settled;
 pub(crate) mod stream_body;
+mod unabandoned;
 pub(crate) mod refusal;
 
 use std::sync::Arc;

@@ -15,8 +15,13 @@ const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duratio
 const POSITION: HeaderName = HeaderName::from_static("x-tallygate-position");
 const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-tallygate-max-output-tokens");
 
+/// Ours, and those that the server adds.
+const HEADERS_MAX: usize = 20;
+
 /// Adds what a request's summary tells.
 pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
+    // More than are ever set, so that the map grows once.
+    headers.reserve(HEADERS_MAX);
     let id = text(&summary.request.to_string());
     put(headers, REQUEST_ID, id.clone());
     put(headers, CALL_ID, id);

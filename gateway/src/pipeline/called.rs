@@ -19,6 +19,7 @@ use super::Pipeline;
 use super::admitted::Admitted;
 use super::settled::{End, Settling};
 use super::stream_body::{Pieces, StreamBody};
+use super::unabandoned;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::response_headers;
@@ -50,9 +51,9 @@ impl Admitted {
         if streams {
             stream(pipeline, call, settling).await
         } else {
-            // In a task of its own, so that a client that goes away does not leave an unknown bill behind.
+            // A client that goes away must not leave an unknown bill behind.
             let pipeline = Arc::clone(pipeline);
-            tokio::spawn(async move { buffered(&pipeline, call, settling).await })
+            unabandoned::run(async move { buffered(&pipeline, call, settling).await })
                 .await
                 .unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
         }
