@@ -3,7 +3,7 @@
 //! ```json
 //! {"id":"0199…","type":"key.issued","schema":1,"log":"control","position":1042,"realm":"engineering","stream":"key-5f3a…","version":1,
 //!  "at":"2026-11-20T10:15:30.123Z","actor":{"kind":"operator","id":"master"},"command":"0199…","command_digest":"…","part":[1,1],
-//!  "cause":[1007],"data":{…},"prev":"<SHA-256 of the previous line>","mac":"<HMAC-SHA-256 of this line up to here>"}
+//!  "cause":[1007],"data":{…},"prev":"<SHA-256 of the previous line>","mac":"<HMAC-SHA-256 of the SHA-256 of this line up to here>"}
 //! ```
 //!
 //! `prev` chains the lines, so that anyone can check a log with nothing but SHA-256. `mac` lets a gateway refuse a forged
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::actor::Actor;
 use crate::digest::Digest;
@@ -55,10 +55,12 @@ impl MacKey {
         Self(bytes)
     }
 
-    fn mac(&self, covered: &[u8]) -> Digest {
+    /// The MAC of a line, from the SHA-256 of all that it covers: so that one pass over the bytes gives both the MAC and
+    /// the hash that the next line names.
+    fn mac(&self, covered: &Digest) -> Digest {
         // HMAC takes a key of any length, so this cannot fail; an empty MAC would match nothing.
         Hmac::<Sha256>::new_from_slice(&self.0).map_or(Digest::ZERO, |mut mac| {
-            mac.update(covered);
+            mac.update(covered.as_bytes());
             Digest::from_bytes(mac.finalize().into_bytes().into())
         })
     }
@@ -165,7 +167,7 @@ pub struct Envelope<'a> {
     pub data: &'a RawValue,
     /// SHA-256 of the previous line.
     pub prev: Digest,
-    /// HMAC-SHA-256 of the line up to its own field.
+    /// HMAC-SHA-256 of the SHA-256 of the line up to its own field.
     pub mac: Digest,
 }
 
@@ -298,14 +300,17 @@ fn written(body: &Body<'_, impl Serialize>, head: &Head, key: &MacKey) -> Result
     bytes.extend_from_slice(PREV_OPEN);
     bytes.extend_from_slice(&head.hash.to_hex());
     bytes.push(MAC_OPEN[0]);
-    let mac = key.mac(&bytes);
+    let covered = bytes.len();
+    let mut hash = Sha256::new_with_prefix(&bytes);
+    let mac = key.mac(&Digest::from_bytes(hash.clone().finalize().into()));
     bytes.extend_from_slice(&MAC_OPEN[1..]);
     bytes.extend_from_slice(&mac.to_hex());
     bytes.extend_from_slice(LINE_CLOSE);
     if bytes.len() > LINE_MAX_BYTES {
         return Err(SealError::TooLong { bytes: bytes.len() });
     }
-    let head = Head { position: body.position, hash: Digest::of(&bytes) };
+    hash.update(&bytes[covered..]);
+    let head = Head { position: body.position, hash: Digest::from_bytes(hash.finalize().into()) };
     Ok((Bytes::from(bytes), head))
 }
 
@@ -362,12 +367,22 @@ impl Line {
         if self.known(key).is_some() {
             return true;
         }
-        let Some(covered) = self.bytes.len().checked_sub(AFTER_MAC_COVER) else { return false };
+        self.authenticated(key).is_some()
+    }
+
+    /// SHA-256 of the line, if its MAC is the one that this key makes.
+    fn authenticated(&self, key: &MacKey) -> Option<Digest> {
+        let covered = self.bytes.len().checked_sub(AFTER_MAC_COVER)?;
         let start = covered + MAC_OPEN.len() - 1;
-        let Some(Ok(found)) = self.bytes.get(start..start + HEX).map(Digest::from_hex) else { return false };
+        let found = Digest::from_hex(self.bytes.get(start..start + HEX)?).ok()?;
+        let mut hash = Sha256::new_with_prefix(&self.bytes[..covered]);
         // Both sides are digests of public bytes under a secret key; an early exit tells a forger nothing that helps,
         // since he cannot choose the expected value.
-        found == key.mac(&self.bytes[..covered])
+        if found != key.mac(&Digest::from_bytes(hash.clone().finalize().into())) {
+            return None;
+        }
+        hash.update(&self.bytes[covered..]);
+        Some(Digest::from_bytes(hash.finalize().into()))
     }
 
     /// Parses the line.
@@ -395,9 +410,10 @@ impl Line {
         if let Some(known) = self.known_at(log, chain, head, key) {
             return Ok((self.envelope()?, known.end()));
         }
-        if key.is_some_and(|key| !self.is_authentic(key)) {
-            return Err(Fault::Forged);
-        }
+        let hash = match key {
+            Some(key) => Some(self.authenticated(key).ok_or(Fault::Forged)?),
+            None => None,
+        };
         let envelope = self.envelope()?;
         let belongs = ChainId::of(envelope.log, &envelope.stream);
         if envelope.log != log || belongs != *chain {
@@ -410,7 +426,7 @@ impl Line {
         if envelope.prev != head.hash {
             return Err(Fault::Chain);
         }
-        let head = Head { position: expected, hash: self.hash() };
+        let head = Head { position: expected, hash: hash.unwrap_or_else(|| self.hash()) };
         Ok((envelope, head))
     }
 }
