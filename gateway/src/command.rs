@@ -14,13 +14,15 @@ pub(crate) use door::Door;
 use std::sync::Arc;
 
 use tallygate_core::activity::{CommandRefused, Event};
-use tallygate_core::actor::Actor;
+use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::command::{Command, Request};
-use tallygate_core::id::CommandId;
+use tallygate_core::id::{CommandId, RealmId};
+use tallygate_core::key::Key;
 use tallygate_core::port::clock::Ids;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::activity::{ActivityWriter, Happened};
+use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 pub(crate) use decider::Decider;
 
@@ -100,13 +102,26 @@ impl Commands {
         answered.await.unwrap_or_else(|_| Err(Refused::gateway(ErrorCode::CommandOutcomeUnknown, decider::STOPPED)))
     }
 
-    fn record(&self, actor: Actor, command: Option<CommandId>, kind: &str, refused: &Refused) {
-        let event = CommandRefused {
-            command,
-            kind: kind.to_owned(),
-            code: refused.code.to_owned(),
-            message: refused.message.chars().take(512).collect(),
-        };
-        self.activity.record(Happened { realm: None, actor, cause: Vec::new(), event: Event::CommandRefused(event) });
+    /// Records that a key asked for what only the operator may do. What it asked for was not read.
+    pub(crate) fn denied(&self, key: &Key, error: &ApiError) {
+        if !self.activity.has_room() {
+            return;
+        }
+        let actor = Actor { kind: ActorKind::Key, id: key.id.to_string() };
+        self.record_as(Some(key.realm.clone()), actor, refusal(None, "", error.code, &error.message));
     }
+
+    fn record(&self, actor: Actor, command: Option<CommandId>, kind: &str, refused: &Refused) {
+        self.record_as(None, actor, refusal(command, kind, refused.code, &refused.message));
+    }
+
+    fn record_as(&self, realm: Option<RealmId>, actor: Actor, refused: CommandRefused) {
+        let event = Event::CommandRefused(refused);
+        self.activity.record(Happened { realm, actor, cause: Vec::new(), event });
+    }
+}
+
+fn refusal(command: Option<CommandId>, kind: &str, code: &str, message: &str) -> CommandRefused {
+    let message = message.chars().take(512).collect();
+    CommandRefused { command, kind: kind.to_owned(), code: code.to_owned(), message }
 }

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use tallygate_core::actor::Actor;
 use tallygate_core::key::KeyHash;
 use tallygate_core::secret::Secret;
+use tallygate_projections::KeyRow;
 
 use super::App;
 use super::credentials;
@@ -12,8 +13,35 @@ use super::error_code::ErrorCode;
 use crate::pipeline::authenticated::{min_position, reach};
 use crate::pipeline::refusal;
 
-/// Checks that a request is the operator's, and waits for the position that it demands.
+/// Checks that a change is the operator's, and waits for the position that it demands. That a key asked for it is
+/// recorded; strangers are not, who could fill the log.
 pub(super) async fn authorize(app: &App, headers: &HeaderMap, route: &str) -> Result<Actor, ApiError> {
+    check(app, headers, route).await.map_err(|NotOperator { error, key }| {
+        if let Some(row) = key {
+            app.commands.denied(&row.key, &error);
+        }
+        error
+    })
+}
+
+/// Checks that a request to read is the operator's, and waits for the position that it demands.
+pub(super) async fn authorize_to_read(app: &App, headers: &HeaderMap, route: &str) -> Result<(), ApiError> {
+    check(app, headers, route).await.map(drop).map_err(|denied| denied.error)
+}
+
+/// Not the operator, and the key they came with, if it is one.
+struct NotOperator {
+    error: ApiError,
+    key: Option<KeyRow>,
+}
+
+impl From<ApiError> for NotOperator {
+    fn from(error: ApiError) -> Self {
+        Self { error, key: None }
+    }
+}
+
+async fn check(app: &App, headers: &HeaderMap, route: &str) -> Result<Actor, NotOperator> {
     let secret = credentials::presented(headers)?;
     if !app.pipeline.master.matches(&secret) {
         return Err(not_operator(app, &secret, route));
@@ -24,16 +52,16 @@ pub(super) async fn authorize(app: &App, headers: &HeaderMap, route: &str) -> Re
     Ok(Actor::operator())
 }
 
-fn not_operator(app: &App, secret: &Secret, route: &str) -> ApiError {
+fn not_operator(app: &App, secret: &Secret, route: &str) -> NotOperator {
     let hash = KeyHash::of_secret(secret.expose());
     match app.pipeline.views.control.key_by_hash(&hash) {
-        Ok(Some(_)) => {
+        Ok(Some(row)) => {
             let message = format!(
                 "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route={route}. Your role=unknown. Your user_id=***"
             );
-            ApiError::new(ErrorCode::AdminOnly, message).kind("auth_error")
+            NotOperator { error: ApiError::new(ErrorCode::AdminOnly, message).kind("auth_error"), key: Some(row) }
         }
-        Ok(None) => refusal::unknown_key(secret.expose(), &hash),
-        Err(error) => refusal::views(&error),
+        Ok(None) => refusal::unknown_key(secret.expose(), &hash).into(),
+        Err(error) => refusal::views(&error).into(),
     }
 }

@@ -37,14 +37,14 @@ impl Received {
     ) -> Result<Authenticated, ApiError> {
         match self.check(pipeline, headers).await {
             Ok((snapshot, caller)) => Ok(Authenticated { received: self, snapshot, caller }),
-            Err(error) => {
-                refusal::record(pipeline, &self, None, None, &error);
+            Err(Denied { error, key }) => {
+                refusal::record(pipeline, &self, key.as_ref().map(|row| row.key.as_ref()), None, &error);
                 Err(error)
             }
         }
     }
 
-    async fn check(&self, pipeline: &Pipeline, headers: &HeaderMap) -> Result<(Arc<Snapshot>, KeyRow), ApiError> {
+    async fn check(&self, pipeline: &Pipeline, headers: &HeaderMap) -> Result<(Arc<Snapshot>, KeyRow), Denied> {
         let secret = credentials::presented(headers)?;
         if let Some(position) = min_position(headers)? {
             reach(pipeline, position).await?;
@@ -57,9 +57,23 @@ impl Received {
         // The row is looked up after the snapshot was taken, so it is never older than the snapshot.
         let row = pipeline.views.control.key_by_hash(&hash).map_err(|error| refusal::views(&error))?;
         let row = row.ok_or_else(|| refusal::unknown_key(secret.expose(), &hash))?;
-        admission::authenticate(&snapshot.control, &row.key, &hash, self.at)
-            .map_err(|refusal| refusal::key(&refusal, &row.key))?;
-        Ok((snapshot, row))
+        match admission::authenticate(&snapshot.control, &row.key, &hash, self.at) {
+            Ok(()) => Ok((snapshot, row)),
+            Err(refused) => Err(Denied { error: refusal::key(&refused, &row.key), key: Some(row) }),
+        }
+    }
+}
+
+/// Why a request has no key that may be used, and the key that it came with, if it is one.
+#[derive(Debug)]
+struct Denied {
+    error: ApiError,
+    key: Option<KeyRow>,
+}
+
+impl From<ApiError> for Denied {
+    fn from(error: ApiError) -> Self {
+        Self { error, key: None }
     }
 }
 

@@ -33,18 +33,35 @@ async fn digest(scene: &Scene) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn no_key_but_the_operators_does_what_the_operator_does() -> Result<()> {
+async fn no_key_but_the_operators_does_what_the_operator_does_and_its_tries_are_recorded() -> Result<()> {
     let scene = Scene::start().await?;
     let (own, other) = (scene.key(KeyTerms::default()).await?, scene.key(KeyTerms::default()).await?);
     let before = digest(&scene).await?;
+    let mut tried = Vec::new();
     for (method, path) in ADMIN {
-        let path = path.replace("{key}", &other.secret).replace("{id}", "deployment-1");
-        for key in [Some(own.secret.as_str()), Some("sk-nobodys-key"), None] {
-            let (status, text) = ask(&scene.gateway, method, &path, key, &body(&other.secret)).await?;
-            assert!([401, 403].contains(&status), "{method} {path} with {key:?}: {text}");
+        let filled = path.replace("{key}", &other.secret).replace("{id}", "deployment-1");
+        for (key, code) in
+            [(Some(own.secret.as_str()), "admin_only"), (Some("sk-nobodys-key"), "key_unknown"), (None, "key_missing")]
+        {
+            let (status, text) = ask(&scene.gateway, method, &filled, key, &body(&other.secret)).await?;
+            assert_eq!(status, 401, "{method} {path} with {key:?}: {text}");
+            assert!(text.contains(&format!("x-tallygate-error: {code}\r\n")), "{method} {path} with {key:?}: {text}");
+        }
+        if method != "GET" {
+            tried.push(format!("Route={path}."));
         }
     }
     assert_eq!(digest(&scene).await?, before, "nothing changed");
+    // What the key tried stands in the log; what strangers tried does not, who could fill it.
+    scene.activity("command.refused", tried.len()).await?;
+    let recorded = scene.log("activity")?;
+    assert_eq!(recorded.len(), tried.len(), "{recorded:?}");
+    for (line, route) in recorded.iter().zip(&tried) {
+        assert_eq!(line["actor"], json!({ "kind": "key", "id": own.id }));
+        assert_eq!((&line["data"]["code"], &line["data"]["command"]), (&json!("admin_only"), &json!(null)));
+        let message = line["data"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(route) && !message.contains(&other.secret), "{message}");
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::http::operator;
 
 /// What everybody spent in all, and the gateway's own budget: 0 when it has none, as in LiteLLM.
 pub(super) async fn spend(State(app): State<App>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
-    operator::authorize(&app, &headers, "/global/spend").await?;
+    operator::authorize_to_read(&app, &headers, "/global/spend").await?;
     spent::catch_up(&app).await;
     let totals = app.pipeline.views.activity.spend_of_all_realms_for_operator();
     let totals = totals.map_err(|error| spent::unreadable(&error))?;
