@@ -1,13 +1,15 @@
 //! Admission: may this key call this model now? Pure, and explained: a refusal names the rule and the positions of the
 //! events that decided.
 
+use std::iter;
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::control::Control;
 use crate::id::{ModelName, RealmId, SlotName};
 use crate::key::{Key, KeyHash, KeyKind};
 use crate::realm::Realm;
-use crate::registry::Model;
+use crate::registry::{Deployment, Model};
 use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
@@ -134,24 +136,39 @@ pub fn resolve(control: &Control, key: &Key, requested: &ModelName) -> Result<Pe
     if let Some(model) = control.visible_model(&key.realm, name) {
         return permit(control, key, model, None);
     }
-    if let Some((model, selected)) = selected(control, key, name) {
+    if let Some((model, selected)) = selected(control, key, name)? {
         return permit(control, key, model, Some(selected));
     }
     check_allowed(control, key, name)?;
     Err(Refusal::new(Rule::ModelUnknown, None, []).about(name))
 }
 
-fn selected<'a>(control: &'a Control, key: &Key, name: &ModelName) -> Option<(&'a Arc<Model>, Position)> {
-    if control.selections.is_empty() {
-        return None;
+/// What the nearest scope selected under a name. A scope whose choice cannot be read refuses: what lies behind it may be
+/// what that scope chose to leave.
+fn selected<'a>(
+    control: &'a Control,
+    key: &Key,
+    name: &ModelName,
+) -> Result<Option<(&'a Arc<Model>, Position)>, Refusal> {
+    if control.selections.is_empty() && control.quarantined.is_empty() {
+        return Ok(None);
     }
-    let slot = SlotName::new(name.as_str()).ok()?;
-    let mut scopes = vec![Scope::Key(key.id)];
-    scopes.extend(control.chain(&key.realm).map(|realm| Scope::Realm(realm.id.clone())));
-    scopes.push(Scope::Gateway);
-    let selection = control.selected(&scopes, &slot)?;
-    let model = control.visible_model(&key.realm, selection.model.as_ref()?)?;
-    Some((model, selection.trail.changed.position))
+    let Ok(slot) = SlotName::new(name.as_str()) else { return Ok(None) };
+    for scope in scopes(control, key) {
+        if let Some(position) = quarantined(control, || [scope.selection_stream(&slot)]) {
+            return Err(Refusal::new(Rule::Quarantined, Some(scope), [position]).about(name));
+        }
+        let Some(selection) = control.selected(std::slice::from_ref(&scope), &slot) else { continue };
+        let model = selection.model.as_ref().and_then(|model| control.visible_model(&key.realm, model));
+        return Ok(model.map(|model| (model, selection.trail.changed.position)));
+    }
+    Ok(None)
+}
+
+/// The scopes that a key stands in, nearest first: itself, its realm and each parent, the gateway.
+fn scopes(control: &Control, key: &Key) -> impl Iterator<Item = Scope> {
+    let realms = control.chain(&key.realm).map(|realm| Scope::Realm(realm.id.clone()));
+    iter::once(Scope::Key(key.id)).chain(realms).chain(iter::once(Scope::Gateway))
 }
 
 /// Whether a key may call a model: the check of each request, and of each hop of a fallback.
@@ -167,6 +184,39 @@ pub fn permit(control: &Control, key: &Key, model: &Arc<Model>, selected: Option
         return Err(Refusal::new(Rule::NoDeployment, None, [model.trail.changed.position]).about(&model.name));
     }
     Ok(Permit { model: Arc::clone(model), selected })
+}
+
+/// Whether a deployment of a model may be called: the check of each attempt.
+///
+/// # Errors
+/// [`Refusal`]: what is known of its credential may not be so any more.
+pub fn permit_deployment(control: &Control, model: &Model, deployment: &Deployment) -> Result<(), Refusal> {
+    let Some(credential) = deployment.credential else { return Ok(()) };
+    match quarantined(control, || [StreamId::credential(credential)]) {
+        Some(position) => Err(Refusal::new(Rule::Quarantined, None, [position]).about(&model.name)),
+        None => Ok(()),
+    }
+}
+
+/// The budgets that a key's requests are paid from: its own (`of_key`, which is read with the key), those of its realm
+/// and each parent, and the gateway's.
+///
+/// # Errors
+/// [`Refusal`]: a limit that cannot be read may be lower than any that can.
+pub fn budgets<'a>(
+    control: &'a Control,
+    key: &'a Key,
+    of_key: Option<&'a Budget>,
+) -> Result<impl Iterator<Item = &'a Budget>, Refusal> {
+    if !control.quarantined.is_empty() {
+        for scope in scopes(control, key) {
+            if let Some(position) = quarantined(control, || [scope.budget_stream()]) {
+                return Err(Refusal::new(Rule::Quarantined, Some(scope), [position]));
+            }
+        }
+    }
+    let above = scopes(control, key).skip(1).filter_map(|scope| control.budget(&scope));
+    Ok(of_key.into_iter().chain(above))
 }
 
 /// The key, its realm and each parent of it must allow the name.

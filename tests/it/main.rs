@@ -14,4 +14,5 @@ mod demo;
 mod litellm;
 mod guides;
 mod full_disk;
+mod quarantine;
 mod abuse;

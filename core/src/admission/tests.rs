@@ -1,18 +1,23 @@
-use super::{Refusal, Rule, authenticate, permit, resolve};
+use super::{Refusal, Rule, authenticate, budgets, permit, permit_deployment, resolve};
+use crate::budget::{NewBudgetLimit, SetBudget};
 use crate::control::Control;
+use crate::credential::StoreCredential;
 use crate::grant::ReplaceGrants;
 use crate::id::ModelId;
 use crate::key::{BlockKey, IssueKey, KeyHash, KeyKind, ReviseKey, RevokeKey, RotateKey, UnblockKey};
 use crate::model_pattern::Allowed;
+use crate::money::NanoUsd;
 use crate::patch::Patch;
 use crate::realm::{ResumeRealm, SuspendRealm};
 use crate::registry::RetireModel;
 use crate::scope::Scope;
 use crate::selection::{ClearSelection, SelectModel};
 use crate::stream::{Position, StreamId};
-use crate::testing::samples::{id, issue_key, key_id, model_id, only, secret};
+use crate::testing::samples::{
+    credential_id, id, issue_key, key_id, model_id, only, revise_deployment, secret, store_credential,
+};
 use crate::testing::world::World;
-use crate::time::Timestamp;
+use crate::time::{Period, Timestamp};
 
 /// Realm `leaf` in `root`, the model `gpt` of the realm `default`, and the key of number 1 in `leaf`.
 fn nested() -> World {
@@ -133,6 +138,88 @@ fn what_cannot_be_read_refuses_what_hangs_on_it() {
     let model = Some(id("gpt"));
     let refusal = Refusal { rule: Rule::Quarantined, scope: None, model, cause: vec![Position::new(98)] };
     assert_eq!(resolved(&world, "gpt"), Err(refusal));
+}
+
+/// What a request for `current` by the key of number 1 meets first: its key, its choice, its deployment, its budgets.
+fn admitted(world: &World) -> Result<(), Refusal> {
+    let (control, key) = (&world.control, world.key(1));
+    authenticated(world)?;
+    let model = resolve(control, key, &id("current"))?.model;
+    permit_deployment(control, &model, &model.deployments[0])?;
+    budgets(control, key, control.budget(&Scope::Key(key.id))).map(drop)
+}
+
+/// [`nested`], where the gateway selected `gpt`, which is called with the credential of number 1.
+fn with_credential() -> World {
+    let credential = StoreCredential { hosts: ["api.acme.example".to_owned()].into(), ..store_credential(1) };
+    let mut revise = revise_deployment(model_id(1), "default/gpt");
+    revise.base_url = Patch::Set("https://api.acme.example/v1".to_owned());
+    revise.credential = Patch::Set(credential_id(1));
+    nested().with(credential).with(revise).with(select(Scope::Gateway, "current", "gpt"))
+}
+
+#[test]
+fn a_budget_that_cannot_be_read_refuses_whoever_is_paid_from_it() {
+    for scope in [Scope::Key(key_id(1)), Scope::Realm(id("leaf")), Scope::Realm(id("root")), Scope::Gateway] {
+        let mut world = with_credential();
+        assert_eq!(admitted(&world), Ok(()));
+        world.control.quarantine(scope.budget_stream(), Position::new(99));
+        let cause = vec![Position::new(99)];
+        let refusal = Refusal { rule: Rule::Quarantined, scope: Some(scope), model: None, cause };
+        assert_eq!(admitted(&world), Err(refusal));
+    }
+    let mut world = with_credential();
+    for scope in [Scope::Key(key_id(2)), Scope::Realm(id("default"))] {
+        world.control.quarantine(scope.budget_stream(), Position::new(99));
+    }
+    assert_eq!(admitted(&world), Ok(()), "others' budgets");
+}
+
+#[test]
+fn the_budgets_of_a_chain_are_the_keys_its_realms_and_the_gateways() {
+    let scopes = [Scope::Key(key_id(1)), Scope::Realm(id("leaf")), Scope::Realm(id("root")), Scope::Gateway];
+    let mut world = nested();
+    for scope in scopes.clone().into_iter().chain([Scope::Realm(id("default"))]) {
+        let limit = NewBudgetLimit { period: Period::Total, anchor: None, limit_nano_usd: NanoUsd::new(5) };
+        world.carry_out(SetBudget { scope, limits: vec![limit] });
+    }
+    let (control, key) = (&world.control, world.key(1));
+    let found = budgets(control, key, control.budget(&Scope::Key(key.id))).unwrap();
+    assert!(found.map(|budget| &budget.scope).eq(&scopes));
+}
+
+#[test]
+fn a_choice_that_cannot_be_read_refuses_where_it_would_decide_and_nowhere_else() {
+    let stream = |scope: &Scope| scope.selection_stream(&id("current"));
+    for scope in [Scope::Key(key_id(1)), Scope::Realm(id("leaf")), Scope::Realm(id("root")), Scope::Gateway] {
+        let mut world = with_credential();
+        world.control.quarantine(stream(&scope), Position::new(99));
+        let (model, cause) = (Some(id("current")), vec![Position::new(99)]);
+        let refusal = Refusal { rule: Rule::Quarantined, scope: Some(scope), model, cause };
+        assert_eq!(admitted(&world), Err(refusal));
+        assert_eq!(resolved(&world, "gpt"), Ok((model_id(1), None)), "by its name");
+    }
+    let mut nearer = with_credential().with(select(Scope::Realm(id("leaf")), "current", "gpt"));
+    nearer.control.quarantine(stream(&Scope::Gateway), Position::new(99));
+    nearer.control.quarantine(Scope::Key(key_id(1)).selection_stream(&id("other")), Position::new(99));
+    assert_eq!(admitted(&nearer), Ok(()), "a nearer scope chose, and the other slot is not asked for");
+}
+
+#[test]
+fn a_first_choice_that_cannot_be_read_is_not_taken_for_none() {
+    let mut world = nested();
+    world.control.quarantine(Scope::Gateway.selection_stream(&id("current")), Position::new(99));
+    assert_eq!(resolved(&world, "current").map_err(|refusal| refusal.rule), Err(Rule::Quarantined));
+}
+
+#[test]
+fn a_credential_that_cannot_be_read_refuses_the_deployments_that_send_it() {
+    let mut world = with_credential();
+    world.control.quarantine(StreamId::credential(credential_id(2)), Position::new(98));
+    assert_eq!(admitted(&world), Ok(()), "another credential");
+    world.control.quarantine(StreamId::credential(credential_id(1)), Position::new(99));
+    let (model, cause) = (Some(id("gpt")), vec![Position::new(99)]);
+    assert_eq!(admitted(&world), Err(Refusal { rule: Rule::Quarantined, scope: None, model, cause }));
 }
 
 #[test]

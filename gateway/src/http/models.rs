@@ -5,13 +5,14 @@ use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use tallygate_core::activity::Endpoint;
-use tallygate_core::admission;
+use tallygate_core::admission::{self, Rule};
 use tallygate_core::id::ModelName;
 
 use super::App;
 use super::error::ApiError;
 use super::error_code::ErrorCode;
 use crate::pipeline::received::Received;
+use crate::pipeline::refusal;
 
 /// The moment that LiteLLM says every model was made.
 const CREATED: u64 = 1_677_610_602;
@@ -34,18 +35,18 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     let caller = Received::new(&app.pipeline, Endpoint::Models, &headers).authenticate(&app.pipeline, &headers).await?;
-    let found = ModelName::new(&id)
-        .ok()
-        .and_then(|name| admission::resolve(&caller.snapshot.control, &caller.caller.key, &name).ok());
-    match found {
-        Some(permit) => {
+    let not_found = || {
+        let message = format!("The model `{id}` does not exist or is not accessible");
+        ApiError::new(ErrorCode::ModelNotFound, message).status(404).param("model")
+    };
+    let name = ModelName::new(&id).map_err(|_| not_found())?;
+    match admission::resolve(&caller.snapshot.control, &caller.caller.key, &name) {
+        Ok(permit) => {
             let vendor = permit.model.deployments.first().map_or("openai", |deployment| deployment.vendor.as_str());
             Ok(Json(object(&permit.model.name, vendor)))
         }
-        None => {
-            let message = format!("The model `{id}` does not exist or is not accessible");
-            Err(ApiError::new(ErrorCode::ModelNotFound, message).status(404).param("model"))
-        }
+        Err(refused) if refused.rule == Rule::Quarantined => Err(refusal::model(&refused, &name, Endpoint::Models)),
+        Err(_) => Err(not_found()),
     }
 }
 

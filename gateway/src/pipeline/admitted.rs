@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tallygate_adapters::dialect::metering::IMAGE_TOKENS_MAX;
 use tallygate_adapters::dialect::openai_chat::{OutputLimit, Request, Rewrite};
+use tallygate_core::admission;
 use tallygate_core::budget::Budget;
 use tallygate_core::ledger::Terms;
 use tallygate_core::limits::Limits as Quotas;
@@ -82,8 +83,10 @@ impl Resolved {
         }
         let deployment_index = self.choose(pipeline);
         let deployment = self.model.deployments.get(deployment_index).ok_or_else(|| self.no_deployment())?;
+        admission::permit_deployment(&self.snapshot.control, &self.model, deployment)
+            .map_err(|refused| refusal::credential(&refused, &self.model.name))?;
         let target = pipeline.upstreams.target(&self.snapshot, deployment)?;
-        let terms = Spending::terms(self.budgets(), self.received.at)
+        let terms = Spending::terms(self.budgets()?, self.received.at)
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
         let share = pipeline
             .limits
@@ -144,12 +147,11 @@ impl Resolved {
             .collect()
     }
 
-    /// The key's, its realms' and the gateway's budgets.
-    fn budgets(&self) -> impl Iterator<Item = &Budget> {
-        let control = &self.snapshot.control;
-        let of_realms =
-            control.chain(&self.caller.key.realm).filter_map(|realm| control.budget(&Scope::Realm(realm.id.clone())));
-        self.caller.budget.as_deref().into_iter().chain(of_realms).chain(control.budget(&Scope::Gateway))
+    /// The budgets that the request is paid from.
+    fn budgets(&self) -> Result<impl Iterator<Item = &Budget>, ApiError> {
+        let caller = &self.caller;
+        admission::budgets(&self.snapshot.control, &caller.key, caller.budget.as_deref())
+            .map_err(|refused| refusal::unread_budget(&refused))
     }
 
     /// What the request takes of a limit of tokens before it is known what it uses.

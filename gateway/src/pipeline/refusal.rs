@@ -103,10 +103,7 @@ pub(crate) fn key(refusal: &Refusal, key: &Key) -> ApiError {
         Rule::RealmUnknown => {
             ApiError::new(ErrorCode::RealmUnknown, format!("the key's realm `{}` is not there", realm_of(refusal)))
         }
-        Rule::Quarantined => ApiError::new(
-            ErrorCode::Quarantined,
-            "an event about this key or its realm cannot be read by this version: upgrade the gateway",
-        ),
+        Rule::Quarantined => return quarantined(refusal, "this key or its realm"),
         _ => return unknown_key("sk-", &key.hash),
     };
     error.details(details(refusal.scope.as_ref(), refusal))
@@ -132,10 +129,13 @@ pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint
             ErrorCode::NoDeployment,
             format!("the model `{requested}` has no deployment: add one with `/model/new`"),
         ),
-        Rule::Quarantined => ApiError::new(
-            ErrorCode::Quarantined,
-            format!("an event about the model `{requested}` cannot be read by this version: upgrade the gateway"),
-        ),
+        Rule::Quarantined => {
+            let subject = match &refusal.scope {
+                Some(scope) => format!("what {scope} selected for `{requested}`"),
+                None => format!("the model `{requested}`"),
+            };
+            return quarantined(refusal, &subject);
+        }
         _ => {
             let route = match endpoint {
                 Endpoint::Embeddings => "/embeddings",
@@ -148,6 +148,23 @@ pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint
         }
     };
     error.details(details(refusal.scope.as_ref(), refusal))
+}
+
+/// The credential of a model's deployment cannot be read.
+pub(crate) fn credential(refusal: &Refusal, model: &ModelName) -> ApiError {
+    quarantined(refusal, &format!("the credential of the model `{model}`"))
+}
+
+/// A budget of the chain cannot be read.
+pub(crate) fn unread_budget(refusal: &Refusal) -> ApiError {
+    let scope = refusal.scope.as_ref().unwrap_or(&Scope::Gateway);
+    quarantined(refusal, &format!("the budget of {scope}"))
+}
+
+/// Something that decides here has an event that this version cannot read.
+fn quarantined(refusal: &Refusal, subject: &str) -> ApiError {
+    let message = format!("an event about {subject} cannot be read by this version: upgrade the gateway");
+    ApiError::new(ErrorCode::Quarantined, message).details(details(refusal.scope.as_ref(), refusal))
 }
 
 fn not_allowed(code: ErrorCode, kind: &'static str, requested: &ModelName) -> ApiError {

@@ -1,21 +1,25 @@
 //! Poison is quarantined and the fold goes on; damage stops it; half a command is nobody's business.
 
-use tallygate_core::admission::{self, Rule};
+use tallygate_core::admission::{self, Refusal, Rule};
 use tallygate_core::control::Needs;
 use tallygate_core::envelope::{Fault, Line};
 use tallygate_core::id::CommandId;
 use tallygate_core::key::BlockKey;
 use tallygate_core::port::event_log::{Batch, LogError};
+use tallygate_core::realm::RegisterRealm;
+use tallygate_core::registry::RegisterModel;
+use tallygate_core::scope::Scope;
+use tallygate_core::selection::SelectModel;
 use tallygate_core::stream::{Log, StreamId};
 use tallygate_core::testing::control_writer::ControlWriter;
 use tallygate_core::testing::memory_log::MemoryLog;
-use tallygate_core::testing::samples;
+use tallygate_core::testing::samples::{self, id};
 use tallygate_core::time::Timestamp;
-use tallygate_projections::{FollowError, Health, Misplaced};
+use tallygate_projections::{FollowError, Health, Misplaced, Views};
 
 use crate::gateway::{Running, Site};
 use crate::raw_log::RawLog;
-use crate::sample::{NOON, hash, key, key_id, realm};
+use crate::sample::{NOON, budget, hash, key, key_id, realm, realm_id};
 
 fn raw_site() -> (Site, RawLog) {
     let log = RawLog::new(Log::Control);
@@ -58,6 +62,73 @@ async fn an_event_of_the_future_closes_its_stream_and_nothing_else() {
     let again = site.start().await;
     assert!(again.views.control.snapshot().control.quarantined.contains(&StreamId::key(key_id(1))));
     again.stop().await;
+}
+
+/// Whether the key of number 1, of the realm `leaf`, may have an answer to `current`.
+fn admitted(views: &Views) -> Result<(), Refusal> {
+    let control = &views.control.snapshot().control;
+    let row = views.control.key_by_hash(&hash(1)).unwrap().unwrap();
+    admission::authenticate(control, &row.key, &hash(1), Timestamp::from_millis(NOON))?;
+    let model = admission::resolve(control, &row.key, &id("current"))?.model;
+    admission::permit_deployment(control, &model, &model.deployments[0])?;
+    admission::budgets(control, &row.key, row.budget.as_deref()).map(drop)
+}
+
+/// A chain of two realms with a budget each, a key, and a selected model that is called with a credential.
+fn whole_chain(writer: &mut ControlWriter) -> Vec<Batch> {
+    let mut deployment = samples::new_deployment("gpt");
+    deployment.base_url = Some("https://api.acme.example/v1".to_owned());
+    deployment.credential = Some(samples::credential_id(1));
+    vec![
+        writer.command(realm("default")),
+        writer.command(realm("root")),
+        writer.command(RegisterRealm { parent: Some(realm_id("root")), ..realm("leaf") }),
+        writer.command(samples::store_credential(1)),
+        writer.command(RegisterModel { deployments: vec![deployment], ..samples::register_model(1, "gpt") }),
+        writer.command(SelectModel { scope: Scope::Gateway, slot: id("current"), model: id("gpt") }),
+        writer.command(key("leaf", 1)),
+        writer.command(budget(Scope::Key(key_id(1)), 5)),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_a_request_depends_on_refuses_it_when_it_cannot_be_read_after_a_restart_too() {
+    let scopes =
+        [Scope::Key(key_id(1)), Scope::Realm(realm_id("leaf")), Scope::Realm(realm_id("root")), Scope::Gateway];
+    let mut streams = vec![
+        (StreamId::key(key_id(1)), Some(scopes[0].clone())),
+        (StreamId::realm(&realm_id("leaf")), Some(scopes[1].clone())),
+        (StreamId::grant(&realm_id("leaf")), Some(scopes[1].clone())),
+        (StreamId::realm(&realm_id("root")), Some(scopes[2].clone())),
+        (StreamId::grant(&realm_id("root")), Some(scopes[2].clone())),
+        (StreamId::model(samples::model_id(1)), None),
+        (StreamId::credential(samples::credential_id(1)), None),
+    ];
+    for scope in scopes {
+        streams.push((scope.budget_stream(), Some(scope.clone())));
+        streams.push((scope.selection_stream(&id("current")), Some(scope)));
+    }
+    for (stream, scope) in streams {
+        let (site, mut writer) = (Site::new(), ControlWriter::new());
+        for batch in whole_chain(&mut writer) {
+            site.append(batch).await;
+        }
+        let running = site.start().await;
+        running.catch_up(&site).await.unwrap();
+        assert_eq!(admitted(&running.views), Ok(()));
+        site.append(writer.unknown_event(stream.clone())).await;
+        running.catch_up(&site).await.unwrap();
+        let refused = |views: &Views| {
+            let refusal = admitted(views).unwrap_err();
+            (refusal.rule, refusal.scope, refusal.cause)
+        };
+        let expected = (Rule::Quarantined, scope, vec![writer.head().position]);
+        assert_eq!(refused(&running.views), expected, "{stream}");
+        running.stop().await;
+        let again = site.start().await;
+        assert_eq!(refused(&again.views), expected, "{stream}, after a restart");
+        again.stop().await;
+    }
 }
 
 #[tokio::test]
