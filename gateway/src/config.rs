@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use tallygate_core::endpoint::NetworkPolicy;
 use tallygate_core::secret::Secret;
@@ -77,12 +79,32 @@ pub struct ServeArgs {
     /// How long an upstream may take to begin its answer, in seconds.
     #[arg(long, env = "TALLYGATE_UPSTREAM_FIRST_BYTE_SECONDS", default_value_t = 600)]
     pub upstream_first_byte_seconds: u64,
+    /// How long the head of a request may take to arrive, and a connection be idle, in seconds.
+    #[arg(long, env = "TALLYGATE_HEAD_TIMEOUT_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub head_timeout_seconds: u64,
+    /// The longest head of a request, in bytes; 8192 at least.
+    #[arg(long, env = "TALLYGATE_HEAD_MAX_BYTES", default_value_t = 64 * 1024, value_parser = range(8 * 1024, 16 * 1024 * 1024))]
+    pub head_max_bytes: usize,
+    /// How long the body of a request may take to arrive, in seconds.
+    #[arg(long, env = "TALLYGATE_BODY_TIMEOUT_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub body_timeout_seconds: u64,
+    /// The most connections at once; more wait in the kernel's queue.
+    #[arg(long, env = "TALLYGATE_CONNECTIONS_MAX", default_value_t = 20_000, value_parser = range(1, 1_000_000))]
+    pub connections_max: usize,
+    /// How long requests that run may go on after the gateway was asked to stop, in seconds.
+    #[arg(long, env = "TALLYGATE_DRAIN_SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub drain_seconds: u64,
     /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.
     #[arg(long = "private-name", env = "TALLYGATE_PRIVATE_NAMES", value_delimiter = ',')]
     pub private_names: Vec<String>,
     /// Prints log lines as JSON.
     #[arg(long, env = "TALLYGATE_LOG_JSON")]
     pub log_json: bool,
+}
+
+/// A size within bounds, both of them allowed.
+fn range(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
 }
 
 /// A checked configuration.
@@ -157,11 +179,12 @@ impl ServeArgs {
         }
         let mut requests = RequestSettings {
             body_max_bytes: self.body_max_bytes,
+            body_timeout: Duration::from_secs(self.body_timeout_seconds),
             budget_exceeded_status: self.budget_exceeded_status,
             ..RequestSettings::default()
         };
-        requests.timeouts.idle = std::time::Duration::from_secs(self.upstream_idle_seconds);
-        requests.timeouts.first_byte = std::time::Duration::from_secs(self.upstream_first_byte_seconds);
+        requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
+        requests.timeouts.first_byte = Duration::from_secs(self.upstream_first_byte_seconds);
         Ok(Config {
             address: SocketAddr::new(self.host, self.port),
             data: self.data,
@@ -173,7 +196,13 @@ impl ServeArgs {
             master_key: master_key.map(Secret::new),
             secret: secret.map(Secret::new),
             requests,
-            server: ServerLimits::default(),
+            server: ServerLimits {
+                head_timeout: Duration::from_secs(self.head_timeout_seconds),
+                head_max_bytes: self.head_max_bytes,
+                connections_max: self.connections_max,
+                drain_timeout: Duration::from_secs(self.drain_seconds),
+                ..ServerLimits::default()
+            },
             network: NetworkPolicy { private_names: self.private_names },
             environment: Variables(environment),
         })
@@ -226,6 +255,22 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.master_key.unwrap().expose(), "sk-my-master-key");
         assert_eq!(config.secret.unwrap().expose(), "a-salt-of-some-length");
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_kept_is_refused() {
+        for (flag, wrong, least) in [
+            ("--head-timeout-seconds", "0", "1"),
+            ("--head-max-bytes", "8191", "8192"),
+            ("--body-timeout-seconds", "86401", "86400"),
+            ("--connections-max", "0", "1"),
+            ("--drain-seconds", "-1", "0"),
+        ] {
+            let parse = |value: &str| Cli::try_parse_from(["tallygate", &format!("{flag}={value}")]);
+            assert!(parse(wrong).is_err() && parse(least).is_ok(), "{flag}");
+        }
+        let limits = config(&["--head-timeout-seconds", "7", "--drain-seconds", "9"], &[]).unwrap().server;
+        assert_eq!((limits.head_timeout.as_secs(), limits.drain_timeout.as_secs()), (7, 9));
     }
 
     #[test]

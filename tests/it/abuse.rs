@@ -9,4 +9,5 @@ mod upstreams;
 mod canaries;
 mod framing;
 mod bodies;
+mod slow;
 mod open;

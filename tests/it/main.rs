@@ -14,5 +14,6 @@ mod demo;
 mod litellm;
 mod guides;
 mod full_disk;
+mod stopping;
 mod quarantine;
 mod abuse;

@@ -10,10 +10,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// Limits of the server. Each is tested at its edge.
+/// Limits of the server.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerLimits {
-    /// From the first byte of a request, or from the accept, to the end of its head.
+    /// From the accept, or from the end of the request before, to the end of a request's head. So it is also how long a
+    /// connection may be idle.
     pub(crate) head_timeout: Duration,
     /// The longest head, in bytes.
     pub(crate) head_max_bytes: usize,

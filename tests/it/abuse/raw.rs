@@ -26,10 +26,15 @@ impl Heard {
     }
 }
 
+/// A connection on which nothing was said.
+pub async fn connect(gateway: &Gateway) -> Result<TcpStream> {
+    let address = gateway.url().strip_prefix("http://").context("no address")?;
+    Ok(TcpStream::connect(address).await?)
+}
+
 /// Sends bytes, and listens until the gateway closes the connection.
 pub async fn send(gateway: &Gateway, bytes: &[u8]) -> Result<Heard> {
-    let address = gateway.url().strip_prefix("http://").context("no address")?;
-    let (mut reader, mut writer) = TcpStream::connect(address).await?.into_split();
+    let (mut reader, mut writer) = connect(gateway).await?.into_split();
     let bytes = bytes.to_vec();
     // What is refused halfway is not written to the end; that shows in the answer.
     let writing = tokio::spawn(async move {
