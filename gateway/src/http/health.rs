@@ -13,31 +13,37 @@ use super::App;
 use super::error::ApiError;
 use super::error_code::ErrorCode;
 
+/// The LiteLLM whose API this is. Its clients and dashboards look for it here; it is the same in every version of this
+/// gateway for as long as the API is, so it tells nothing of what runs.
+const LITELLM_VERSION: &str = "1.109.1";
+
 /// `GET /health/liveliness`: LiteLLM's very words.
 pub(super) async fn alive() -> Json<&'static str> {
     Json("I'm alive!")
 }
 
 /// `GET /health/readiness`: whether requests and commands would be served. 503 when not, with the reason.
+///
+/// Anybody may ask, so it says neither what version runs (`GET /api/state` does, to the operator) nor what an error said,
+/// which could name addresses and files (the log does).
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let reason = match &*app.pipeline.views.control.health().borrow() {
-        Health::Stopped(error) => Some(format!("the views have stopped: {error}")),
-        Health::Waiting(error) => Some(format!("the control log is away: {error}")),
-        Health::Idle => Some("the views have not begun".to_owned()),
-        Health::Closed => Some("the gateway is being stopped".to_owned()),
+        Health::Stopped(_) => Some("the views have stopped"),
+        Health::Waiting(_) => Some("the control log is away"),
+        Health::Idle => Some("the views have not begun"),
+        Health::Closed => Some("the gateway is being stopped"),
         Health::Following if app.pipeline.activity.has_room() => None,
-        Health::Following => Some("the activity log is away".to_owned()),
+        Health::Following => Some("the activity log is away"),
     };
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body: Value = json!({
         "status": if reason.is_none() { "healthy" } else { "unhealthy" },
         "db": if reason.is_none() { "connected" } else { "Not connected" },
         "cache": null,
-        "litellm_version": "1.109.1",
+        "litellm_version": LITELLM_VERSION,
         "success_callbacks": [],
         "use_aiohttp_transport": false,
         "tallygate": {
-            "version": env!("CARGO_PKG_VERSION"),
             "position": app.pipeline.views.control.position(),
             "activity_waiting": app.pipeline.activity.waiting(),
             "reason": reason,

@@ -8,7 +8,7 @@ use super::routes::OPEN;
 use crate::scene::{KeyTerms, MODEL, Scene, UPSTREAM_MODEL, chat};
 
 #[tokio::test]
-async fn health_and_metrics_name_no_model_key_or_tenant() -> Result<()> {
+async fn health_and_metrics_name_no_model_key_tenant_or_version() -> Result<()> {
     let scene = Scene::start().await?;
     let key = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
     let caller = scene.gateway.caller(&key.secret)?;
@@ -17,6 +17,8 @@ async fn health_and_metrics_name_no_model_key_or_tenant() -> Result<()> {
     scene.activity("request.settled", 1).await?;
     let anybody = Client::new(scene.gateway.url(), None)?;
     let upstream = scene.upstream.url();
+    let state = scene.gateway.operator()?.get("/api/state").await?.expect(200)?;
+    let version = state.at("/version")?.as_str().context("the operator is told the version")?.to_owned();
     let words = [
         MODEL,
         UPSTREAM_MODEL,
@@ -27,6 +29,7 @@ async fn health_and_metrics_name_no_model_key_or_tenant() -> Result<()> {
         "default",
         &upstream,
         "openai-compatible",
+        &format!("\"{version}\""),
     ];
     for path in OPEN {
         let text = anybody.get(path).await?.expect(200)?.text();
@@ -60,5 +63,19 @@ async fn names_that_clients_make_up_add_no_metrics() -> Result<()> {
     }
     let after = lines().await?;
     assert!(before > 10 && after <= before + 5, "{before} lines became {after}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn readiness_has_the_fields_that_clients_of_litellm_look_for() -> Result<()> {
+    let scene = Scene::start().await?;
+    let anybody = Client::new(scene.gateway.url(), None)?;
+    let body = anybody.get("/health/readiness").await?.expect(200)?.json()?;
+    let fields =
+        ["cache", "db", "litellm_version", "status", "success_callbacks", "tallygate", "use_aiohttp_transport"];
+    assert_eq!(body.as_object().context("no object")?.keys().collect::<Vec<_>>(), fields);
+    assert_eq!((&body["status"], &body["db"]), (&json!("healthy"), &json!("connected")));
+    let own = body["tallygate"].as_object().context("no object")?;
+    assert_eq!(own.keys().collect::<Vec<_>>(), ["activity_waiting", "position", "reason"]);
     Ok(())
 }
