@@ -45,6 +45,9 @@ async fn parallel_callers_never_overshoot_and_the_refusal_names_budget_and_numbe
         }
     }
     assert_eq!(served + refused, 200);
+    let facts = scene.activity("request.refused", refused).await?;
+    assert!(facts.iter().all(|fact| fact["code"] == "budget_exhausted" && fact["key"] == key.id), "{facts:?}");
+    assert_eq!(facts.len(), refused, "each refusal is recorded once");
     let settled = scene.activity("request.settled", served).await?;
     let spent: i64 = settled.iter().filter_map(|fact| fact["cost_nano_usd"].as_i64()).sum();
     assert!(spent <= limit, "{spent} of {limit}");

@@ -85,8 +85,10 @@ async fn a_stopped_gateways_views_are_what_the_log_says() -> Result<()> {
 #[tokio::test]
 async fn a_second_process_on_the_same_data_folder_is_refused() -> Result<()> {
     let scene = Scene::start().await?;
+    let before = scene.logged().await?;
     let ended = Setup::new().data(scene.gateway.data()).run().await?;
     assert!(!ended.status.success() && ended.output.contains("in use by another process"), "{}", ended.output);
+    assert!(scene.facts_since(&before).await?.is_empty(), "neither log has changed");
     scene.gateway.operator()?.get("/health/readiness").await?.expect(200)?;
     Ok(())
 }

@@ -89,6 +89,7 @@ async fn embeddings_models_and_azure_paths_answer() -> Result<()> {
 async fn what_is_no_request_is_refused_by_its_reason_and_reaches_no_upstream() -> Result<()> {
     let scene = Scene::with(Setup::new().env("TALLYGATE_BODY_MAX_BYTES", "20000")).await?;
     let caller = scene.caller().await?;
+    let before = scene.logged().await?;
     let long = "x".repeat(30_000);
     let cases: [(&[u8], u16, &str); 9] = [
         (b"{", 400, "body_invalid"),
@@ -122,7 +123,8 @@ async fn what_is_no_request_is_refused_by_its_reason_and_reaches_no_upstream() -
         assert_eq!(answer.header("x-should-retry"), Some("false"));
     }
     assert!(scene.upstream.requests().is_empty());
-    assert_eq!(scene.activity("request.refused", 9).await?.len(), 9);
+    let expected: Vec<_> = cases.iter().map(|(_, status, code)| ((*code).to_owned(), u64::from(*status))).collect();
+    assert_eq!(scene.refusals_since(&before).await?, expected);
     Ok(())
 }
 
@@ -161,6 +163,12 @@ async fn a_key_that_may_not_is_told_what_litellm_would_tell() -> Result<()> {
     let answer = without.post("/v1/chat/completions", &chat(MODEL)).await?;
     assert_eq!(refused(&answer)?, (401, json!("auth_error"), json!("key_missing")));
     assert_eq!(scene.upstream.requests().len(), 1);
+    // Known keys are named in the record; strangers are not recorded, who could fill the log.
+    let recorded = scene.activity("request.refused", 4).await?;
+    let recorded: Vec<_> = recorded.iter().map(|fact| (&fact["key"], &fact["code"])).collect();
+    let (limited, free) = (json!(limited.id), json!(free.id));
+    let codes = ["model_not_allowed", "model_not_found", "key_blocked", "key_unknown"].map(|code| json!(code));
+    assert_eq!(recorded, [&limited, &free, &free, &free].into_iter().zip(&codes).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -183,6 +191,8 @@ async fn an_expired_key_is_refused() -> Result<()> {
                 (answer.at("/error/type")?, answer.at("/error/tallygate/code")?),
                 (json!("expired_key"), json!("key_expired"))
             );
+            let recorded = scene.activity("request.refused", 1).await?;
+            assert_eq!((&recorded[0]["key"], &recorded[0]["code"]), (&json!(key.id), &json!("key_expired")));
             return Ok(());
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -205,7 +215,7 @@ async fn a_failing_upstream_gets_an_honest_status_and_costs_nothing_it_did_not_d
         (Reply::reset(), 502, "upstream_failed"),
         (Reply::garbage(), 502, "upstream_failed"),
     ];
-    let count = cases.len();
+    let (count, before) = (cases.len(), scene.logged().await?);
     for (reply, status, code) in cases {
         scene.upstream.next(reply);
         let answer = caller.post("/v1/chat/completions", &chat(MODEL)).await?;
@@ -214,9 +224,9 @@ async fn a_failing_upstream_gets_an_honest_status_and_costs_nothing_it_did_not_d
             assert_eq!(answer.header("retry-after"), Some("7"));
         }
     }
-    let settled = scene.activity("request.settled", count).await?;
-    assert_eq!(settled.len(), count);
-    for (at, fact) in settled.iter().enumerate() {
+    let settled = scene.facts_since(&before).await?;
+    assert_eq!(settled.len(), count, "one fact each");
+    for (at, fact) in settled.iter().map(|line| &line["data"]).enumerate() {
         assert_eq!(fact["outcome"], "failed");
         let is_billed = fact["cost_nano_usd"].as_i64().is_some_and(|cost| cost > 0);
         // What an upstream refused was not done; what hung, reset or made no sense may have been.
@@ -232,13 +242,15 @@ async fn a_stream_that_breaks_ends_with_an_error_event_and_is_settled_once() -> 
     let caller = scene.caller().await?;
     let mut body = chat(MODEL);
     body["stream"] = json!(true);
+    let before = scene.logged().await?;
     for end in [StreamEnd::Reset, StreamEnd::Hang] {
         scene.upstream.next(Reply::answer().chunks(5).then(end));
         let events = caller.stream("/v1/chat/completions", &body).await?.rest().await?;
         let last = events.last().cloned().unwrap_or_default();
         assert!(last["error"]["message"].is_string(), "{events:?}");
     }
-    let settled = scene.activity("request.settled", 2).await?;
+    let settled: Vec<_> = scene.facts_since(&before).await?.into_iter().map(|mut line| line["data"].take()).collect();
+    assert_eq!(settled.len(), 2);
     assert!(settled.iter().all(|fact| fact["outcome"] == "failed" && fact["estimated"] == true), "{settled:?}");
     Ok(())
 }
@@ -250,8 +262,11 @@ async fn an_upstream_that_nobody_listens_at_is_a_bad_gateway() -> Result<()> {
         "id": "dead-1", "vendor": "openai-compatible", "upstream_model": "m", "base_url": Upstream::refusing_url().await?,
     }]});
     command(&scene.gateway, "RegisterModel", data).await?.expect(200)?;
-    let answer = scene.caller().await?.post("/v1/chat/completions", &chat("dead")).await?;
+    let (caller, before) = (scene.caller().await?, scene.logged().await?);
+    let answer = caller.post("/v1/chat/completions", &chat("dead")).await?;
     assert_eq!((answer.status, answer.at("/error/tallygate/code")?), (502, json!("upstream_failed")));
+    let settled = scene.facts_since(&before).await?;
+    assert_eq!((settled.len(), &settled[0]["data"]["outcome"]), (1, &json!("failed")));
     Ok(())
 }
 

@@ -23,6 +23,12 @@ pub struct Scene {
     pub upstream: Upstream,
 }
 
+/// What both logs held at a moment.
+pub struct Logged {
+    control: Vec<Value>,
+    activity: usize,
+}
+
 /// What a key is issued with.
 #[derive(Default)]
 pub struct KeyTerms {
@@ -94,6 +100,51 @@ impl Scene {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         anyhow::bail!("fewer than {count} events {kind}: {:?}", self.log("activity")?)
+    }
+
+    /// What both logs hold now. What happens after this call is told by [`Scene::facts_since`].
+    pub async fn logged(&self) -> Result<Logged> {
+        let until = self.end_of_activity().await?;
+        Ok(Logged { control: self.log("control")?, activity: until + 1 })
+    }
+
+    /// All that was recorded in activity since, line by line.
+    ///
+    /// # Errors
+    /// When the control log has changed meanwhile.
+    pub async fn facts_since(&self, before: &Logged) -> Result<Vec<Value>> {
+        let until = self.end_of_activity().await?;
+        anyhow::ensure!(self.log("control")? == before.control, "the control log has changed");
+        Ok(self.log("activity")?.drain(before.activity..until).collect())
+    }
+
+    /// The refusals since, as (code, status) of requests and (code, 0) of commands.
+    ///
+    /// # Errors
+    /// When anything else was recorded.
+    pub async fn refusals_since(&self, before: &Logged) -> Result<Vec<(String, u64)>> {
+        let refusal = |line: Value| {
+            let refused = ["request.refused", "command.refused"].contains(&line["type"].as_str().unwrap_or_default());
+            anyhow::ensure!(refused, "no refusal: {line}");
+            let code = line["data"]["code"].as_str().context("no code")?.to_owned();
+            Ok((code, line["data"]["status"].as_u64().unwrap_or_default()))
+        };
+        self.facts_since(before).await?.into_iter().map(refusal).collect()
+    }
+
+    /// How many lines activity has, up to a command that is refused on purpose now: what happened before it stands
+    /// before it.
+    async fn end_of_activity(&self) -> Result<usize> {
+        let mark = uuid();
+        let body = json!({ "id": mark, "type": "SuspendRealm", "data": { "realm": mark } });
+        self.gateway.operator()?.post("/api/commands", &body).await?.expect(404)?;
+        for _ in 0..500 {
+            if let Some(at) = self.log("activity")?.iter().position(|line| line["data"]["command"] == *mark) {
+                return Ok(at);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("the mark {mark} is not in the activity log")
     }
 
     /// The position of the control log.
