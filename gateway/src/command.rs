@@ -84,14 +84,16 @@ impl Commands {
     pub(crate) async fn submit_bytes(&self, actor: Actor, body: &[u8]) -> Result<Receipt, Refused> {
         match Request::parse(body) {
             Ok(request) => self.submit(actor, request).await,
-            Err(malformed) => {
-                // The words for the sender quote what was sent, and in a wrong place that may be a secret: the record
-                // does not.
-                let unread = Refused::gateway(ErrorCode::CommandMalformed, "the command could not be read");
-                self.record(actor, None, "", &unread);
-                Err(Refused::malformed(&malformed))
-            }
+            Err(malformed) => Err(self.unread(actor, malformed.to_string())),
         }
+    }
+
+    /// Records that something is no command, and words the answer. The words for the sender may quote what was sent, and
+    /// in a wrong place that may be a secret: the record does not.
+    pub(crate) fn unread(&self, actor: Actor, message: String) -> Refused {
+        let unread = Refused::gateway(ErrorCode::CommandMalformed, "the command could not be read");
+        self.record(actor, None, "", &unread);
+        Refused { message, ..unread }
     }
 
     async fn enqueue(&self, actor: Actor, request: Request) -> Result<Receipt, Refused> {

@@ -1,7 +1,7 @@
 //! What a command is answered with.
 
 use serde::Serialize;
-use tallygate_core::command::{Malformed, Rejection};
+use tallygate_core::command::Rejection;
 use tallygate_core::id::CommandId;
 use tallygate_core::stream::Position;
 
@@ -45,10 +45,6 @@ impl Refused {
 
     pub(super) fn internal(error: &dyn std::error::Error) -> Self {
         Self::gateway(ErrorCode::Internal, error.to_string())
-    }
-
-    pub(super) fn malformed(malformed: &Malformed) -> Self {
-        Self::gateway(ErrorCode::CommandMalformed, malformed.to_string())
     }
 
     pub(super) fn rejected(rejection: Rejection) -> Self {

@@ -23,10 +23,7 @@ impl CommandHandler for Door {
                     Ok(receipt) => Reply::accepted(serde_json::to_vec(&receipt).unwrap_or_default().into()),
                     Err(refused) => reply(refused),
                 },
-                Err(refused) => {
-                    self.0.record(submission.actor, None, "", &refused);
-                    reply(refused)
-                }
+                Err(malformed) => reply(self.0.unread(submission.actor, malformed)),
             }
         })
     }
@@ -47,28 +44,30 @@ fn reply(refused: Refused) -> Reply {
 
 /// Reads a submission. The body is that of `POST /api/commands`; where the address names the command, the body may be
 /// its data alone, and where the transport gives an id, the body may have none.
-fn read(submission: &Submission) -> Result<Request, Refused> {
-    let malformed = |message: String| Refused::gateway(ErrorCode::CommandMalformed, message);
-    let value: Value = serde_json::from_slice(&submission.body)
-        .map_err(|error| malformed(format!("a command is a JSON object: {error}")))?;
+///
+/// # Errors
+/// Why it is no command, in words for the sender: they may quote what was sent.
+fn read(submission: &Submission) -> Result<Request, String> {
+    let value: Value =
+        serde_json::from_slice(&submission.body).map_err(|error| format!("a command is a JSON object: {error}"))?;
     let is_whole = value.get("type").is_some_and(Value::is_string) && value.get("data").is_some();
     let has_id = value.get("id").is_some();
     if is_whole && has_id {
-        let request = Request::parse(&submission.body).map_err(|error| Refused::malformed(&error))?;
+        let request = Request::parse(&submission.body).map_err(|error| error.to_string())?;
         return match &submission.name {
             Some(name) if name != request.command.name() => {
-                Err(malformed(format!("the subject says `{name}` and the body `{}`", request.command.name())))
+                Err(format!("the subject says `{name}` and the body `{}`", request.command.name()))
             }
             _ => Ok(request),
         };
     }
-    let id = submission.fallback_id.as_deref().ok_or_else(|| malformed("the command has no id".to_owned()))?;
-    let id = CommandId::new(id).map_err(|error| malformed(error.to_string()))?;
+    let id = submission.fallback_id.as_deref().ok_or("the command has no id")?;
+    let id = CommandId::new(id).map_err(|error| error.to_string())?;
     let (name, data) = match (&submission.name, is_whole) {
         (_, true) => (value["type"].as_str().unwrap_or_default().to_owned(), value["data"].to_string()),
         (Some(name), false) => (name.clone(), value.to_string()),
-        (None, false) => return Err(malformed("the command has no type".to_owned())),
+        (None, false) => return Err("the command has no type".to_owned()),
     };
-    let command = Command::parse(&name, &data).map_err(|error| Refused::malformed(&error))?;
+    let command = Command::parse(&name, &data).map_err(|error| error.to_string())?;
     Ok(Request { id, command })
 }

@@ -12,7 +12,6 @@ use tallygate_core::stream::Position;
 use super::App;
 use super::body;
 use super::error::ApiError;
-use super::error_code::ErrorCode;
 use super::operator;
 use crate::command::{Receipt, Refused};
 
@@ -28,12 +27,11 @@ pub(super) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
         let receipt = app.commands.submit_bytes(actor, &bytes).await?;
         return Ok(answered(StatusCode::OK, receipt.position, json!(receipt)));
     }
-    let commands: Vec<&RawValue> = serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::new(ErrorCode::BodyInvalid, format!("Invalid JSON payload: {error}")).param("request_body")
-    })?;
+    let commands: Vec<&RawValue> = serde_json::from_slice(&bytes)
+        .map_err(|error| app.commands.unread(actor.clone(), format!("Invalid JSON payload: {error}")))?;
     if commands.is_empty() || commands.len() > COMMANDS_MAX {
         let message = format!("a call holds 1 to {COMMANDS_MAX} commands, this one {}", commands.len());
-        return Err(ApiError::new(ErrorCode::CommandMalformed, message));
+        return Err(app.commands.unread(actor, message).into());
     }
     let mut outcomes = Vec::with_capacity(commands.len());
     for command in commands {

@@ -18,6 +18,7 @@ async fn a_body_beyond_the_limit_is_refused_even_if_it_never_ends() -> Result<()
     let scene = Scene::with(Setup::new().env("TALLYGATE_BODY_MAX_BYTES", BODY_MAX_BYTES.to_string())).await?;
     let key = scene.key(KeyTerms::default()).await?;
     let caller = scene.gateway.caller(&key.secret)?;
+    let before = scene.logged().await?;
     let mut body = chat(MODEL);
     body["metadata"] = json!({ "filling": "" });
     let filling = "x".repeat(BODY_MAX_BYTES - body.to_string().len());
@@ -25,7 +26,8 @@ async fn a_body_beyond_the_limit_is_refused_even_if_it_never_ends() -> Result<()
     assert_eq!(body.to_string().len(), BODY_MAX_BYTES);
     caller.post("/v1/chat/completions", &body).await?.expect(200)?;
     body["metadata"]["filling"] = json!(format!("{filling}x"));
-    caller.post("/v1/chat/completions", &body).await?.expect(413)?;
+    let refused = caller.post("/v1/chat/completions", &body).await?.expect(413)?;
+    assert_eq!(refused.header("x-tallygate-error"), Some("body_too_large"));
     let mut endless = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\n\
          transfer-encoding: chunked\r\n\r\n",
@@ -37,6 +39,10 @@ async fn a_body_beyond_the_limit_is_refused_even_if_it_never_ends() -> Result<()
     let heard = send(&scene.gateway, endless.as_bytes()).await?;
     assert!(heard.statuses().iter().all(|status| *status == 413) && heard.statuses().len() <= 1, "{}", heard.0);
     assert_eq!(scene.upstream.requests().len(), 1);
+    let facts = scene.facts_since(&before).await?;
+    let kinds: Vec<_> = facts.iter().map(|line| (&line["type"], &line["data"]["status"])).collect();
+    let (settled, refused) = (json!("request.settled"), json!("request.refused"));
+    assert_eq!(kinds, [(&settled, &json!(200)), (&refused, &json!(413)), (&refused, &json!(413))]);
     Ok(())
 }
 
@@ -78,7 +84,8 @@ async fn json_that_is_no_request_is_refused_quickly_on_every_route_that_reads_it
     let scene = Scene::start().await?;
     let caller = scene.caller().await?;
     let operator = scene.gateway.operator()?;
-    let before = operator.get("/api/state").await?.expect(200)?.at("/control/digest")?;
+    let before = scene.logged().await?;
+    let mut recorded = Vec::new();
     let routes = ["/v1/chat/completions", "/model/new", "/key/generate", "/key/update", "/api/commands"];
     let everywhere = unreadable().into_iter().flat_map(|(what, body)| routes.map(|route| (what, route, body.clone())));
     let beyond = beyond_bounds().into_iter().map(|(what, route, body)| (what, route, body.into_bytes()));
@@ -89,9 +96,18 @@ async fn json_that_is_no_request_is_refused_quickly_on_every_route_that_reads_it
         let took = started.elapsed();
         assert!([400, 422].contains(&answer.status), "{what} on {route}: {} {}", answer.status, answer.text());
         assert!(took < QUICKLY, "{what} on {route} took {took:?}");
+        let code = answer.header("x-tallygate-error").unwrap_or_default().to_owned();
+        let known = ["body_invalid", "parameter_invalid", "command_malformed"].contains(&code.as_str());
+        assert!(known, "{what} on {route}: {code}");
+        match route {
+            "/v1/chat/completions" => recorded.push((code, u64::from(answer.status))),
+            "/api/commands" => recorded.push((code, 0)),
+            // What a management route cannot translate becomes no command.
+            _ => {}
+        }
     }
     assert!(scene.upstream.requests().is_empty());
-    assert_eq!(operator.get("/api/state").await?.expect(200)?.at("/control/digest")?, before);
+    assert_eq!(scene.refusals_since(&before).await?, recorded);
     caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
     Ok(())
 }

@@ -27,6 +27,7 @@ const AMBIGUOUS: [(&str, &str); 12] = [
 async fn a_request_whose_end_is_in_doubt_is_refused_and_nothing_after_it_is_carried_out() -> Result<()> {
     let scene = Scene::start().await?;
     let key = scene.key(KeyTerms::default()).await?;
+    let before = scene.logged().await?;
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {}\r\n\
          content-type: application/json\r\n",
@@ -42,6 +43,9 @@ async fn a_request_whose_end_is_in_doubt_is_refused_and_nothing_after_it_is_carr
         assert!(heard.statuses().len() <= 1, "{what} was answered twice: {}", heard.0);
     }
     assert!(scene.upstream.requests().is_empty());
+    let refused = scene.refusals_since(&before).await?;
+    let known = [("body_invalid", 400), ("parameter_invalid", 400)].map(|(code, status)| (code.to_owned(), status));
+    assert!(refused.iter().all(|refusal| known.contains(refusal)), "no more than refusals: {refused:?}");
     let heard = send(&scene.gateway, inner.as_bytes()).await?;
     assert_eq!(heard.statuses(), [200], "the same request alone is a good one: {}", heard.0);
     Ok(())

@@ -44,6 +44,7 @@ const OVERRIDES: [&str; 6] = [
 async fn no_way_to_write_a_path_gets_past_the_check_of_its_route() -> Result<()> {
     let scene = Scene::start().await?;
     let key = scene.key(KeyTerms::default()).await?;
+    let before = scene.logged().await?;
     let bearer = format!("authorization: Bearer {}", key.secret);
     let body = chat(MODEL).to_string();
     let length = format!("content-length: {}", body.len());
@@ -63,6 +64,11 @@ async fn no_way_to_write_a_path_gets_past_the_check_of_its_route() -> Result<()>
         }
     }
     assert!(scene.upstream.requests().is_empty());
+    let refused = scene.refusals_since(&before).await?;
+    assert!(
+        refused.iter().all(|(code, _)| code == "admin_only"),
+        "only the key at what is the operator's: {refused:?}"
+    );
     let line = "POST http://elsewhere/v1/chat/completions HTTP/1.1";
     let heard = send(&scene.gateway, &request(line, &[&bearer, &length], &body)).await?;
     assert_eq!(heard.statuses(), [200], "with a key an absolute address is the same route: {}", heard.0);

@@ -12,6 +12,7 @@ async fn a_callers_body_names_no_upstream_and_no_key() -> Result<()> {
     let scene = Scene::start().await?;
     let canary = Upstream::start().await?;
     let caller = scene.caller().await?;
+    let before = scene.logged().await?;
     for name in
         ["api_base", "base_url", "api_key", "api_version", "custom_llm_provider", "organization", "extra_headers"]
     {
@@ -21,6 +22,7 @@ async fn a_callers_body_names_no_upstream_and_no_key() -> Result<()> {
         assert_eq!((answer.status, answer.at("/error/tallygate/code")?), (400, json!("parameter_forbidden")), "{name}");
     }
     assert!(canary.requests().is_empty() && scene.upstream.requests().is_empty());
+    assert_eq!(scene.refusals_since(&before).await?, vec![("parameter_forbidden".to_owned(), 400); 7]);
     Ok(())
 }
 
@@ -33,7 +35,7 @@ async fn a_model_reads_no_variable_that_is_not_a_providers_key() -> Result<()> {
         .env("DATABASE_URL", "postgres://canary");
     let scene = Scene::with(setup).await?;
     let operator = scene.gateway.operator()?;
-    let before = operator.get("/api/state").await?.expect(200)?.at("/control/digest")?;
+    let before = scene.logged().await?;
     let names = [
         "LITELLM_MASTER_KEY",
         "TALLYGATE_MASTER_KEY",
@@ -50,9 +52,10 @@ async fn a_model_reads_no_variable_that_is_not_a_providers_key() -> Result<()> {
         }});
         let answer = operator.post("/model/new", &body).await?;
         assert_eq!(answer.status, 400, "{name}: {}", answer.text());
+        assert_eq!(answer.at("/error/param")?, "litellm_params.api_key", "{name}: {}", answer.text());
         assert!(!answer.text().contains("canary"), "{name}: {}", answer.text());
     }
-    assert_eq!(operator.get("/api/state").await?.expect(200)?.at("/control/digest")?, before);
+    assert!(scene.facts_since(&before).await?.is_empty());
     assert!(scene.upstream.requests().is_empty());
     Ok(())
 }
