@@ -10,4 +10,7 @@ mod canaries;
 mod framing;
 mod bodies;
 mod slow;
+mod amounts;
+mod models;
+mod hosts;
 mod open;

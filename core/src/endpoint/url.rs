@@ -246,6 +246,14 @@ impl BaseUrl {
         if self.path().is_empty() { Self::from_parts(self.0.origin.clone(), path) } else { Ok(self.clone()) }
     }
 
+    /// Whether a text is a base URL that some gateway may call: what no policy allows need not be stored.
+    #[must_use]
+    pub fn is_callable_anywhere(text: &str) -> bool {
+        let Ok(url) = text.parse::<Self>() else { return false };
+        // The one rule that a policy lifts, by the names that it says are private.
+        matches!(url.check(&NetworkPolicy::default()), Ok(_) | Err(EndpointRefused::Plain { .. }))
+    }
+
     /// Whether a gateway may call this URL. Called when a URL is stored and again before it is used.
     ///
     /// # Errors

@@ -190,16 +190,14 @@ fn check_upstream_model(name: &str) -> Result<(), Rejection> {
     }
 }
 
-/// Whether it is a base URL at all. Whether it may be called is checked where the network's policy is known.
+/// Whether any gateway may call it. What its own network's policy says, each checks again when it does.
 fn check_base_url(url: Option<&str>) -> Result<(), Rejection> {
-    match url.map(str::parse::<BaseUrl>) {
-        None | Some(Ok(_)) => Ok(()),
-        // The text is not repeated: it may hold a password.
-        Some(Err(_)) => Err(Rejection::Field {
-            field: "base_url",
-            expected: "is an http or https URL of at most 1024 bytes, without user name, query or fragment",
-        }),
+    if url.is_none_or(BaseUrl::is_callable_anywhere) {
+        return Ok(());
     }
+    // The text is not repeated: it may hold a password.
+    let expected = "is an http or https URL of at most 1024 bytes, without user name, query or fragment, to a host and port that may be called";
+    Err(Rejection::Field { field: "base_url", expected })
 }
 
 const fn check_weight(weight: u32) -> Result<(), Rejection> {

@@ -10,6 +10,7 @@ use super::gate::Gate;
 pub struct Reply {
     pub(super) act: Act,
     pub(super) gate: Option<Gate>,
+    pub(super) headers: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -108,6 +109,13 @@ impl Reply {
         self
     }
 
+    /// One more header on the answer, such as `location` or `set-cookie`.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// A stream sends its text in so many chunks.
     #[must_use]
     pub fn chunks(self, chunks: usize) -> Self {
@@ -147,7 +155,7 @@ impl Reply {
     }
 
     const fn of(act: Act) -> Self {
-        Self { act, gate: None }
+        Self { act, gate: None, headers: Vec::new() }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Content)) -> Self {

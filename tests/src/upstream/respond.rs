@@ -32,7 +32,8 @@ pub(super) async fn respond(request: Request<Incoming>, state: Arc<State>, fate:
     let recorded = Recorded::new(&head, body.to_bytes());
     let request = recorded.json().unwrap_or_default();
     let reply = state.record(recorded);
-    let response = match &reply.act {
+    let headers = reply.headers.clone();
+    let mut response = match &reply.act {
         Act::Answer(content) => answer(head.uri.path(), &request, content.clone(), reply.clone(), (state, fate)).await,
         Act::Refuse { status, retry_after, body } => {
             reply.pass_gate().await;
@@ -52,6 +53,10 @@ pub(super) async fn respond(request: Request<Incoming>, state: Arc<State>, fate:
             json(&Value::Null)
         }
     };
+    for (name, value) in headers {
+        let name = hyper::header::HeaderName::try_from(name).map_err(io::Error::other)?;
+        response.headers_mut().append(name, value.parse().map_err(io::Error::other)?);
+    }
     Ok(response)
 }
 

@@ -40,7 +40,7 @@ fn field(field: &'static str, expected: &'static str) -> Rejection {
 /// What is wrong with a deployment, and the rejection that says so. Each holds for a new one and for a revision.
 fn wrong() -> Vec<(NewDeployment, ReviseDeployment, Rejection)> {
     let new = || new_deployment("new");
-    let url = "is an http or https URL of at most 1024 bytes, without user name, query or fragment";
+    let url = "is an http or https URL of at most 1024 bytes, without user name, query or fragment, to a host and port that may be called";
     let name = "is a name of 1 to 256 visible characters";
     let base_url = |text: &str| {
         let new = NewDeployment { base_url: Some(text.to_owned()), ..new() };
@@ -67,6 +67,9 @@ fn wrong() -> Vec<(NewDeployment, ReviseDeployment, Rejection)> {
         base_url("acme.example"),
         base_url("https://user:password@acme.example"),
         base_url("https://acme.example/v1?key=1"),
+        base_url("http://169.254.169.254/latest"),
+        base_url("https://metadata.google.internal/v1"),
+        base_url("http://localhost:4222"),
         (
             NewDeployment { weight: WEIGHT_MAX + 1, ..new() },
             ReviseDeployment { weight: Patch::Set(WEIGHT_MAX + 1), ..revise() },
