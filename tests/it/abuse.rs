@@ -13,4 +13,5 @@ mod slow;
 mod amounts;
 mod models;
 mod hosts;
+mod answers;
 mod open;

@@ -157,8 +157,10 @@ impl Settling {
         let cost = price.as_ref().map(|in_force| in_force.price.cost(&end.metered.usage).unwrap_or(NanoUsd::MAX));
         let held = self.admitted.held.take();
         let charged = held.as_ref().map(|held| held.accounts().to_vec()).unwrap_or_default();
+        // An estimate counts no more than was held: the upstream was told that limit and bills within it, however much it
+        // sent.
         let cost = match (cost, &held) {
-            (Some(NanoUsd::MAX), Some(held)) => Some(held.amount()),
+            (Some(cost), Some(held)) if cost == NanoUsd::MAX || end.metered.estimated => Some(cost.min(held.amount())),
             (cost, _) => cost,
         };
         if let Some(held) = held {
