@@ -13,5 +13,7 @@ mod slow;
 mod amounts;
 mod models;
 mod hosts;
+mod clients;
+mod starting;
 mod answers;
 mod open;

@@ -25,6 +25,7 @@ pub struct Setup {
     environment: BTreeMap<String, String>,
     data: Option<PathBuf>,
     program: Option<PathBuf>,
+    host: Option<String>,
 }
 
 /// A running gateway. It is killed when this is dropped, and its data folder goes unless the test gave it.
@@ -86,6 +87,13 @@ impl Setup {
         self
     }
 
+    /// On another address than loopback.
+    #[must_use]
+    pub fn host(mut self, address: &str) -> Self {
+        self.host = Some(address.to_owned());
+        self
+    }
+
     /// Another program than the `tallygate` that cargo built.
     #[must_use]
     pub fn program(mut self, path: &Path) -> Self {
@@ -121,7 +129,8 @@ impl Setup {
     fn spawn(&self, data: &Path) -> Result<Process> {
         let program = self.program.clone().map_or_else(|| binary("tallygate"), Ok)?;
         let data = data.to_string_lossy().into_owned();
-        let always = ["serve", "--host", "127.0.0.1", "--port", "0", "--data"].map(str::to_owned);
+        let host = self.host.as_deref().unwrap_or("127.0.0.1");
+        let always = ["serve", "--host", host, "--port", "0", "--data"].map(str::to_owned);
         let arguments = always.into_iter().chain([data]).chain(self.arguments.iter().cloned());
         Process::start(&program, arguments, &self.environment)
     }
