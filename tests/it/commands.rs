@@ -71,6 +71,39 @@ async fn what_is_no_command_is_refused_and_the_log_stays() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_is_there_already_is_refused_by_its_name_and_the_log_stays() -> Result<()> {
+    let scene = Scene::start().await?;
+    let (model, key) = (uuid(), uuid());
+    let deployment = |id: &str| json!({ "id": id, "vendor": "openai", "upstream_model": "m" });
+    let register =
+        |model: &str, name: &str, id: &str| json!({ "model": model, "name": name, "deployments": [deployment(id)] });
+    let hash = |secret: &str| json!(tallygate_core::key::KeyHash::of_secret(secret));
+    let issue = |key: &str, secret: &str, alias: &str| json!({ "key": key, "hash": hash(secret), "shown": "sk-...", "realm": "default", "models": "all", "alias": alias });
+    command(&scene.gateway, "RegisterModel", register(&model, "m", "d")).await?.expect(200)?;
+    command(&scene.gateway, "IssueKey", issue(&key, "sk-one", "one")).await?.expect(200)?;
+    let before = scene.logged().await?;
+    let cases = [
+        ("RegisterModel", register(&model, "other", "other"), 409, "model_already_registered"),
+        ("RegisterModel", register(&uuid(), "m", "other"), 409, "model_already_registered"),
+        ("RegisterModel", register(&uuid(), "other", "d"), 409, "deployment_already_exists"),
+        ("AddDeployment", json!({ "model": model, "deployment": deployment("d") }), 409, "deployment_already_exists"),
+        ("IssueKey", issue(&key, "sk-two", "two"), 409, "key_already_issued"),
+        ("IssueKey", issue(&uuid(), "sk-one", "two"), 409, "key_secret_taken"),
+        ("IssueKey", issue(&uuid(), "sk-two", "one"), 409, "key_alias_taken"),
+        ("RegisterRealm", json!({ "realm": "default" }), 409, "realm_already_registered"),
+        ("GrantModel", json!({ "realm": "default", "model": "m" }), 409, "model_already_granted"),
+    ];
+    for (kind, data, status, code) in &cases {
+        let answer = command(&scene.gateway, kind, data.clone()).await?;
+        let found = (answer.status, answer.at("/error/tallygate/code")?);
+        assert_eq!(found, (*status, json!(code)), "{kind} {data}: {}", answer.text());
+    }
+    let expected: Vec<_> = cases.iter().map(|(_, _, _, code)| ((*code).to_owned(), 0)).collect();
+    assert_eq!(scene.refusals_since(&before).await?, expected);
+    Ok(())
+}
+
+#[tokio::test]
 async fn only_the_operator_commands() -> Result<()> {
     let scene = Scene::start().await?;
     let body = json!({ "id": uuid(), "type": "SuspendRealm", "data": { "realm": "default" } });

@@ -67,6 +67,9 @@ impl From<&IssueKey> for Issued {
 }
 
 /// A key changed. Fields that did not are absent.
+///
+/// They are not shared with the command: serde cannot flatten a shared part where unknown fields are refused, and the
+/// schema of an event stays as it is when the command grows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revised {

@@ -85,6 +85,20 @@ async fn a_key_reads_nothing_of_another() -> Result<()> {
             }
         }
     }
+    // A key of another realm and one that never was cannot be told apart.
+    crate::scene::command(&scene.gateway, "RegisterRealm", json!({ "realm": "b" })).await?.expect(200)?;
+    let operator = scene.gateway.operator()?;
+    let of_b = operator.post("/key/generate", &json!({ "team_id": "b", "models": ["m"] })).await?.expect(200)?;
+    let token = of_b.at("/token")?.as_str().context("no token")?.to_owned();
+    let nobodys = tallygate_core::key::KeyHash::of_secret("sk-that-never-was").to_string();
+    for path in ["/key/info", "/spend/logs"] {
+        let told = async |named: &str| -> Result<(u16, String)> {
+            let path = format!("{path}?key={named}&api_key={named}");
+            let answer = scene.gateway.caller(&own.secret)?.get(&path).await?;
+            Ok((answer.status, answer.text().replace(named, "…")))
+        };
+        assert_eq!(told(&token).await?, told(&nobodys).await?, "{path}");
+    }
     let path = format!("/key/info?key={other}");
     let (status, text) = ask(&scene.gateway, "GET", &path, Some(&other), "").await?;
     assert!(status == 200 && text.contains(alias), "its owner sees it: {text}");

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use serde_json::json;
 use tallygate_core::admission;
+use tallygate_core::id::RealmId;
 use tallygate_core::key::{Key, KeyHash, KeyKind};
 use tallygate_projections::KeyRow;
 
@@ -46,6 +47,14 @@ impl Caller {
             return Err(forbidden_route(route));
         }
         Ok(Self::Key(row))
+    }
+
+    /// Whether they may know what a realm has.
+    pub(super) fn is_of_realm(&self, realm: &RealmId) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Key(own) => own.key.realm == *realm,
+        }
     }
 
     /// Whether they may see a key: their own, or another of the same user in the same realm.

@@ -20,7 +20,7 @@ use crate::http::litellm::spent;
 /// The most keys of one call.
 const KEYS_MAX: usize = 1_000;
 
-/// A key by its secret or hash; without one, the key that asks.
+/// A key by its secret or hash; without one, the key that asks. One of another realm is as one that is not there.
 pub(super) async fn one(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     let caller = Caller::of(&app, &headers, "/key/info").await?;
     let query = Query::read(&uri)?;
@@ -31,6 +31,9 @@ pub(super) async fn one(State(app): State<App>, uri: Uri, headers: HeaderMap) ->
         (None, Caller::Key(own)) => (own.key.hash.to_string(), own.clone()),
         (None, Caller::Operator) => return Err(not_found()),
     };
+    if !caller.is_of_realm(&found.key.realm) {
+        return Err(not_found());
+    }
     if !caller.may_see(&found.key) {
         let message = "You are not allowed to access this key's info. Your role=internal_user";
         return Err(ApiError::new(ErrorCode::AdminOnly, message).status(403).kind("auth_error").param("key"));
