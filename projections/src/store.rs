@@ -48,13 +48,16 @@ pub(crate) struct Store {
     _lock: File,
 }
 
-/// The tables that a store holds: another set, or another schema of one, is another store.
+/// The tables that a store holds, and the events that they were folded from: another set, or another schema of one, is
+/// another store. So what an older version could not read is folded when a version comes that can.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
     /// What the store is for, such as `control`.
     pub(crate) name: &'static str,
     /// Id and schema of each table.
     pub(crate) tables: &'static [(u8, u16)],
+    /// Name and newest schema of each event that this version reads.
+    pub(crate) events: fn() -> Vec<(&'static str, u16)>,
 }
 
 /// How a store is opened.

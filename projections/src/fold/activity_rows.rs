@@ -1,6 +1,7 @@
 //! The tables of the activity store, and how far they go.
 
 use serde::{Deserialize, Serialize};
+use tallygate_core::activity::Event;
 use tallygate_core::digest::Digest;
 use tallygate_core::stream::{ChainId, Log, Offset};
 
@@ -35,6 +36,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (block::BLOCKS.id, block::BLOCKS.schema),
         (block::SUMMARIES.id, block::SUMMARIES.schema),
     ],
+    events: || Event::TYPES.to_vec(),
 };
 
 /// The last entry that was folded.

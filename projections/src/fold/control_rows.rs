@@ -1,6 +1,8 @@
 //! The tables of the control store: what is read at the start, and what a group writes.
 
+use tallygate_core::activity;
 use tallygate_core::control::{Control, Needs};
+use tallygate_core::event::Event;
 use tallygate_core::stream::Log;
 use tallygate_core::time::Timestamp;
 
@@ -38,6 +40,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (key_list::KEY_COUNTS.id, key_list::KEY_COUNTS.schema),
         (commands::COMMANDS.id, commands::COMMANDS.schema),
     ],
+    events: || Event::types().filter(|event| !activity::Event::TYPES.contains(event)).collect(),
 };
 
 /// What a follower begins with.

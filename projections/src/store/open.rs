@@ -13,7 +13,9 @@ use crate::row_key::RowKey;
 
 /// The table of what the store says about itself. Its rows are no part of a digest.
 pub(crate) const META_TABLE: u8 = 0;
-const LAYOUT: RowTable<Vec<(u8, u16)>> = RowTable::new(META_TABLE, 1, "layout");
+const LAYOUT: RowTable<StoredLayout> = RowTable::new(META_TABLE, 2, "layout");
+/// Tables and events, as [`super::Layout`] has them.
+type StoredLayout = (Vec<(u8, u16)>, Vec<(String, u16)>);
 
 /// How many stores that were set aside are kept, the newest.
 const SET_ASIDE_MAX: usize = 3;
@@ -108,13 +110,16 @@ impl Store {
     fn check_layout(&self, settings: &Settings) -> Result<(), StoreError> {
         let key = || RowKey::of(&LAYOUT).text("layout");
         let tables = settings.layout.tables.to_vec();
+        let events: Vec<_> =
+            (settings.layout.events)().iter().map(|(name, schema)| ((*name).to_owned(), *schema)).collect();
         match self.get(&LAYOUT, &key())? {
-            Some(found) if found == tables => Ok(()),
-            Some(_) => Err(self.damage("it was written by a version with other tables")),
+            Some(found) if found.0 != tables => Err(self.damage("it was written by a version with other tables")),
+            Some(found) if found.1 != events => Err(self.damage("it was written by a version that knew other events")),
+            Some(_) => Ok(()),
             None if self.has_rows()? => Err(self.damage("it has rows, and does not say of what layout")),
             None => {
                 let mut writes = Writes::default();
-                writes.put(&LAYOUT, key(), &tables)?;
+                writes.put(&LAYOUT, key(), &(tables, events))?;
                 self.apply(writes)
             }
         }

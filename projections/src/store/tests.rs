@@ -8,7 +8,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 
 const TABLE: RowTable<u64> = RowTable::new(1, 1, "numbers");
-const LAYOUT: Layout = Layout { name: "test", tables: &[(1, 1)] };
+const LAYOUT: Layout = Layout { name: "test", tables: &[(1, 1)], events: || vec![("it.happened", 1)] };
 const SETTINGS: Settings = Settings { layout: LAYOUT, cache_bytes: 1024 * 1024 };
 
 fn key(number: u64) -> RowKey {
@@ -74,9 +74,21 @@ fn a_store_of_other_tables_or_schemas_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("views");
         filled(&dir);
-        let opened = open_with(&dir, Layout { name: "test", tables });
+        let opened = open_with(&dir, Layout { tables, ..LAYOUT });
         assert_eq!(rows(&opened.store), 0);
         assert_eq!(set_aside(&dir), [opened.set_aside.unwrap().path]);
+    }
+}
+
+#[test]
+fn a_store_that_was_folded_by_who_knew_other_events_is_set_aside() {
+    for events in [|| vec![("it.happened", 2)], || vec![("it.happened", 1), ("it.ended", 1)], Vec::new] {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("views");
+        filled(&dir);
+        let opened = open_with(&dir, Layout { events, ..LAYOUT });
+        assert_eq!(rows(&opened.store), 0);
+        assert!(opened.set_aside.unwrap().why.contains("other events"));
     }
 }
 
@@ -129,7 +141,7 @@ fn only_the_newest_of_those_that_were_set_aside_are_kept() {
         filled(&dir);
         // The schema that the store has now is none of these.
         let tables: &'static [(u8, u16)] = if round % 2 == 0 { &[(7, 7)] } else { &[(8, 8)] };
-        expected.push(open_with(&dir, Layout { name: "test", tables }).set_aside.unwrap().path);
+        expected.push(open_with(&dir, Layout { tables, ..LAYOUT }).set_aside.unwrap().path);
         fs::remove_dir_all(&dir).unwrap();
     }
     expected.sort();
