@@ -20,7 +20,7 @@ const MASTER_KEY_MIN_BYTES: usize = 16;
 
 /// Tallygate: an LLM gateway with exact budgets, and its control plane.
 #[derive(Debug, Parser)]
-#[command(name = "tallygate", version, about, disable_help_subcommand = true)]
+#[command(name = "tallygate", version, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do; serves when nothing is said.
     #[command(subcommand)]

@@ -139,18 +139,12 @@ impl<'a> Audit<'a> {
 
     fn text(&self) -> String {
         let heads: Vec<String> =
-            self.heads.iter().map(|(chain, head)| format!("{chain} at {} ({})", head.position, head.hash)).collect();
+            self.heads.iter().map(|(chain, head)| format!("; {chain} at {} ({})", head.position, head.hash)).collect();
         let undecodable = match self.undecodable {
             0 => String::new(),
             count => format!(", {count} of types or schemas that this version cannot read"),
         };
-        format!(
-            "{}: {} events, {} streams{undecodable}; {}",
-            self.log,
-            self.lines,
-            self.versions.len(),
-            heads.join(", ")
-        )
+        format!("{}: {} events, {} streams{undecodable}{}", self.log, self.lines, self.versions.len(), heads.concat())
     }
 
     fn json(&self) -> Value {
