@@ -1,5 +1,5 @@
 //! Money. Integer nano-dollars with checked arithmetic; prices are pico-dollars a token; rounding is up, once, at the
-//! end of a request (invariant 15). No float touches an amount: decimals are read digit by digit.
+//! end of a request (invariant 11). No float touches an amount: decimals are read digit by digit.
 //!
 //! One micro-dollar per million tokens is one pico-dollar per token, so every published price is exact:
 //! $0.075 per million tokens = 75,000 pico-dollars a token.
