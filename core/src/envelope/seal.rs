@@ -1,0 +1,167 @@
+//! Writing an event as the next line of a chain.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+use super::{CommandRef, Known, LINE_CLOSE, LINE_MAX_BYTES, Line, MAC_OPEN, MacKey, PREV_OPEN};
+use crate::actor::Actor;
+use crate::digest::Digest;
+use crate::event::Recorded;
+use crate::id::{CommandId, EventId, RealmId};
+use crate::stream::{Head, Log, Position, StreamId};
+use crate::time::Timestamp;
+
+/// Most lines fit into so many bytes.
+const LINE_USUAL_BYTES: usize = 1_536;
+
+/// An event that is to be appended, its data as it stands: everything but its place in a chain. What this version
+/// decides itself is a [`Recorded`] and goes to [`seal_event`].
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The event's own id.
+    pub id: EventId,
+    /// The stable name of its type, such as `key.issued`.
+    pub kind: &'static str,
+    /// The number of the schema of `data`.
+    pub schema: u16,
+    /// The realm it concerns; none for what concerns the whole gateway.
+    pub realm: Option<RealmId>,
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Its number in that stream, from 1.
+    pub version: u64,
+    /// When it was decided or seen.
+    pub at: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// The command that caused it; none for activity.
+    pub command: Option<CommandRef>,
+    /// Part i of n of its command, from 1.
+    pub part: (u16, u16),
+    /// Positions in control of the events that decided.
+    pub cause: Vec<Position>,
+    /// What happened, as JSON.
+    pub data: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct Body<'a, D> {
+    id: EventId,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    schema: u16,
+    log: Log,
+    position: Position,
+    realm: Option<&'a RealmId>,
+    stream: &'a StreamId,
+    version: u64,
+    at: Timestamp,
+    actor: &'a Actor,
+    command: Option<&'a CommandId>,
+    command_digest: Option<Digest>,
+    part: (u16, u16),
+    cause: &'a [Position],
+    data: D,
+}
+
+/// Why an event cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Longer than [`LINE_MAX_BYTES`].
+    #[error(
+        "an event has at most {LINE_MAX_BYTES} bytes, this one has {bytes}: make its names, lists or metadata shorter"
+    )]
+    TooLong {
+        /// How long the line would be.
+        bytes: usize,
+    },
+    /// The data is no JSON. A defect of the caller.
+    #[error("the event could not be written as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+/// Writes a draft as the next line of a chain, and tells where the chain then ends.
+///
+/// # Errors
+/// [`SealError`] when the line would be too long.
+pub fn seal(log: Log, head: &Head, draft: &Draft, key: &MacKey) -> Result<(Line, Head), SealError> {
+    let body = Body {
+        id: draft.id,
+        kind: draft.kind,
+        schema: draft.schema,
+        log,
+        position: head.position.plus(1),
+        realm: draft.realm.as_ref(),
+        stream: &draft.stream,
+        version: draft.version,
+        at: draft.at,
+        actor: &draft.actor,
+        command: draft.command.as_ref().map(|command| &command.id),
+        command_digest: draft.command.as_ref().map(|command| command.digest),
+        part: draft.part,
+        cause: &draft.cause,
+        data: &draft.data,
+    };
+    let (bytes, head) = written(&body, head, key)?;
+    Ok((Line::from_bytes(bytes), head))
+}
+
+/// Writes an event as the next line of a chain, and tells where the chain then ends. The event gets its place there; the
+/// line remembers it.
+///
+/// # Errors
+/// [`SealError`] when the line would be too long.
+pub fn seal_event(
+    head: &Head,
+    mut recorded: Recorded,
+    cause: &[Position],
+    key: &MacKey,
+) -> Result<(Line, Head), SealError> {
+    recorded.position = head.position.plus(1);
+    let body = Body {
+        id: recorded.id,
+        kind: recorded.event.kind(),
+        schema: recorded.event.schema(),
+        log: recorded.log,
+        position: recorded.position,
+        realm: recorded.realm.as_ref(),
+        stream: &recorded.stream,
+        version: recorded.version,
+        at: recorded.at,
+        actor: &recorded.actor,
+        command: recorded.command.as_ref().map(|command| &command.id),
+        command_digest: recorded.command.as_ref().map(|command| command.digest),
+        part: recorded.part,
+        cause,
+        data: &recorded.event,
+    };
+    let (bytes, end) = written(&body, head, key)?;
+    let known = Known::new(key.clone(), *head, end, recorded);
+    Ok((Line { bytes, known: Some(Arc::new(known)) }, end))
+}
+
+/// The bytes of a line after `head`, and where the chain ends with it.
+fn written(body: &Body<'_, impl Serialize>, head: &Head, key: &MacKey) -> Result<(Bytes, Head), SealError> {
+    let mut bytes = Vec::with_capacity(LINE_USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, body).map_err(SealError::Json)?;
+    bytes.pop();
+    bytes.extend_from_slice(PREV_OPEN);
+    bytes.extend_from_slice(&head.hash.to_hex());
+    bytes.push(MAC_OPEN[0]);
+    let covered = bytes.len();
+    let mut hash = Sha256::new_with_prefix(&bytes);
+    let mac = key.mac(&Digest::from_bytes(hash.clone().finalize().into()));
+    bytes.extend_from_slice(&MAC_OPEN[1..]);
+    bytes.extend_from_slice(&mac.to_hex());
+    bytes.extend_from_slice(LINE_CLOSE);
+    if bytes.len() > LINE_MAX_BYTES {
+        return Err(SealError::TooLong { bytes: bytes.len() });
+    }
+    hash.update(&bytes[covered..]);
+    let head = Head { position: body.position, hash: Digest::from_bytes(hash.finalize().into()) };
+    Ok((Bytes::from(bytes), head))
+}
