@@ -171,13 +171,13 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let doors = spine.logs.open_doors(&spine.commands).await?;
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
     let client = Settings { network: config.network.clone(), ..Settings::default() };
+    let provider = Arc::new(HttpProvider::new(&client)?);
     let pipeline = Pipeline {
         views: spine.views.clone(),
         master: MasterKey::new(&master),
         limits: Limits::new(),
         spending: Spending::new(spine.views.activity.clone()),
-        upstreams: Upstreams::new(vendors, vault, config.network.clone(), config.environment.0),
-        provider: Arc::new(HttpProvider::new(&client)?),
+        upstreams: Upstreams::new(provider, vendors, vault, config.network.clone(), config.environment.0),
         activity: spine.activity.clone(),
         clock,
         ids,

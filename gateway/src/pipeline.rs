@@ -22,7 +22,6 @@ pub(crate) mod refusal;
 use std::sync::Arc;
 
 use tallygate_core::port::clock::{Clock, Ids};
-use tallygate_core::port::provider::Provider;
 use tallygate_projections::Views;
 
 use crate::activity::ActivityWriter;
@@ -41,7 +40,6 @@ pub(crate) struct Pipeline {
     pub(crate) limits: Limits,
     pub(crate) spending: Spending,
     pub(crate) upstreams: Upstreams,
-    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) activity: ActivityWriter,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,

@@ -8,7 +8,7 @@ use tallygate_adapters::dialect::openai_chat::LimitField;
 use tallygate_adapters::provider::vendors::{Vendor, Vendors};
 use tallygate_core::endpoint::{BaseUrl, NetworkPolicy};
 use tallygate_core::id::DeploymentId;
-use tallygate_core::port::provider::Credential;
+use tallygate_core::port::provider::{Credential, Provider, Upstream};
 use tallygate_core::port::secret::{Binding, Vault};
 use tallygate_core::registry::Deployment;
 use tallygate_core::secret::{Secret, SecretSource};
@@ -24,7 +24,8 @@ const TARGETS_MAX: usize = 10_000;
 /// A deployment, ready to be called.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) endpoint: BaseUrl,
+    pub(crate) upstream: Arc<dyn Upstream>,
+    /// What opens it; kept so that its key can be hidden in what the upstream says.
     pub(crate) credential: Option<Credential>,
     /// Whether it is asked for the usage of streams.
     pub(crate) meters_streams: bool,
@@ -39,6 +40,7 @@ pub(crate) struct Target {
 /// Makes targets, and keeps them.
 #[derive(Debug)]
 pub(crate) struct Upstreams {
+    provider: Arc<dyn Provider>,
     vendors: Arc<Vendors>,
     vault: Arc<dyn Vault>,
     network: NetworkPolicy,
@@ -48,14 +50,15 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
-    /// Upstreams of these vendors. `environment` is what the gateway was started with.
+    /// Upstreams of these vendors, called by this provider. `environment` is what the gateway was started with.
     pub(crate) fn new(
+        provider: Arc<dyn Provider>,
         vendors: Arc<Vendors>,
         vault: Arc<dyn Vault>,
         network: NetworkPolicy,
         environment: BTreeMap<String, String>,
     ) -> Self {
-        Self { vendors, vault, network, environment, targets: Mutex::default() }
+        Self { provider, vendors, vault, network, environment, targets: Mutex::default() }
     }
 
     /// The vendors there are.
@@ -116,10 +119,12 @@ impl Upstreams {
             .get(deployment.vendor.as_str())
             .ok_or_else(|| format!("this version knows no vendor `{}`", deployment.vendor))?;
         let endpoint = self.endpoint(vendor, deployment.base_url.as_deref())?;
+        let credential = self.credential(snapshot, deployment, vendor, &endpoint)?;
+        let upstream = self.provider.upstream(&endpoint, credential.as_ref()).map_err(|failure| failure.to_string())?;
         let info = deployment.info.to_value();
         Ok(Target {
-            credential: self.credential(snapshot, deployment, vendor, &endpoint)?,
-            endpoint,
+            upstream,
+            credential,
             meters_streams: vendor.tells_usage_on_request(),
             limit_field: vendor.limit_field(),
             context_window: info.get("max_input_tokens").and_then(serde_json::Value::as_u64),

@@ -134,6 +134,11 @@ fn core_names_no_clock_file_environment_or_thread() {
     assert_none(on_sources(fences::purity));
 }
 
+#[test]
+fn only_the_provider_names_what_opens_connections_over_http() {
+    assert_none(on_sources(fences::outbound));
+}
+
 /// Clippy reads the nearest clippy.toml only, so each must say again what the workspace's says. Core's bans as much.
 #[test]
 fn every_clippy_file_repeats_the_workspaces_keys() {

@@ -1,10 +1,21 @@
 //! Headers: what may be sent to an upstream, and what is taken from its answer.
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tallygate_core::endpoint::Origin;
 use tallygate_core::port::provider::failure::Kind;
 use tallygate_core::port::provider::{AnswerHead, Auth, Credential, Failure, Header, retry_after};
 
-/// Names under which vendors send their id of a request.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("tallygate/", env!("CARGO_PKG_VERSION")));
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// Content types that nearly every answer has: they are not copied.
+const USUAL_TYPES: [&str; 4] =
+    ["application/json", "text/event-stream", "text/event-stream; charset=utf-8", "application/json; charset=utf-8"];
+/// Names under which vendors send their id of a request, the most telling first.
 const REQUEST_IDS: [&str; 4] = ["x-request-id", "request-id", "x-generation-id", "cf-ray"];
 const RATE_LIMIT_PREFIX: &str = "x-ratelimit-";
 /// The most rate limit headers that are kept; vendors send about eight.
@@ -45,36 +56,54 @@ pub fn is_forwardable(name: &str) -> bool {
     FORWARDABLE.contains(&name) || name.ends_with(FORWARDABLE_SUFFIX)
 }
 
-/// The headers of a request.
-pub(super) fn of_request(
-    has_body: bool,
-    streams: bool,
-    credential: Option<&Credential>,
-    extra: &[Header],
-) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::with_capacity(8);
-    let accept = if streams { "text/event-stream" } else { "application/json" };
-    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if has_body {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// The headers that are the same in every request to an upstream.
+pub(super) struct FixedHeaders {
+    host: HeaderValue,
+    authorization: Option<(HeaderName, HeaderValue)>,
+}
+
+impl FixedHeaders {
+    /// Those of an origin and the credential that opens it.
+    ///
+    /// # Errors
+    /// [`Kind::CredentialUnusable`], and [`Kind::HostNotAllowed`] for a host that no header can carry.
+    pub(super) fn new(origin: &Origin, credential: Option<&Credential>) -> Result<Self, Failure> {
+        let host = HeaderValue::try_from(origin.authority());
+        let host = host.map_err(|error| Failure::new(Kind::HostNotAllowed).caused_by(error))?;
+        Ok(Self { host, authorization: credential.map(authorization).transpose()? })
     }
-    for Header { name, value } in extra {
-        let not_allowed = || Failure::new(Kind::HeaderNotAllowed);
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| not_allowed())?;
-        let is_settable = !NOT_SETTABLE.contains(&name)
-            && !NOT_SETTABLE_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
-        let value = HeaderValue::from_str(value).map_err(|_| not_allowed())?;
-        if !is_settable {
-            return Err(not_allowed());
+
+    /// The headers of a request.
+    ///
+    /// # Errors
+    /// [`Kind::HeaderNotAllowed`].
+    pub(super) fn of_request(&self, has_body: bool, streams: bool, extra: &[Header]) -> Result<HeaderMap, Failure> {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::HOST, self.host.clone());
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::ACCEPT, if streams { EVENT_STREAM } else { JSON });
+        headers.insert(header::ACCEPT_ENCODING, IDENTITY);
+        if has_body {
+            headers.insert(header::CONTENT_TYPE, JSON);
         }
-        headers.append(name, value);
+        for header in extra {
+            let (name, value) = settable(header).ok_or_else(|| Failure::new(Kind::HeaderNotAllowed))?;
+            headers.append(name, value);
+        }
+        if let Some((name, value)) = &self.authorization {
+            headers.insert(name.clone(), value.clone());
+        }
+        Ok(headers)
     }
-    if let Some(credential) = credential {
-        let (name, value) = authorization(credential)?;
-        headers.insert(name, value);
-    }
-    Ok(headers)
+}
+
+/// A header that a caller wants to be sent; none if it must not be or cannot be.
+fn settable(header: &Header) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+    let is_settable =
+        !NOT_SETTABLE.contains(&name) && !NOT_SETTABLE_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
+    let value = HeaderValue::from_str(&header.value).ok()?;
+    is_settable.then_some((name, value))
 }
 
 fn authorization(credential: &Credential) -> Result<(HeaderName, HeaderValue), Failure> {
@@ -92,41 +121,78 @@ fn authorization(credential: &Credential) -> Result<(HeaderName, HeaderValue), F
     Ok((name, value))
 }
 
-/// What is taken from the head of an answer.
+/// Whether the body arrives as the upstream wrote it. A compressed one could neither be metered nor bounded.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether the upstream answers with a page for people: a login, a captive portal, an error of some proxy.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
+    const PAGE: &[u8] = b"text/html";
+    let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().trim_ascii_start());
+    kind.and_then(|kind| kind.get(..PAGE.len())).is_some_and(|start| start.eq_ignore_ascii_case(PAGE))
+}
+
+/// What is taken from the head of an answer, in one pass: most of its headers mean nothing here.
 pub(super) fn of_answer(headers: &HeaderMap) -> AnswerHead {
-    let text = |name: &str| headers.get(name).and_then(short_text);
-    let rate_limits = headers
-        .iter()
-        .filter(|(name, _)| name.as_str().starts_with(RATE_LIMIT_PREFIX))
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), short_text(value)?)))
-        .take(RATE_LIMITS_MAX);
-    AnswerHead {
-        content_type: text("content-type"),
-        request_id: REQUEST_IDS.iter().find_map(|name| text(name)),
-        retry_after: retry_after::of(
-            text("retry-after-ms").as_deref(),
-            text("retry-after").as_deref(),
-            text("date").as_deref(),
-        ),
-        rate_limits: rate_limits.collect(),
+    let mut head = AnswerHead::default();
+    let (mut wait_millis, mut wait, mut date) = (None, None, None);
+    let mut request_id: Option<(usize, &str)> = None;
+    for (name, value) in headers {
+        let name = name.as_str();
+        match name {
+            "content-type" => head.content_type = head.content_type.or_else(|| short_text(value).map(content_type)),
+            "retry-after-ms" => wait_millis = wait_millis.or_else(|| short_text(value)),
+            "retry-after" => wait = wait.or_else(|| short_text(value)),
+            "date" => date = date.or_else(|| short_text(value)),
+            _ if name.starts_with(RATE_LIMIT_PREFIX) => {
+                let text = short_text(value).filter(|_| head.rate_limits.len() < RATE_LIMITS_MAX);
+                head.rate_limits.extend(text.map(|text| (name.to_owned(), text.to_owned())));
+            }
+            _ => {
+                let rank = REQUEST_IDS.iter().position(|id| *id == name);
+                let better = rank.filter(|rank| request_id.is_none_or(|(best, _)| *rank < best));
+                request_id = better.zip(short_text(value)).or(request_id);
+            }
+        }
+    }
+    head.request_id = request_id.map(|(_, text)| text.to_owned());
+    head.retry_after = retry_after::of(wait_millis, wait, date);
+    head
+}
+
+fn content_type(text: &str) -> Cow<'static, str> {
+    match USUAL_TYPES.into_iter().find(|usual| *usual == text) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(text.to_owned()),
     }
 }
 
-fn short_text(value: &HeaderValue) -> Option<String> {
-    let text = value.to_str().ok()?;
-    (text.len() <= VALUE_MAX_BYTES).then(|| text.to_owned())
+fn short_text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| text.len() <= VALUE_MAX_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_forwardable, of_request};
+    use super::{FixedHeaders, is_forwardable, is_page, of_answer};
+    use http::{HeaderMap, HeaderName, HeaderValue};
     use std::sync::Arc;
+    use std::time::Duration;
     use tallygate_core::port::provider::failure::Kind;
-    use tallygate_core::port::provider::{Auth, Credential, Header};
+    use tallygate_core::port::provider::{Auth, Credential, Failure, Header};
     use tallygate_core::secret::Secret;
 
     fn credential(key: &str, auth: Auth) -> Credential {
         Credential { secret: Secret::new(key), auth, hosts: Arc::default() }
+    }
+
+    fn fixed(credential: Option<&Credential>) -> Result<FixedHeaders, Failure> {
+        FixedHeaders::new(&"http://llm:8000".parse().unwrap(), credential)
+    }
+
+    fn answer(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.iter().copied().map(pair).collect()
     }
 
     #[test]
@@ -145,21 +211,62 @@ mod tests {
             "accept-encoding",
         ] {
             let extra = [Header { name, value: "x".to_owned() }];
-            assert_eq!(of_request(true, true, None, &extra).unwrap_err().kind, Kind::HeaderNotAllowed, "{name}");
+            assert_eq!(
+                fixed(None).unwrap().of_request(true, true, &extra).unwrap_err().kind,
+                Kind::HeaderNotAllowed,
+                "{name}"
+            );
         }
         let split = [Header { name: "traceparent", value: "x\r\nhost: y".to_owned() }];
-        assert_eq!(of_request(true, true, None, &split).unwrap_err().kind, Kind::HeaderNotAllowed);
+        assert_eq!(fixed(None).unwrap().of_request(true, true, &split).unwrap_err().kind, Kind::HeaderNotAllowed);
         assert!(is_forwardable("openai-beta") && !is_forwardable("x-api-key") && !is_forwardable("user-agent"));
     }
 
     #[test]
     fn a_key_that_no_header_can_carry_is_not_sent() {
         for key in ["", "sk\n", "sk\0", "a\r\nhost: b"] {
-            let error = of_request(true, true, Some(&credential(key, Auth::Bearer)), &[]).unwrap_err();
+            let error = fixed(Some(&credential(key, Auth::Bearer))).err().unwrap();
             assert_eq!(error.kind, Kind::CredentialUnusable);
         }
-        let headers = of_request(true, false, Some(&credential("sk-canary", Auth::Header("api-key"))), &[]).unwrap();
+        let fixed = fixed(Some(&credential("sk-canary", Auth::Header("api-key")))).unwrap();
+        let headers = fixed.of_request(true, false, &[]).unwrap();
+        assert_eq!(headers["host"], "llm:8000");
         assert_eq!(headers["api-key"], "sk-canary");
         assert!(!format!("{headers:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_head_of_an_answer_is_read_in_any_order_and_cut_to_its_limits() {
+        let long: &'static str = "x".repeat(257).leak();
+        let head = of_answer(&answer(&[
+            ("cf-ray", "ray"),
+            ("retry-after", "9"),
+            ("x-request-id", "req"),
+            ("request-id", "other"),
+            ("retry-after-ms", "250"),
+            ("content-type", "text/event-stream"),
+            ("x-ratelimit-remaining-tokens", "7"),
+            ("x-ratelimit-reset", long),
+            ("set-cookie", "a=b"),
+        ]));
+        assert_eq!(head.request_id.as_deref(), Some("req"));
+        assert_eq!(head.content_type.as_deref(), Some("text/event-stream"));
+        assert_eq!(head.retry_after, Some(Duration::from_millis(250)));
+        assert_eq!(head.rate_limits, [("x-ratelimit-remaining-tokens".to_owned(), "7".to_owned())]);
+        let many = (0..30)
+            .map(|at| (HeaderName::try_from(format!("x-ratelimit-{at}")).unwrap(), HeaderValue::from_static("1")));
+        assert_eq!(of_answer(&many.collect()).rate_limits.len(), 24);
+        assert_eq!(of_answer(&answer(&[("content-type", "text/plain")])).content_type.as_deref(), Some("text/plain"));
+        assert_eq!(of_answer(&answer(&[("x-request-id", long), ("cf-ray", "ray")])).request_id.as_deref(), Some("ray"));
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_type() {
+        for (kind, expected) in
+            [("text/html", true), (" Text/HTML; charset=utf-8", true), ("text/htm", false), ("application/json", false)]
+        {
+            assert_eq!(is_page(&answer(&[("content-type", kind)])), expected, "{kind}");
+        }
+        assert!(!is_page(&HeaderMap::new()));
     }
 }

@@ -3,10 +3,16 @@
 //! A name was checked when it was stored; what it resolves to is decided by whoever runs its zone, now. So every address
 //! is checked, and one bad address refuses them all: a name that points into two networks is an attack or a mistake.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
 use tallygate_core::endpoint::{NetworkPolicy, Reach};
+use tower_service::Service;
 
 /// Why a name was not resolved to addresses that may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,21 +25,28 @@ pub(super) enum ResolveError {
     NoSuchName,
 }
 
-/// Resolves by the system's resolver, and checks.
-#[derive(Debug)]
+/// Resolves by the system's resolver, and checks. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(super) struct CheckedResolver {
-    pub(super) policy: NetworkPolicy,
+    pub(super) policy: Arc<NetworkPolicy>,
 }
 
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for CheckedResolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = ResolveError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let reach = Reach::of_name(&name.as_str().to_ascii_lowercase(), &self.policy);
         Box::pin(async move {
             let reach = reach.ok_or(ResolveError::Forbidden)?;
             // The connector puts the port in.
             let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| ResolveError::NoSuchName)?;
-            let addresses = checked(reach, found)?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            checked(reach, found).map(Vec::into_iter)
         })
     }
 }
@@ -53,9 +66,10 @@ fn checked(reach: Reach, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<
 #[cfg(test)]
 mod tests {
     use super::{CheckedResolver, ResolveError, checked};
-    use reqwest::dns::Resolve as _;
     use std::net::SocketAddr;
+    use std::sync::Arc;
     use tallygate_core::endpoint::{NetworkPolicy, Reach};
+    use tower_service::Service as _;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
         texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect()
@@ -72,10 +86,10 @@ mod tests {
 
     #[tokio::test]
     async fn localhost_is_this_machine_and_metadata_is_never_asked_for() {
-        let resolver = CheckedResolver { policy: NetworkPolicy::default() };
-        let mut found = resolver.resolve("localhost".parse().unwrap()).await.unwrap();
+        let mut resolver = CheckedResolver { policy: Arc::new(NetworkPolicy::default()) };
+        let mut found = resolver.call("localhost".parse().unwrap()).await.unwrap();
         assert!(found.all(|address| address.ip().is_loopback()));
-        let refused = resolver.resolve("Metadata.Google.Internal".parse().unwrap()).await.err().unwrap();
-        assert_eq!(refused.downcast_ref(), Some(&ResolveError::Forbidden));
+        let refused = resolver.call("Metadata.Google.Internal".parse().unwrap()).await.unwrap_err();
+        assert_eq!(refused, ResolveError::Forbidden);
     }
 }

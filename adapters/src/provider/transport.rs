@@ -3,48 +3,51 @@
 use std::error::Error;
 use std::io;
 
+use hyper_util::client::legacy;
+use tallygate_core::endpoint::EndpointRefused;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
 
+use super::connector::TimedOut;
 use super::resolver::ResolveError;
 
 /// The failure of a call whose answer had no head yet.
-pub(super) fn before_head(error: reqwest::Error) -> Failure {
-    let kind = match connect_kind(&error) {
-        Some(kind) => kind,
-        None => within_answer_kind(&error),
-    };
-    // The URL names host and path, which belong to the operator's configuration and not in every log line.
-    Failure::new(kind).caused_by(error.without_url())
+pub(super) fn before_head(error: legacy::Error) -> Failure {
+    let kind = if error.is_connect() { connect_kind(&error) } else { within_answer_kind(&error) };
+    Failure::new(kind).caused_by(error)
 }
 
 /// The failure of an answer whose body broke off.
-pub(super) fn within_body(error: reqwest::Error) -> Failure {
-    Failure::new(within_answer_kind(&error)).caused_by(error.without_url())
+pub(super) fn within_body(error: hyper::Error) -> Failure {
+    Failure::new(within_answer_kind(&error)).caused_by(error)
 }
 
-fn connect_kind(error: &reqwest::Error) -> Option<Kind> {
-    if !error.is_connect() {
-        return None;
+fn connect_kind(error: &legacy::Error) -> Kind {
+    if cause::<EndpointRefused>(error).is_some() {
+        return Kind::HostNotAllowed;
     }
-    if let Some(resolve) = cause::<ResolveError>(error) {
-        return Some(match resolve {
-            ResolveError::Forbidden => Kind::HostNotAllowed,
-            ResolveError::NoSuchName => Kind::NameNotResolved,
-        });
+    match cause::<ResolveError>(error) {
+        Some(ResolveError::Forbidden) => return Kind::HostNotAllowed,
+        Some(ResolveError::NoSuchName) => return Kind::NameNotResolved,
+        None => {}
     }
-    if error.is_timeout() {
-        return Some(Kind::ConnectTimeout);
+    // What went wrong with TLS comes wrapped in an I/O error that says nothing.
+    let told = |error: &(dyn Error + 'static)| error.downcast_ref().map(io::Error::kind);
+    let io = find(error, &|error| told(error).filter(|kind| *kind != io::ErrorKind::Other));
+    // The second is the system's word, or that of the limit for one address.
+    if cause::<TimedOut>(error).is_some() || io == Some(io::ErrorKind::TimedOut) {
+        return Kind::ConnectTimeout;
     }
     if cause::<rustls::Error>(error).is_some() {
-        return Some(Kind::Tls);
+        return Kind::Tls;
     }
-    let is_garbled = cause::<io::Error>(error)
-        .is_some_and(|error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof));
-    Some(if is_garbled { Kind::Tls } else { Kind::Refused })
+    match io {
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => Kind::Tls,
+        _ => Kind::Refused,
+    }
 }
 
-fn within_answer_kind(error: &reqwest::Error) -> Kind {
+fn within_answer_kind(error: &(dyn Error + 'static)) -> Kind {
     if let Some(hyper) = cause::<hyper::Error>(error) {
         // Order matters: hyper counts an early end among the parse errors of some bodies.
         if hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled() {
@@ -62,16 +65,19 @@ fn within_answer_kind(error: &reqwest::Error) -> Kind {
     }
 }
 
-/// The first cause of a type. An I/O error may wrap another error, which its `source` skips.
+/// The first cause of a type.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    find(error, &|error| error.downcast_ref())
+}
+
+/// The first of the causes that is looked for. An I/O error may wrap another error, which its `source` skips.
+fn find<'a, T>(error: &'a (dyn Error + 'static), pick: &dyn Fn(&'a (dyn Error + 'static)) -> Option<T>) -> Option<T> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = inner.and_then(|inner| cause::<T>(inner)) {
-            return Some(found);
+        let found = pick(error).or_else(|| find(inner?, pick));
+        if found.is_some() {
+            return found;
         }
         next = error.source();
     }

@@ -1,10 +1,13 @@
-//! The provider: sends one request to one upstream, and hands back its answer as it comes.
+//! The provider: makes upstreams ready, sends them requests, and hands back their answers as they come.
+//!
+//! Whatever is the same in every call to an upstream is checked and written once, when the upstream is made. An
+//! [`Upstream`] is the proof of that: its endpoint and its credential belong together and cannot be changed.
 //!
 //! # Contract
 //!
 //! - **Bound.** The endpoint's origin must be among the credential's hosts, and the endpoint must pass the network rules,
-//!   on its text and on every address that its name resolves to. Otherwise nothing is sent:
-//!   [`failure::Kind::HostNotAllowed`].
+//!   on its text when the upstream is made and whenever a connection is opened, and on every address that its name
+//!   resolves to. Otherwise nothing is sent: [`failure::Kind::HostNotAllowed`].
 //! - **Once.** A call is sent at most once. No redirect is followed, nothing is retried after a byte of it may have
 //!   been read; retrying is the caller's decision, by [`Failure::retry`].
 //! - **`Ok` means 2xx.** Every other status is a [`Failure`] that carries the upstream's own error body, cut to
@@ -24,6 +27,7 @@
 pub mod failure;
 pub mod retry_after;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,21 +42,27 @@ pub use failure::Failure;
 /// How much of an upstream's error body is kept, in bytes.
 pub const ERROR_BODY_MAX_BYTES: usize = 64 * 1024;
 
-/// Sends requests to upstreams. See the module for the contract.
+/// Makes upstreams ready to be called. See the module for the contract.
 pub trait Provider: Send + Sync + std::fmt::Debug {
+    /// The upstream at an endpoint, opened by a credential; none for upstreams without keys. Nothing is sent. It is worth
+    /// keeping for as long as neither changes: connections are shared by all upstreams of a provider.
+    ///
+    /// # Errors
+    /// [`failure::Kind::HostNotAllowed`] and [`failure::Kind::CredentialUnusable`].
+    fn upstream(&self, endpoint: &BaseUrl, credential: Option<&Credential>) -> Result<Arc<dyn Upstream>, Failure>;
+}
+
+/// An upstream that may be called. `Debug` shows its origin and nothing of its credential.
+pub trait Upstream: Send + Sync + std::fmt::Debug {
     /// Sends one request and waits for the head of its answer, and for the whole body where `answer` says so.
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Failure>>;
 }
 
-/// One request to one upstream.
+/// One request to an upstream.
 #[derive(Clone)]
 pub struct Call {
-    /// Where the API is.
-    pub endpoint: BaseUrl,
     /// What follows the base URL: `/chat/completions`. It begins with a slash and is written by a dialect, never by a client.
     pub path: &'static str,
-    /// What opens the upstream; none for upstreams without keys.
-    pub credential: Option<Credential>,
     /// `POST` with this body, of type `application/json`; `GET` if there is none.
     pub body: Option<Bytes>,
     /// Further request headers. Those that carry identity or belong to the connection are refused; see
@@ -67,7 +77,7 @@ pub struct Call {
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.body.as_ref().map_or(0, Bytes::len);
-        write!(f, "Call({} {}, {bytes} bytes)", self.endpoint.origin(), self.path)
+        write!(f, "Call({}, {bytes} bytes)", self.path)
     }
 }
 
@@ -148,8 +158,8 @@ pub struct Answer {
 /// The few headers of an answer that mean something to a gateway. Everything else, cookies above all, stays behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnswerHead {
-    /// `content-type`.
-    pub content_type: Option<String>,
+    /// `content-type`. The few that nearly every answer has cost no copy.
+    pub content_type: Option<Cow<'static, str>>,
     /// The upstream's own id of the request, under whatever name it sends it.
     pub request_id: Option<String>,
     /// `retry-after`, in any of its forms.

@@ -1,11 +1,13 @@
 //! The demo's client: real HTTP to the gateway that it shows.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tallygate_core::endpoint::BaseUrl;
 use tallygate_core::port::provider::failure::Failure;
-use tallygate_core::port::provider::{AnswerForm, Auth, Body, Call, Credential, Provider, Timeouts};
+use tallygate_core::port::provider::{Answer, AnswerForm, Auth, Body, Call, Credential, Provider, Timeouts};
 use tallygate_core::secret::Secret;
 
 use super::DemoError;
@@ -32,7 +34,7 @@ impl Client<'_> {
     /// Posts JSON and reads the whole answer.
     pub(super) async fn post(&self, path: &'static str, body: &Value) -> Result<Result<Value, Refused>, DemoError> {
         let form = AnswerForm::Buffered { limit_bytes: 1024 * 1024 };
-        match self.provider.call(self.call(path, body, form)).await {
+        match self.send(path, body, form).await {
             Ok(answer) => match answer.body {
                 Body::Whole(bytes) => Ok(Ok(serde_json::from_slice(&bytes)?)),
                 Body::Pieces(_) => Err(DemoError::Unexpected("a stream where an answer was asked for".to_owned())),
@@ -43,8 +45,7 @@ impl Client<'_> {
 
     /// Posts JSON and collects the words of a streamed chat completion.
     pub(super) async fn stream(&self, body: &Value) -> Result<Result<String, Refused>, DemoError> {
-        let call = self.call("/v1/chat/completions", body, AnswerForm::Streamed);
-        let mut pieces = match self.provider.call(call).await {
+        let mut pieces = match self.send("/v1/chat/completions", body, AnswerForm::Streamed).await {
             Ok(answer) => match answer.body {
                 Body::Pieces(pieces) => pieces,
                 Body::Whole(_) => {
@@ -60,21 +61,12 @@ impl Client<'_> {
         Ok(Ok(words(&text)))
     }
 
-    fn call(&self, path: &'static str, body: &Value, answer: AnswerForm) -> Call {
-        let hosts = std::iter::once(self.gateway.origin().authority()).collect();
-        Call {
-            endpoint: self.gateway.clone(),
-            path,
-            credential: Some(Credential {
-                secret: self.key.clone(),
-                auth: Auth::Bearer,
-                hosts: std::sync::Arc::new(hosts),
-            }),
-            body: Some(Bytes::from(body.to_string())),
-            headers: Vec::new(),
-            answer,
-            timeouts: Timeouts::default(),
-        }
+    async fn send(&self, path: &'static str, body: &Value, answer: AnswerForm) -> Result<Answer, Failure> {
+        let hosts = Arc::new(std::iter::once(self.gateway.origin().authority()).collect());
+        let credential = Credential { secret: self.key.clone(), auth: Auth::Bearer, hosts };
+        let upstream = self.provider.upstream(&self.gateway, Some(&credential))?;
+        let (body, headers) = (Some(Bytes::from(body.to_string())), Vec::new());
+        upstream.call(Call { path, body, headers, answer, timeouts: Timeouts::default() }).await
     }
 }
 

@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode};
 use tallygate_adapters::dialect::openai_chat::answer;
 use tallygate_adapters::dialect::openai_chat::stream::Tap;
 use tallygate_core::port::provider::failure::{Fault, Kind};
-use tallygate_core::port::provider::{Answer, AnswerForm, Body, Call, Failure};
+use tallygate_core::port::provider::{Answer, AnswerForm, Body, Call, Failure, Upstream};
 use tallygate_core::secret::Secret;
 
 use super::Pipeline;
@@ -34,10 +34,9 @@ impl Admitted {
     /// The answer for the client. The hold and the share are closed.
     pub(crate) async fn call(self, pipeline: &Arc<Pipeline>) -> Result<Response, ApiError> {
         let streams = self.request.streams();
+        let upstream = Arc::clone(&self.target.upstream);
         let call = Call {
-            endpoint: self.target.endpoint.clone(),
             path: self.request.operation().path(),
-            credential: self.target.credential.clone(),
             body: Some(self.body.clone()),
             headers: Vec::new(),
             answer: if streams {
@@ -49,19 +48,18 @@ impl Admitted {
         };
         let settling = Settling::new(Arc::clone(pipeline), self);
         if streams {
-            stream(pipeline, call, settling).await
+            stream(&*upstream, call, settling).await
         } else {
             // A client that goes away must not leave an unknown bill behind.
-            let pipeline = Arc::clone(pipeline);
-            unabandoned::run(async move { buffered(&pipeline, call, settling).await })
+            unabandoned::run(async move { buffered(&*upstream, call, settling).await })
                 .await
                 .unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
         }
     }
 }
 
-async fn buffered(pipeline: &Pipeline, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
-    let answer = match pipeline.provider.call(call).await {
+async fn buffered(upstream: &dyn Upstream, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
+    let answer = match upstream.call(call).await {
         Ok(answer) => answer,
         Err(failure) => return Err(settling.fail(&failure)),
     };
@@ -82,9 +80,9 @@ async fn buffered(pipeline: &Pipeline, call: Call, mut settling: Settling) -> Re
     }
 }
 
-async fn stream(pipeline: &Pipeline, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
+async fn stream(upstream: &dyn Upstream, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
     let mut tap = Tap::new(settling.request(), None);
-    let answer = match pipeline.provider.call(call).await {
+    let answer = match upstream.call(call).await {
         Ok(answer) => answer,
         Err(failure) => return Err(settling.fail(&failure)),
     };

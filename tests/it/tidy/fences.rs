@@ -36,20 +36,25 @@ pub const ROOMS: [Room; 7] = [
     Room {
         folder: "projections",
         ours: &[CORE],
-        never: &["axum", "hyper", "reqwest", "async-nats", "governor", "anyhow"],
+        never: &["axum", "hyper", "hyper-rustls", "reqwest", "async-nats", "governor", "anyhow"],
         only: None,
     },
-    Room { folder: "adapters", ours: &[CORE], never: &["axum", "governor", "sled", "bincode", "anyhow"], only: None },
+    Room {
+        folder: "adapters",
+        ours: &[CORE],
+        never: &["axum", "reqwest", "governor", "sled", "bincode", "anyhow"],
+        only: None,
+    },
     Room {
         folder: "gateway",
         ours: &[CORE, PROJECTIONS, ADAPTERS],
-        never: &["sled", "bincode", "async-nats", "reqwest"],
+        never: &["sled", "bincode", "async-nats", "hyper-rustls", "reqwest"],
         only: None,
     },
     Room {
         folder: "replay",
         ours: &[CORE, PROJECTIONS, ADAPTERS],
-        never: &["axum", "hyper", "reqwest", "sled", "bincode", "async-nats", "governor"],
+        never: &["axum", "hyper", "hyper-rustls", "reqwest", "sled", "bincode", "async-nats", "governor"],
         only: None,
     },
     Room { folder: "tests", ours: &[CORE], never: &["axum", "sled", "bincode", "async-nats", "governor"], only: None },
@@ -75,6 +80,11 @@ const IMPURE: [&str; 11] = [
     "std::time::Instant",
     "std::hash::RandomState",
 ];
+
+/// What opens connections over HTTP, and the one folder of the product that may name it. A manifest cannot fence it: the
+/// server lives in the same crates.
+const HTTP_CLIENTS: [&str; 3] = ["hyper::client", "hyper_util::client", "hyper_rustls"];
+const HTTP_CLIENTS_FOLDER: &str = "adapters/src/provider/";
 
 /// Every member of the workspace has a fence, and every fence a member.
 pub fn members(workspace: &toml::Table) -> Vec<Finding> {
@@ -119,10 +129,26 @@ pub fn purity(source: &Source) -> Vec<Finding> {
     }
     let reaches = |path: &str| {
         let path = path.replacen("core::", "std::", 1);
-        IMPURE.iter().any(|impure| path == *impure || path.starts_with(&format!("{impure}::")))
+        IMPURE.iter().any(|impure| is_within(&path, impure))
     };
     let found = source.paths.iter().filter(|path| reaches(&path.text));
     found.map(|path| Finding::at(&source.path, path.line, format!("core must not name `{}`", path.text))).collect()
+}
+
+/// The paths by which code outside the one place for it would open a connection to an upstream.
+pub fn outbound(source: &Source) -> Vec<Finding> {
+    let may = [HTTP_CLIENTS_FOLDER, "tests/", "benches/"].iter().any(|folder| source.path.starts_with(folder));
+    if may {
+        return Vec::new();
+    }
+    let found = source.paths.iter().filter(|path| HTTP_CLIENTS.iter().any(|client| is_within(&path.text, client)));
+    found
+        .map(|path| Finding::at(&source.path, path.line, format!("only the provider may name `{}`", path.text)))
+        .collect()
+}
+
+fn is_within(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Every dependency of every kind and target, by the name it has in the registry.
@@ -144,7 +170,7 @@ fn dependencies(manifest: &toml::Table) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROOMS, Room, manifest, members, purity};
+    use super::{ROOMS, Room, manifest, members, outbound, purity};
     use crate::tidy::finding::assert_lines;
     use crate::tidy::source::Source;
 
@@ -191,5 +217,13 @@ mod tests {
             "//! X.\nuse std::{fmt, fs};\nfn x() { std::env::var(\"A\"); }\nuse std::time::{Duration, Instant};\n";
         assert_lines(&purity(&Source::read("core/src/x.rs", sample)), &[2, 3, 4]);
         assert_lines(&purity(&Source::read("adapters/src/x.rs", sample)), &[]);
+    }
+
+    #[test]
+    fn a_client_outside_the_one_place_is_found() {
+        let sample = "//! X.\nuse hyper_util::client::legacy::Client;\nuse hyper_util::rt::TokioIo;\nfn x() { hyper::client::conn::http1::handshake(); }\n";
+        assert_lines(&outbound(&Source::read("gateway/src/x.rs", sample)), &[2, 4]);
+        assert_lines(&outbound(&Source::read("adapters/src/secret.rs", sample)), &[2, 4]);
+        assert_lines(&outbound(&Source::read("adapters/src/provider/x.rs", sample)), &[]);
     }
 }

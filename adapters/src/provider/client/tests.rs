@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use tallygate_core::endpoint::BaseUrl;
 use tallygate_core::port::provider::failure::{Fault, Kind, Retry, Sent};
 use tallygate_core::port::provider::{
-    Answer, AnswerForm, Auth, Body, Call, Credential, Failure, Header, Provider as _, Timeouts,
+    self, Answer, AnswerForm, Auth, Body, Credential, Failure, Header, Provider as _, Timeouts,
 };
 use tallygate_core::secret::Secret;
 use tokio::time::Instant;
@@ -23,11 +24,33 @@ use upstream::{Act, Upstream};
 const SHORT: Duration = Duration::from_millis(150);
 /// The limit that a test must not run into, and the time within which every call must have ended.
 const LONG: Duration = Duration::from_secs(20);
+/// An answer after which the connection may be used again.
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
 fn provider() -> HttpProvider {
     install_tls();
     HttpProvider::new(&Settings { connect_timeout: SHORT, ..Settings::default() }).unwrap()
+}
+
+/// A call and where it goes.
+struct Call {
+    endpoint: BaseUrl,
+    path: &'static str,
+    credential: Option<Credential>,
+    body: Option<Bytes>,
+    headers: Vec<Header>,
+    answer: AnswerForm,
+    timeouts: Timeouts,
+}
+
+impl Call {
+    /// Makes the upstream ready and calls it.
+    async fn by(self, provider: &HttpProvider) -> Result<Answer, Failure> {
+        let upstream = provider.upstream(&self.endpoint, self.credential.as_ref())?;
+        let Self { path, body, headers, answer, timeouts, .. } = self;
+        upstream.call(provider::Call { path, body, headers, answer, timeouts }).await
+    }
 }
 
 fn call(url: &str) -> Call {
@@ -54,7 +77,7 @@ fn credential(key: &str, host: &str) -> Credential {
 async fn read(call: Call) -> Result<(Answer, Vec<u8>), Failure> {
     let start = Instant::now();
     let outcome = async {
-        let mut answer = provider().call(call).await?;
+        let mut answer = call.by(&provider()).await?;
         let mut bytes = Vec::new();
         match &mut answer.body {
             Body::Whole(whole) => bytes.extend_from_slice(whole),
@@ -126,6 +149,30 @@ async fn an_upstream_receives_the_request_and_nothing_of_the_environment() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_body_is_a_get_and_has_no_type() {
+    let upstream = Upstream::start(vec![Act::ReadRequest, Act::Write(OK.into())]).await;
+    read(Call { body: None, path: "/models", ..buffered(&upstream.url, 100) }).await.unwrap();
+    let received = upstream.received().await.to_ascii_lowercase();
+    assert!(received.starts_with("get /models http/1.1\r\n"), "{received}");
+    assert!(!received.contains("content-"), "{received}");
+}
+
+#[tokio::test]
+async fn more_paths_than_are_kept_are_called_all_the_same() {
+    let paths = ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9", "/0", "/9"];
+    let script = paths.iter().flat_map(|_| [Act::ReadRequest, Act::Write(OK.into())]).collect();
+    let server = Upstream::start(script).await;
+    let upstream = provider().upstream(&format!("{}/v1", server.url).parse().unwrap(), None).unwrap();
+    for path in paths {
+        let Call { body, headers, answer, timeouts, .. } = buffered(&server.url, 100);
+        upstream.call(provider::Call { path, body, headers, answer, timeouts }).await.unwrap();
+    }
+    let received = server.received().await;
+    let called: Vec<_> = received.split("POST /v1").skip(1).filter_map(|request| request.split(' ').next()).collect();
+    assert_eq!((called, server.connections()), (paths.to_vec(), 1), "and all over one connection");
+}
+
+#[tokio::test]
 async fn a_stream_comes_piece_by_piece() {
     let upstream = Upstream::start(vec![
         Act::ReadRequest,
@@ -135,7 +182,7 @@ async fn a_stream_comes_piece_by_piece() {
         Act::Write("data: b\n\n".into()),
     ])
     .await;
-    let answer = provider().call(call(&upstream.url)).await.unwrap();
+    let answer = call(&upstream.url).by(&provider()).await.unwrap();
     assert_eq!(answer.head.content_type.as_deref(), Some("text/event-stream"));
     let Body::Pieces(mut pieces) = answer.body else { panic!("a stream was asked for") };
     assert_eq!(pieces.next().await.unwrap().unwrap(), "data: a\n\n");
@@ -154,7 +201,7 @@ async fn a_dropped_stream_closes_the_connection() {
         Act::AwaitClose,
     ])
     .await;
-    let answer = provider().call(call(&upstream.url)).await.unwrap();
+    let answer = call(&upstream.url).by(&provider()).await.unwrap();
     let Body::Pieces(mut pieces) = answer.body else { panic!("a stream was asked for") };
     pieces.next().await.unwrap().unwrap();
     drop(pieces);
@@ -166,7 +213,7 @@ async fn a_dropped_call_closes_the_connection() {
     let upstream = Upstream::start(vec![Act::ReadRequest, Act::Signal, Act::AwaitClose]).await;
     let provider = provider();
     tokio::select! {
-        _ = provider.call(call(&upstream.url)) => panic!("nobody answered"),
+        _ = call(&upstream.url).by(&provider) => panic!("nobody answered"),
         () = upstream.signalled() => {}
     }
     upstream.finished().await;
@@ -244,6 +291,20 @@ async fn an_upstream_without_tls_is_no_https_upstream() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_ends_the_handshake_is_no_https_upstream() {
+    let upstream = Upstream::start(vec![Act::Finish, Act::AwaitClose]).await;
+    let failure = failure_of(call(&upstream.url.replace("http:", "https:"))).await;
+    assert_eq!((failure.kind, failure.sent()), (Kind::Tls, Sent::NotBilled));
+}
+
+#[tokio::test]
+async fn an_upstream_that_never_ends_the_handshake_times_out() {
+    let upstream = Upstream::start(vec![Act::AwaitClose]).await;
+    let failure = failure_of(call(&upstream.url.replace("http:", "https:"))).await;
+    assert_eq!((failure.kind, failure.sent()), (Kind::ConnectTimeout, Sent::NotBilled));
+}
+
+#[tokio::test]
 async fn a_name_that_does_not_exist_is_an_upstream_that_is_away() {
     let failure = failure_of(call("https://no-such-name.invalid")).await;
     // A machine without a network may wait for its resolver until the limit.
@@ -318,6 +379,30 @@ async fn an_upstream_that_breaks_off_is_a_reset() {
     let upstream = Upstream::start(vec![Act::ReadSome, Act::Reset]).await;
     let failure = failure_of(Call { body: Some(Bytes::from(vec![b' '; 8 << 20])), ..call(&upstream.url) }).await;
     assert_eq!((failure.kind, failure.sent(), failure.retry()), (Kind::Reset, Sent::Unknown, Retry::SameOrOther));
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_been_sent_is_never_sent_again() {
+    // The second request comes over the connection of the first, is read, and gets no answer.
+    let script = vec![Act::ReadRequest, Act::Write(OK.into()), Act::ReadRequest];
+    let upstream = Upstream::start(script).await;
+    let provider = provider();
+    buffered(&upstream.url, 100).by(&provider).await.unwrap();
+    let failure = buffered(&upstream.url, 100).by(&provider).await.unwrap_err();
+    assert_eq!((failure.kind, failure.sent()), (Kind::Reset, Sent::Unknown));
+    assert_eq!((upstream.received().await.matches("POST").count(), upstream.connections()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_nobody_used_it_is_replaced() {
+    let upstream = Upstream::start(vec![Act::ReadRequest, Act::Write(OK.into()), Act::Finish, Act::AwaitClose]).await;
+    let provider = provider();
+    for calls in 1..=20 {
+        buffered(&upstream.url, 100).by(&provider).await.unwrap();
+        // It has seen the end and gone, so that none of these requests can have been on its way.
+        upstream.finished().await;
+        assert_eq!((upstream.received().await.matches("POST").count(), upstream.connections()), (calls, calls));
+    }
 }
 
 // === Upstreams that send garbage, or too much ===
@@ -403,7 +488,7 @@ struct Outcome {
 async fn through_the_tap(upstream: &Upstream) -> Outcome {
     let body = Bytes::from_static(br#"{"model":"m","messages":[{}],"stream":true}"#);
     let mut tap = Tap::new(&Request::parse(Operation::Chat, body, None).unwrap(), None);
-    let Body::Pieces(mut pieces) = provider().call(call(&upstream.url)).await.unwrap().body else {
+    let Body::Pieces(mut pieces) = call(&upstream.url).by(&provider()).await.unwrap().body else {
         panic!("a stream was asked for")
     };
     let mut outcome = Outcome { end: None, events: 0, forwarded: 0 };
@@ -468,7 +553,7 @@ async fn no_error_holds_the_key_or_the_url() {
     {
         let mut call = Call { credential: Some(key.clone()), ..call(url) };
         call.timeouts.total = timeouts;
-        let printed_call = format!("{call:?}");
+        let printed_call = format!("{:?}", provider().upstream(&call.endpoint, call.credential.as_ref()).unwrap());
         let failure = failure_of(call).await;
         let mut printed = format!("{failure} {failure:?} {printed_call}");
         let mut cause = std::error::Error::source(&failure);

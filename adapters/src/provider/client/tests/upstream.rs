@@ -30,6 +30,8 @@ pub(super) enum Act {
     AwaitSignal,
     /// Waits until the other side has gone.
     AwaitClose,
+    /// Says that nothing more will be written.
+    Finish,
     /// Closes with bytes unread, so that the other side gets a reset.
     Reset,
 }
@@ -64,7 +66,7 @@ impl Upstream {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// What the first connection sent.
+    /// What all connections sent, one request after the other.
     pub(super) async fn received(&self) -> String {
         String::from_utf8_lossy(&self.shared.received.lock().await).into_owned()
     }
@@ -132,6 +134,7 @@ async fn perform(act: Act, socket: &mut TcpStream, shared: &Shared) -> std::io::
                 return Ok(());
             }
         },
+        Act::Finish => socket.shutdown().await,
         // The socket is dropped with the script; the kernel resets a connection whose bytes nobody read.
         Act::Reset => Err(std::io::ErrorKind::ConnectionReset.into()),
     }
