@@ -10,11 +10,19 @@ use tokio::time::Instant;
 /// How long a page of the log may take to be read, once lingering is over.
 const PAGE_READ: Duration = Duration::from_millis(2);
 
+/// About so many lines make a group while they come fast: folding one takes a millisecond or two, and on one core
+/// requests wait for that.
+const GROUP_LINES: usize = 256;
+/// Waiting for less would fold the same rows again and again.
+const LINGER_LEAST: Duration = Duration::from_millis(5);
+
 /// The entries of one tail, as they come.
 pub(crate) struct Intake {
     tail: BoxStream<'static, Result<Entry, LogError>>,
-    /// How long the first entry waits for more.
+    /// How long the first entry waits for more, at most.
     linger: Duration,
+    /// How long it waits now: less while many come.
+    pause: Duration,
     lines_max: usize,
     gathered: Gathered,
     lines: usize,
@@ -31,7 +39,7 @@ pub(crate) struct Gathered {
 
 impl Intake {
     pub(crate) fn new(tail: BoxStream<'static, Result<Entry, LogError>>, linger: Duration, lines_max: usize) -> Self {
-        Self { tail, linger, lines_max, gathered: Gathered::default(), lines: 0, until: Instant::now() }
+        Self { tail, linger, pause: linger, lines_max, gathered: Gathered::default(), lines: 0, until: Instant::now() }
     }
 
     /// Waits for an entry, and takes with it all that are there already or come while it lingers, about up to so many
@@ -42,7 +50,7 @@ impl Intake {
         if self.is_empty() {
             let first = self.tail.next().await;
             self.take(first);
-            self.until = Instant::now() + self.linger;
+            self.until = Instant::now() + self.pause;
         }
         if !self.linger.is_zero() && self.gathered.error.is_none() {
             // The log is not asked meanwhile: each time would read a few lines from the disk.
@@ -54,6 +62,7 @@ impl Intake {
                 None => break,
             }
         }
+        self.pause = pause_after(self.pause, self.lines, self.linger);
         self.lines = 0;
         std::mem::take(&mut self.gathered)
     }
@@ -83,6 +92,14 @@ impl Intake {
     }
 }
 
+/// How long to wait next, after so many lines have come in a pause.
+fn pause_after(pause: Duration, lines: usize, longest: Duration) -> Duration {
+    let lines = u32::try_from(lines.max(1)).unwrap_or(u32::MAX);
+    let fitting = pause.saturating_mul(u32::try_from(GROUP_LINES).unwrap_or(u32::MAX)) / lines;
+    // At most twice as long, so that a single quiet moment does not let a large group gather.
+    fitting.min(pause.saturating_mul(2)).max(LINGER_LEAST).min(longest)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -91,7 +108,7 @@ mod tests {
     use tallygate_core::port::event_log::{Entry, LogError};
     use tallygate_core::stream::Offset;
 
-    use super::{Gathered, Intake};
+    use super::{GROUP_LINES, Gathered, Intake, LINGER_LEAST, pause_after};
 
     fn entries(count: u64) -> impl Iterator<Item = Result<Entry, LogError>> {
         (1..=count).map(|offset| Ok(Entry { offset: Offset::new(offset), lines: Vec::new() }))
@@ -117,5 +134,20 @@ mod tests {
         assert!(intake.next().now_or_never().is_none());
         assert_eq!(intake.next().await.entries.len(), 3);
         assert!(intake.next().now_or_never().is_none(), "each comes once");
+    }
+
+    #[test]
+    fn the_pause_follows_the_rate_so_that_groups_stay_small() {
+        let longest = Duration::from_millis(100);
+        let settled = |lines_per_ms: usize| {
+            (0..20).fold(longest, |pause, _| pause_after(pause, pause.as_millis() as usize * lines_per_ms, longest))
+        };
+        assert_eq!(settled(0), longest);
+        assert_eq!(settled(2), longest, "200 lines in all of it");
+        let pause = settled(10);
+        assert!((GROUP_LINES / 2..=GROUP_LINES).contains(&(pause.as_millis() as usize * 10)), "{pause:?}");
+        assert_eq!(settled(1_000), LINGER_LEAST);
+        assert_eq!(pause_after(LINGER_LEAST, 0, longest), 2 * LINGER_LEAST, "it grows again when it is quiet");
+        assert_eq!(pause_after(Duration::ZERO, 500, Duration::ZERO), Duration::ZERO, "no linger stays none");
     }
 }
