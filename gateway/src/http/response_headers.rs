@@ -1,5 +1,8 @@
 //! Headers of a successful answer: LiteLLM's, which its clients read, and ours.
 
+use std::fmt::{Display, Write as _};
+
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tallygate_core::scope::Scope;
 
@@ -17,54 +20,128 @@ const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-tallygate-max-output
 
 /// Ours, and those that the server adds.
 const HEADERS_MAX: usize = 20;
+/// Most of them fit into so many bytes.
+const BYTES_USUAL: usize = 256;
 
 /// Adds what a request's summary tells.
 pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
-    // More than are ever set, so that the map grows once.
-    headers.reserve(HEADERS_MAX);
-    let id = text(&summary.request.to_string());
-    put(headers, REQUEST_ID, id.clone());
-    put(headers, CALL_ID, id);
-    put(headers, MODEL_ID, text(&summary.deployment));
-    put(headers, MODEL_GROUP, text(&summary.model));
-    put(headers, POSITION, Some(HeaderValue::from(summary.position)));
-    put(headers, DURATION, Some(HeaderValue::from(summary.duration_ms)));
-    put(headers, COST, summary.cost.and_then(|cost| text(&cost.to_string())));
-    put(headers, OUTPUT_LIMIT, summary.output_limit.map(HeaderValue::from));
-    for left in &summary.left {
-        limits(headers, left);
+    let mut values = Values::new();
+    values.add(REQUEST_ID, summary.request);
+    values.add(CALL_ID, summary.request);
+    values.add(MODEL_ID, &summary.deployment);
+    values.add(MODEL_GROUP, &summary.model);
+    values.add(POSITION, summary.position);
+    values.add(DURATION, summary.duration_ms);
+    if let Some(cost) = summary.cost {
+        values.add(COST, cost);
     }
+    if let Some(tokens) = summary.output_limit {
+        values.add(OUTPUT_LIMIT, tokens);
+    }
+    for left in &summary.left {
+        limits(&mut values, left);
+    }
+    values.insert_into(headers);
 }
 
 /// `x-ratelimit-*` of the key, in OpenAI's names and in LiteLLM's.
-fn limits(headers: &mut HeaderMap, left: &Left) {
-    let of_key = match (&left.scope, left.kind) {
-        (Scope::Key(_), Kind::Requests) => [
-            (HeaderName::from_static("x-ratelimit-limit-requests"), left.limit),
-            (HeaderName::from_static("x-ratelimit-remaining-requests"), left.remaining),
-            (HeaderName::from_static("x-ratelimit-api_key-limit-requests"), left.limit),
-            (HeaderName::from_static("x-ratelimit-api_key-remaining-requests"), left.remaining),
-        ],
-        (Scope::Key(_), Kind::Tokens) => [
-            (HeaderName::from_static("x-ratelimit-limit-tokens"), left.limit),
-            (HeaderName::from_static("x-ratelimit-remaining-tokens"), left.remaining),
-            (HeaderName::from_static("x-ratelimit-api_key-limit-tokens"), left.limit),
-            (HeaderName::from_static("x-ratelimit-api_key-remaining-tokens"), left.remaining),
-        ],
+fn limits(values: &mut Values, left: &Left) {
+    let (limit, remaining) = match (&left.scope, left.kind) {
+        (Scope::Key(_), Kind::Requests) => (
+            ["x-ratelimit-limit-requests", "x-ratelimit-api_key-limit-requests"],
+            ["x-ratelimit-remaining-requests", "x-ratelimit-api_key-remaining-requests"],
+        ),
+        (Scope::Key(_), Kind::Tokens) => (
+            ["x-ratelimit-limit-tokens", "x-ratelimit-api_key-limit-tokens"],
+            ["x-ratelimit-remaining-tokens", "x-ratelimit-api_key-remaining-tokens"],
+        ),
         _ => return,
     };
-    for (name, value) in of_key {
-        put(headers, name, Some(HeaderValue::from(value)));
+    limit.into_iter().for_each(|name| values.add(HeaderName::from_static(name), left.limit));
+    remaining.into_iter().for_each(|name| values.add(HeaderName::from_static(name), left.remaining));
+}
+
+/// Header values, written one after another into one piece of memory.
+struct Values {
+    text: BytesMut,
+    /// Each name, and where its value ends.
+    ends: Vec<(HeaderName, usize)>,
+}
+
+impl Values {
+    fn new() -> Self {
+        Self { text: BytesMut::with_capacity(BYTES_USUAL), ends: Vec::with_capacity(HEADERS_MAX) }
+    }
+
+    fn add(&mut self, name: HeaderName, value: impl Display) {
+        // A buffer that grows takes everything.
+        let _ = write!(self.text, "{value}");
+        self.ends.push((name, self.text.len()));
+    }
+
+    /// Sets the headers; a name that holds what a header cannot is left out.
+    fn insert_into(self, headers: &mut HeaderMap) {
+        headers.reserve(HEADERS_MAX);
+        let text = self.text.freeze();
+        let mut start = 0;
+        for (name, end) in self.ends {
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(start..end)) {
+                headers.insert(name, value);
+            }
+            start = end;
+        }
     }
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
-    if let Some(value) = value {
-        headers.insert(name, value);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-/// A header value; none where a name holds what a header cannot.
-fn text(text: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(text).ok()
+    use http::HeaderMap;
+    use tallygate_core::id::RequestId;
+    use tallygate_core::money::NanoUsd;
+    use tallygate_core::scope::Scope;
+    use tallygate_core::testing::samples::key_id;
+    use uuid::Uuid;
+
+    use super::add;
+    use crate::limits::{Kind, Left};
+    use crate::pipeline::settled::Summary;
+
+    #[test]
+    fn every_value_stands_under_its_name_and_one_that_no_header_can_hold_is_left_out() {
+        let left = |kind, limit, remaining| Left { scope: Scope::Key(key_id(1)), kind, limit, remaining };
+        let summary = Summary {
+            request: RequestId::new(Uuid::from_u128(7)),
+            deployment: "one\ntwo".to_owned(),
+            model: "acme/large".to_owned(),
+            position: 12,
+            cost: Some(NanoUsd::new(1_500)),
+            duration_ms: 34,
+            output_limit: None,
+            left: vec![left(Kind::Requests, 60, 59), left(Kind::Tokens, 1_000, 900)],
+        };
+        let mut headers = HeaderMap::new();
+        add(&mut headers, &summary);
+        let found: BTreeMap<&str, &str> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let id = "00000000-0000-0000-0000-000000000007";
+        let expected = [
+            ("x-request-id", id),
+            ("x-litellm-call-id", id),
+            ("x-litellm-model-group", "acme/large"),
+            ("x-tallygate-position", "12"),
+            ("x-litellm-response-duration-ms", "34"),
+            ("x-litellm-response-cost", "0.0000015"),
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-api_key-limit-requests", "60"),
+            ("x-ratelimit-remaining-requests", "59"),
+            ("x-ratelimit-api_key-remaining-requests", "59"),
+            ("x-ratelimit-limit-tokens", "1000"),
+            ("x-ratelimit-api_key-limit-tokens", "1000"),
+            ("x-ratelimit-remaining-tokens", "900"),
+            ("x-ratelimit-api_key-remaining-tokens", "900"),
+        ];
+        assert_eq!(found, BTreeMap::from(expected));
+    }
 }

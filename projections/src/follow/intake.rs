@@ -139,13 +139,11 @@ mod tests {
     #[test]
     fn the_pause_follows_the_rate_so_that_groups_stay_small() {
         let longest = Duration::from_millis(100);
-        let settled = |lines_per_ms: usize| {
-            (0..20).fold(longest, |pause, _| pause_after(pause, pause.as_millis() as usize * lines_per_ms, longest))
-        };
+        let lines_in = |pause: Duration, per_ms: usize| pause.as_micros() as usize * per_ms / 1_000;
+        let settled = |per_ms| (0..20).fold(longest, |pause, _| pause_after(pause, lines_in(pause, per_ms), longest));
         assert_eq!(settled(0), longest);
         assert_eq!(settled(2), longest, "200 lines in all of it");
-        let pause = settled(10);
-        assert!((GROUP_LINES / 2..=GROUP_LINES).contains(&(pause.as_millis() as usize * 10)), "{pause:?}");
+        assert!(lines_in(settled(10), 10).abs_diff(GROUP_LINES) <= 1, "{:?}", settled(10));
         assert_eq!(settled(1_000), LINGER_LEAST);
         assert_eq!(pause_after(LINGER_LEAST, 0, longest), 2 * LINGER_LEAST, "it grows again when it is quiet");
         assert_eq!(pause_after(Duration::ZERO, 500, Duration::ZERO), Duration::ZERO, "no linger stays none");
