@@ -231,7 +231,7 @@ impl Control {
                 let (scope, slot) = event.place();
                 self.selections.get(&(scope.clone(), slot.clone())).map(|row| &row.trail)
             }
-            Event::Activity(_) => None,
+            Event::Activity(_) | Event::Lease(_) => None,
         };
         trail.map_or(0, |trail| trail.version)
     }
@@ -247,7 +247,7 @@ impl Control {
             Event::Key(event) => key::evolve(self, event, &mark),
             Event::Budget(event) => budget::evolve(self, event, recorded.realm.as_ref(), &mark),
             Event::Selection(event) => selection::evolve(self, event, recorded.realm.as_ref(), &mark),
-            Event::Activity(_) => {}
+            Event::Activity(_) | Event::Lease(_) => {}
         }
         self.note_command(recorded);
     }

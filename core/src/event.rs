@@ -6,7 +6,7 @@ use crate::envelope::{CommandRef, Envelope};
 use crate::id::{EventId, RealmId};
 use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
-use crate::{activity, budget, credential, grant, key, realm, registry, selection, upcast};
+use crate::{activity, budget, credential, grant, key, lease, realm, registry, selection, upcast};
 
 /// What happened. Serialized it is its data, without its type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -28,6 +28,8 @@ pub enum Event {
     Selection(selection::Event),
     /// In the activity log.
     Activity(activity::Event),
+    /// In the lease log.
+    Lease(lease::Event),
 }
 
 macro_rules! from_aggregate {
@@ -49,6 +51,7 @@ from_aggregate! {
     Budget(budget::Event);
     Selection(selection::Event);
     Activity(activity::Event);
+    Lease(lease::Event);
 }
 
 /// An event with its place and its circumstances: what a fold reads.
@@ -116,6 +119,7 @@ impl Event {
             Self::Budget(event) => event.kind(),
             Self::Selection(event) => event.kind(),
             Self::Activity(event) => event.kind(),
+            Self::Lease(event) => event.kind(),
         }
     }
 
@@ -131,6 +135,7 @@ impl Event {
             Self::Budget(event) => event.schema(),
             Self::Selection(event) => event.schema(),
             Self::Activity(event) => event.schema(),
+            Self::Lease(event) => event.schema(),
         }
     }
 
@@ -153,6 +158,7 @@ impl Event {
             budget::Event::TYPES,
             selection::Event::TYPES,
             activity::Event::TYPES,
+            lease::Event::TYPES,
         ]
         .into_iter()
         .flatten()
@@ -178,6 +184,7 @@ impl Event {
         // Activity first: it is by far the most frequent.
         activity::Event::decode(kind, data)
             .map(|event| event.map(Self::Activity))
+            .or_else(|| lease::Event::decode(kind, data).map(|event| event.map(Self::Lease)))
             .or_else(|| key::Event::decode(kind, data).map(|event| event.map(Self::Key)))
             .or_else(|| budget::Event::decode(kind, data).map(|event| event.map(Self::Budget)))
             .or_else(|| registry::Event::decode(kind, data).map(|event| event.map(Self::Registry)))

@@ -47,6 +47,8 @@ pub mod activity;
 // What a request may do, and where it goes.
 pub mod admission;
 pub mod ledger;
+pub mod lease;
+pub mod journal;
 pub mod routing;
 
 // What the outside world must provide.

@@ -108,6 +108,18 @@ impl NanoUsd {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// The difference, held at the ends of the range.
+    #[must_use]
+    pub const fn saturating_minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The amount, or nothing where it is below zero.
+    #[must_use]
+    pub const fn at_least_zero(self) -> Self {
+        if self.0 < 0 { Self::ZERO } else { self }
+    }
+
     /// Pico-dollars rounded up to nano-dollars: the one rounding of a request.
     ///
     /// # Errors

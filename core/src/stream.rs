@@ -132,10 +132,12 @@ pub enum StreamKind {
     Selection,
     /// `gateway-<writer>`.
     Gateway,
+    /// `lease-<root>`.
+    Lease,
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
@@ -144,6 +146,7 @@ impl StreamKind {
         (Self::Budget, "budget"),
         (Self::Selection, "selection"),
         (Self::Gateway, "gateway"),
+        (Self::Lease, "lease"),
     ];
 
     /// The word before the dash.

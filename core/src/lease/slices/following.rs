@@ -1,0 +1,136 @@
+//! Following a chain: every event is applied once, in order, whoever wrote it.
+
+use super::super::event::{Closer, Why};
+use super::super::{AccountId, Epoch, Event, Root};
+use super::{Applied, Entry, Gap, SliceLedger, Slot, Standing};
+use crate::id::WriterId;
+use crate::money::NanoUsd;
+
+impl SliceLedger {
+    /// Applies the next event of a chain. One that was applied before changes nothing, so the answer to an append and the
+    /// reader of the log may both bring it.
+    ///
+    /// # Errors
+    /// [`Gap`] when an event is missing before it. Nothing is applied then.
+    pub fn apply(&mut self, root: &Root, entry: Entry<'_>, now_ms: u64) -> Result<Applied, Gap> {
+        let index = self.chain_index(root);
+        let Some(chain) = self.chains.get_mut(index) else { return Ok(Applied::Known) };
+        let known = chain.book.position();
+        if entry.position <= known {
+            return Ok(Applied::Known);
+        }
+        if entry.position != known.plus(1) {
+            return Err(Gap { known, found: entry.position });
+        }
+        // Whatever stands at the place where a proposal was to go decides it: it is this one, or it never will be.
+        let pending = chain.pending.take();
+        let is_own = pending.as_ref().is_some_and(|pending| pending.id == entry.id);
+        chain.book.evolve(entry.position, entry.at, entry.event);
+        let mut touched = pending.map_or_else(Vec::new, |pending| pending.accounts);
+        for account in &touched {
+            self.on(account, |slot| slot.returning = NanoUsd::ZERO);
+        }
+        self.stand(index, &entry, is_own);
+        self.note_own(index, entry.event);
+        touched.extend(accounts(entry.event).cloned());
+        for account in &touched {
+            self.follow(index, account, now_ms);
+        }
+        Ok(Applied::Folded)
+    }
+
+    /// Joining, being fenced, and having wound up the last run.
+    fn stand(&mut self, index: usize, entry: &Entry<'_>, is_own: bool) {
+        let gateway = self.gateway.clone();
+        let Some(chain) = self.chains.get_mut(index) else { return };
+        if let Event::Joined(data) = entry.event
+            && data.gateway == gateway
+        {
+            chain.standing = match (is_own, chain.standing.epoch()) {
+                (true, _) => Standing::Recovering(data.epoch),
+                (false, Some(mine)) => Standing::Fenced(mine),
+                (false, None) => Standing::Outside,
+            };
+            chain.is_urgent = true;
+        }
+    }
+
+    /// What the log now says of this boot need not be said again.
+    fn note_own(&mut self, index: usize, event: &Event) {
+        let Some(epoch) = self.chains.get(index).and_then(|chain| chain.standing.epoch()) else { return };
+        let own = self.gateway.clone();
+        let is_own = |gateway: &WriterId, of: Epoch| *gateway == own && of == epoch;
+        match event {
+            Event::Rolled(data) if is_own(&data.gateway, data.epoch) => {
+                for roll in &data.slices {
+                    self.on(&roll.account, |slot| slot.report(roll.spent_nano_usd));
+                }
+            }
+            Event::Suspended(data) if data.why == Why::OutcomeUnknown && is_own(&data.gateway, data.epoch) => {
+                for part in &data.slices {
+                    self.on(&part.account, |slot| {
+                        slot.suspending = slot.suspending.saturating_minus(part.amount_nano_usd);
+                    });
+                }
+            }
+            // A fenced boot reports by closing what the next one put into suspense.
+            Event::Closed(data) if data.by == Closer::Gateway && is_own(&data.gateway, data.epoch) => {
+                for closing in &data.slices {
+                    self.on(&closing.account, |slot| slot.report(closing.spent_nano_usd));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Copies what the book says of an account, and begins a slot for a window that takes the place of a known one.
+    fn follow(&mut self, chain: usize, account: &AccountId, now_ms: u64) {
+        if let Some(index) = self.slot_of(account) {
+            self.mirror(index);
+            return;
+        }
+        let is_current = self.chains.get(chain).is_some_and(|chain| chain.book.is_current(account));
+        let before: Vec<u32> = self
+            .index
+            .get(&account.scope)
+            .into_iter()
+            .flatten()
+            .filter(|(period, _)| *period == account.period)
+            .map(|(_, index)| *index)
+            .collect();
+        let has_slice = self.chains.get(chain).is_some_and(|chain| {
+            let own = |epoch| chain.book.account(account).and_then(|row| row.slice(&self.gateway, epoch));
+            chain.standing.epoch().and_then(own).is_some()
+        });
+        if is_current && (has_slice || !before.is_empty()) {
+            self.track(chain, account.clone(), now_ms);
+            before.into_iter().for_each(|index| self.mirror(index));
+        }
+    }
+
+    fn on(&mut self, account: &AccountId, change: impl FnOnce(&mut Slot)) {
+        if let Some(slot) = self.slot_of(account).and_then(|index| self.slot_mut(index)) {
+            change(slot);
+        }
+    }
+}
+
+impl Slot {
+    fn report(&mut self, spent: NanoUsd) {
+        self.unreported = self.unreported.saturating_minus(spent);
+    }
+}
+
+/// The accounts that an event names.
+fn accounts(event: &Event) -> Box<dyn Iterator<Item = &AccountId> + '_> {
+    match event {
+        Event::Joined(_) => Box::new(std::iter::empty()),
+        Event::Opened(data) => Box::new(data.windows.iter().map(|window| &window.account)),
+        Event::Rolled(data) => Box::new(data.slices.iter().map(|roll| &roll.account)),
+        Event::Suspended(data) => Box::new(data.slices.iter().map(|part| &part.account)),
+        Event::Resumed(data) => Box::new(data.slices.iter().map(|part| &part.account)),
+        Event::Recovered(data) => Box::new(data.slices.iter().map(|wound| &wound.account)),
+        Event::Closed(data) => Box::new(data.slices.iter().map(|closing| &closing.account)),
+        Event::Reclaimed(data) => Box::new(data.slices.iter().map(|part| &part.account)),
+    }
+}

@@ -1,0 +1,331 @@
+//! Placing holds, and ending them.
+
+use super::super::decide::Opening;
+use super::super::{AccountId, Epoch, Root, SLICES_MAX, narrow, wide};
+use super::{SliceLedger, Slot, Standing};
+use crate::budget::{Budget, BudgetLimit};
+use crate::money::NanoUsd;
+use crate::scope::Scope;
+use crate::time::{Period, Timestamp};
+
+/// Most chains of budgets have no more accounts than this; longer ones cost one more allocation.
+const CHAIN_USUAL: usize = 8;
+
+/// Spending that is held on every budget of a chain. It must be given to [`SliceLedger::settle`],
+/// [`SliceLedger::release`] or [`SliceLedger::suspend`]: whoever owns it owes the ledger its end.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a hold that is dropped stays held: settle, release or suspend it"]
+pub struct Hold {
+    number: u64,
+    amount: NanoUsd,
+    slots: Vec<u32>,
+}
+
+/// One account of a hold, as a journal notes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldPart<'a> {
+    /// The slot's number in this process.
+    pub serial: u32,
+    /// The root of its chain.
+    pub root: &'a Root,
+    /// The epoch whose slice it is.
+    pub epoch: Epoch,
+    /// The account.
+    pub account: &'a AccountId,
+}
+
+/// How a settlement went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// By how much the request cost more than it held: a wrong price. It counts in full, and it must be reported.
+    pub over: Option<NanoUsd>,
+}
+
+/// A budget cannot pay, even if every gateway returned its slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exhausted {
+    /// The account.
+    pub account: AccountId,
+    /// Its limit.
+    pub limit: NanoUsd,
+    /// When its window ends; none for a total.
+    pub resets_at: Option<Timestamp>,
+    /// Settled, by all gateways as far as they reported, and by this one.
+    pub posted: NanoUsd,
+    /// Held by requests of this gateway, and in the hands of others.
+    pub held: NanoUsd,
+    /// Of requests whose end is not known.
+    pub suspense: NanoUsd,
+    /// What was asked.
+    pub asked: NanoUsd,
+}
+
+/// Why nothing may be held in a chain now, whatever it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// The gateway has not joined the chain yet, or is still winding up its last run.
+    NotJoined,
+    /// A newer boot of this gateway has taken over.
+    Fenced,
+    /// The log was not heard of for too long.
+    Stale,
+}
+
+/// Why a hold was not placed. Nothing is held then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// A budget cannot pay: an answer for the client.
+    Exhausted(Box<Exhausted>),
+    /// A budget can pay, but not from this gateway's slice: the chain should be written to, and the hold tried again.
+    Short {
+        /// The root of the chain to refill from.
+        root: Root,
+        /// What the slice lacks.
+        lacking: NanoUsd,
+    },
+    /// A window is not open: ask for it ([`SliceLedger::ask`]) and try again.
+    Unopened {
+        /// Of which scope.
+        scope: Scope,
+        /// Of which limit.
+        period: Period,
+    },
+    /// Nothing may be held there now.
+    Unavailable(Unavailable),
+}
+
+impl Hold {
+    /// Its number in this process, from 1: what a journal knows it by.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How much is held on each account.
+    #[must_use]
+    pub const fn amount(&self) -> NanoUsd {
+        self.amount
+    }
+
+    /// On how many accounts.
+    #[must_use]
+    pub const fn accounts(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+impl SliceLedger {
+    /// Holds an amount on every budget of a chain, or on none.
+    ///
+    /// It checks, before any request is sent, that this boot is the newest, that the windows are open by the log, and that
+    /// the log was heard of within the age limit. A budget that is used up refuses even a free request.
+    ///
+    /// # Errors
+    /// [`Refused`]. When a slice is too small the ledger notes what was asked, so that the next proposal brings it.
+    pub fn place<'a>(
+        &mut self,
+        budgets: impl Iterator<Item = &'a Budget>,
+        amount: NanoUsd,
+        now_ms: u64,
+    ) -> Result<Hold, Refused> {
+        let amount = amount.at_least_zero();
+        let slots = self.find(budgets, now_ms)?;
+        if let Some(refused) = self.first_refusal(&slots, amount, now_ms) {
+            if matches!(refused, Refused::Short { .. }) {
+                self.want(&slots, amount, now_ms);
+            }
+            return Err(refused);
+        }
+        for index in &slots {
+            let Some(slot) = self.slot_mut(*index) else { continue };
+            slot.take(amount, now_ms);
+            let (chain, is_low) = (slot.chain, slot.free() < slot.low_water);
+            if is_low {
+                self.hurry(chain);
+            }
+        }
+        self.holds += 1;
+        Ok(Hold { number: self.holds, amount, slots })
+    }
+
+    /// The most that could be held on every budget of a chain, with a refill where the slice is too small; none without
+    /// budgets. A window that is not open yet counts with its whole limit.
+    pub fn available<'a>(&self, budgets: impl Iterator<Item = &'a Budget>) -> Option<NanoUsd> {
+        let of_limit = |scope: &Scope, limit: &BudgetLimit| {
+            let Some(slot) = self.current(scope, limit.period).and_then(|index| self.slot(index)) else {
+                return limit.limit_nano_usd;
+            };
+            let counted = wide(slot.counted()) + wide(slot.others_out);
+            narrow((wide(limit.limit_nano_usd) - counted).max(0))
+        };
+        budgets.flat_map(|budget| budget.limits.iter().map(move |limit| of_limit(&budget.scope, limit))).min()
+    }
+
+    /// Asks that a window be opened: the one that a limit has now. Its first slice will be what is wanted.
+    pub fn ask(&mut self, root: &Root, opening: Opening) {
+        let chain = self.chain_index(root);
+        let Some(chain) = self.chains.get_mut(chain) else { return };
+        let is_same = |known: &Opening| known.scope == opening.scope && known.limit.period == opening.limit.period;
+        let known = chain.unopened.iter().position(is_same);
+        if let Some(known) = known.and_then(|known| chain.unopened.get_mut(known)) {
+            *known = Opening { wanted: known.wanted.max(opening.wanted), ..opening };
+        } else if chain.unopened.len() < SLICES_MAX {
+            chain.unopened.push(opening);
+        }
+        chain.is_urgent = true;
+    }
+
+    /// The rule before each send, once more for a hold that was placed: between placing it and sending, a process may have
+    /// been stopped for long. A hold that may not be sent is to be released.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub fn check(&self, hold: &Hold, now_ms: u64) -> Result<(), Unavailable> {
+        let unavailable = |index: &u32| self.slot(*index).and_then(|slot| self.unavailable(slot, now_ms));
+        hold.slots.iter().find_map(unavailable).map_or(Ok(()), Err)
+    }
+
+    /// Ends a hold with what the request cost. The cost counts in full, even above the hold: the money is spent.
+    pub fn settle(&mut self, hold: Hold, cost: NanoUsd, now_ms: u64) -> Settled {
+        let cost = cost.at_least_zero();
+        let mut urgent = None;
+        for index in &hold.slots {
+            let Some(slot) = self.slot_mut(*index) else { continue };
+            slot.settle(hold.amount, cost, now_ms);
+            if slot.free() < slot.low_water {
+                urgent = Some(slot.chain);
+            }
+        }
+        urgent.into_iter().for_each(|chain| self.hurry(chain));
+        Settled { over: (cost > hold.amount).then(|| cost.saturating_minus(hold.amount)) }
+    }
+
+    /// Ends a hold for which nothing was sent, or nothing is charged.
+    pub fn release(&mut self, hold: Hold) {
+        self.end(&hold, Slot::release);
+    }
+
+    /// Ends a hold whose request nobody knows the end of: the amount goes into suspense.
+    pub fn suspend(&mut self, hold: Hold) {
+        self.end(&hold, Slot::suspend);
+    }
+
+    /// The accounts of a hold, in the order of its chain of budgets.
+    pub fn parts<'a>(&'a self, hold: &'a Hold) -> impl Iterator<Item = HoldPart<'a>> {
+        hold.slots.iter().filter_map(|index| {
+            let slot = self.slot(*index)?;
+            let chain = self.chains.get(slot.chain as usize)?;
+            let epoch = chain.standing.epoch()?;
+            Some(HoldPart { serial: slot.serial, root: &chain.root, epoch, account: &slot.account })
+        })
+    }
+
+    fn end(&mut self, hold: &Hold, end: impl Fn(&mut Slot, NanoUsd)) {
+        for index in &hold.slots {
+            if let Some(slot) = self.slot_mut(*index) {
+                end(slot, hold.amount);
+            }
+        }
+    }
+
+    /// The slots of a chain of budgets, with the limits that the request's snapshot knows.
+    fn find<'a>(&mut self, budgets: impl Iterator<Item = &'a Budget>, now_ms: u64) -> Result<Vec<u32>, Refused> {
+        let mut slots = Vec::with_capacity(CHAIN_USUAL);
+        for budget in budgets {
+            for limit in &budget.limits {
+                let known = self.current(&budget.scope, limit.period);
+                let index = known.or_else(|| self.track_open(&budget.scope, limit.period, now_ms));
+                let Some(index) = index else {
+                    return Err(Refused::Unopened { scope: budget.scope.clone(), period: limit.period });
+                };
+                if let Some(slot) = self.slot_mut(index) {
+                    slot.learn_limit(limit.limit_nano_usd, budget.set);
+                }
+                slots.push(index);
+            }
+        }
+        Ok(slots)
+    }
+
+    /// The slot of the open window of a limit.
+    fn current(&self, scope: &Scope, period: Period) -> Option<u32> {
+        let slots = self.index.get(scope)?;
+        let is_current = |index: u32| self.slot(index).is_some_and(|slot| slot.is_current);
+        slots.iter().find(|(other, index)| *other == period && is_current(*index)).map(|(_, index)| *index)
+    }
+
+    /// A slot for a window that a book has open and that was not used here yet.
+    fn track_open(&mut self, scope: &Scope, period: Period, now_ms: u64) -> Option<u32> {
+        let (chain, account) = self
+            .chains
+            .iter()
+            .enumerate()
+            .find_map(|(index, chain)| chain.book.current(scope, period).map(|account| (index, account)))?;
+        Some(self.track(chain, account, now_ms))
+    }
+
+    fn first_refusal(&self, slots: &[u32], amount: NanoUsd, now_ms: u64) -> Option<Refused> {
+        let slots = || slots.iter().filter_map(|index| self.slot(*index));
+        if let Some(unavailable) = slots().find_map(|slot| self.unavailable(slot, now_ms)) {
+            return Some(Refused::Unavailable(unavailable));
+        }
+        if let Some(slot) = slots().find(|slot| slot.cannot_ever_pay(amount)) {
+            return Some(Refused::Exhausted(Box::new(slot.exhausted(amount))));
+        }
+        let short = slots().find(|slot| amount > NanoUsd::ZERO && slot.free() < amount)?;
+        let root = self.chains.get(short.chain as usize)?.root.clone();
+        Some(Refused::Short { root, lacking: amount.saturating_minus(short.free()) })
+    }
+
+    /// The rule before each send: this boot is the newest, and the log was heard of.
+    fn unavailable(&self, slot: &Slot, now_ms: u64) -> Option<Unavailable> {
+        match self.chains.get(slot.chain as usize)?.standing {
+            Standing::Outside | Standing::Recovering(_) => Some(Unavailable::NotJoined),
+            Standing::Fenced(_) => Some(Unavailable::Fenced),
+            Standing::Member(_) => {
+                let age = now_ms.saturating_sub(self.heard_ms);
+                (age > self.policy.age_ms).then_some(Unavailable::Stale)
+            }
+        }
+    }
+
+    /// Notes what a refused hold needed, in every slice that has too little.
+    fn want(&mut self, slots: &[u32], amount: NanoUsd, now_ms: u64) {
+        for index in slots {
+            let Some(slot) = self.slot_mut(*index) else { continue };
+            if slot.free() >= amount {
+                continue;
+            }
+            slot.need = slot.need.max(amount);
+            slot.need_at_ms = now_ms;
+            slot.wanted = slot.wanted.saturating_plus(amount);
+            let chain = slot.chain;
+            self.hurry(chain);
+        }
+    }
+
+    fn hurry(&mut self, chain: u32) {
+        if let Some(chain) = self.chains.get_mut(chain as usize) {
+            chain.is_urgent = true;
+        }
+    }
+}
+
+impl Slot {
+    fn cannot_ever_pay(&self, amount: NanoUsd) -> bool {
+        let (counted, limit) = (wide(self.counted()), wide(self.limit));
+        counted >= limit || counted + wide(amount) > limit
+    }
+
+    fn exhausted(&self, asked: NanoUsd) -> Exhausted {
+        Exhausted {
+            account: self.account.clone(),
+            limit: self.limit,
+            resets_at: self.ends_at,
+            posted: self.posted.saturating_plus(self.unreported),
+            held: self.held.saturating_plus(self.others_out),
+            suspense: self.suspense.saturating_plus(self.suspending),
+            asked,
+        }
+    }
+}
