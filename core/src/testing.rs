@@ -20,3 +20,6 @@ pub mod control_writer;
 pub mod activity_writer;
 pub mod memory_log;
 pub mod event_log_contract;
+
+// Money.
+pub mod lease_simulation;

@@ -68,6 +68,8 @@ pub struct Slice {
     pub out: NanoUsd,
     /// Reported as spent, ever.
     pub spent: NanoUsd,
+    /// Put into suspense by its own gateway, ever.
+    pub suspended: NanoUsd,
     /// In suspense: the ends of requests are unknown.
     pub unknown: NanoUsd,
     /// In suspense: the gateway was not heard of.
@@ -83,7 +85,7 @@ impl Account {
         narrow(self.counted_wide())
     }
 
-    pub(super) fn counted_wide(&self) -> i128 {
+    pub(crate) fn counted_wide(&self) -> i128 {
         wide(self.posted) + self.slices.iter().map(Slice::counted).sum::<i128>()
     }
 
@@ -128,7 +130,7 @@ impl Account {
 impl Slice {
     const fn empty(gateway: WriterId, epoch: Epoch) -> Self {
         let zero = NanoUsd::ZERO;
-        Self { gateway, epoch, out: zero, spent: zero, unknown: zero, gone: zero, suspended_at: None }
+        Self { gateway, epoch, out: zero, spent: zero, suspended: zero, unknown: zero, gone: zero, suspended_at: None }
     }
 
     fn counted(&self) -> i128 {
@@ -330,6 +332,9 @@ impl Account {
         let suspense = slice.suspense_mut(why);
         *suspense = suspense.saturating_plus(part.amount_nano_usd);
         slice.suspended_at = Some(at);
+        if why == Why::OutcomeUnknown {
+            slice.suspended = slice.suspended.saturating_plus(part.amount_nano_usd);
+        }
     }
 
     fn resume(&mut self, gateway: &WriterId, epoch: Epoch, part: &Part) {

@@ -32,7 +32,9 @@ pub struct Boot {
 pub struct Use {
     /// Settled under its epoch, ever.
     pub spent: NanoUsd,
-    /// Held by requests whose end is not known.
+    /// Put into suspense, ever.
+    pub suspended: NanoUsd,
+    /// Held by requests that ran when it ended.
     pub open: NanoUsd,
 }
 
@@ -60,14 +62,17 @@ pub fn wind_up(book: &Book, gateway: &WriterId, memory: &Memory) -> Option<Recov
 
 fn wound_up(account: &AccountId, slice: &Slice, boot: Option<&Boot>) -> Option<WoundUp> {
     let known = boot.and_then(|boot| boot.slices.get(account)).copied().unwrap_or_default();
-    let is_whole = boot.is_some_and(|boot| boot.evidence == Evidence::Whole);
+    // Where the log knows more than the journal, the journal is an old copy.
+    let is_older = known.spent < slice.spent || known.suspended < slice.suspended;
+    let is_whole = !is_older && boot.is_some_and(|boot| boot.evidence == Evidence::Whole);
     let all = wide(slice.out) + wide(slice.gone);
     let spent = (wide(known.spent) - wide(slice.spent)).max(0);
     if all <= 0 && spent == 0 {
         return None;
     }
     let left = (all - spent).max(0);
-    let suspended = if is_whole { left.min(wide(known.open)) } else { left };
+    let unknown = wide(known.open) + (wide(known.suspended) - wide(slice.suspended)).max(0);
+    let suspended = if is_whole { left.min(unknown) } else { left };
     Some(WoundUp {
         account: account.clone(),
         spent_nano_usd: narrow(spent),

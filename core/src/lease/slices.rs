@@ -12,7 +12,7 @@ mod holding;
 mod following;
 mod proposing;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::allot::{Policy, autonomy_seconds};
 use super::book::Book;
@@ -52,6 +52,10 @@ struct Chain {
     pending: Option<Pending>,
     /// Windows that a request needs and that are not open.
     unopened: Vec<Opening>,
+    /// When each gateway was last heard of here, and when money of each boot last went into suspense, by the clock that
+    /// only runs forward.
+    heard_ms: BTreeMap<WriterId, u64>,
+    suspended_ms: BTreeMap<(WriterId, Epoch), u64>,
     /// A slice runs low or a request waits: propose soon.
     is_urgent: bool,
 }
@@ -153,6 +157,23 @@ impl SliceLedger {
     /// The log was heard of at this moment, and all that it holds was applied.
     pub fn heard(&mut self, now_ms: u64) {
         self.heard_ms = self.heard_ms.max(now_ms);
+    }
+
+    /// For how long, in milliseconds, a gateway has written nothing to a chain since it was read here. What is longer than a
+    /// few idle times, while it has slices, may be suspended.
+    #[must_use]
+    pub fn silent_ms(&self, root: &Root, gateway: &WriterId, now_ms: u64) -> Option<u64> {
+        let chain = self.chains.iter().find(|chain| chain.root == *root)?;
+        chain.heard_ms.get(gateway).map(|heard| now_ms.saturating_sub(*heard))
+    }
+
+    /// For how long, in milliseconds, money of a boot has been in suspense since that was read here: what closing and
+    /// reclaiming ask for ([`super::suspense::Rest`]).
+    #[must_use]
+    pub fn rested_ms(&self, root: &Root, gateway: &WriterId, epoch: Epoch, now_ms: u64) -> Option<u64> {
+        let chain = self.chains.iter().find(|chain| chain.root == *root)?;
+        let since = chain.suspended_ms.get(&(gateway.clone(), epoch))?;
+        Some(now_ms.saturating_sub(*since))
     }
 
     /// The roots of all chains that were met.
@@ -275,6 +296,8 @@ impl Chain {
             standing: Standing::Outside,
             pending: None,
             unopened: Vec::new(),
+            heard_ms: BTreeMap::new(),
+            suspended_ms: BTreeMap::new(),
             is_urgent: true,
         }
     }

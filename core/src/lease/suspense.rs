@@ -6,7 +6,27 @@ use super::decide::{are_amounts, changes, check_entries, check_epoch};
 use super::event::{Closed, Closer, Part, Reclaimed, Recovered, Resumed, Suspended, Why};
 use super::{AccountId, Event, Rejection, wide};
 use crate::id::WriterId;
-use crate::time::Timestamp;
+
+/// How long an amount has been in suspense.
+///
+/// It is measured by who closes it, from when that one read that it went into suspense, by a clock that only runs forward:
+/// a calendar that is wrong must not make money free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// How long it must be, in milliseconds: the age limit of the gateways, and the longest that a request may run.
+    pub needed_ms: u64,
+    /// How long it was, in milliseconds.
+    pub passed_ms: u64,
+}
+
+impl Rest {
+    /// None is needed: the gateway itself closes.
+    pub const NONE: Self = Self { needed_ms: 0, passed_ms: 0 };
+
+    const fn is_over(self) -> bool {
+        self.passed_ms >= self.needed_ms
+    }
+}
 
 /// Puts money of slices into suspense.
 ///
@@ -72,13 +92,13 @@ pub fn recover(book: &Book, recovered: Recovered) -> Result<Event, Rejection> {
 
 /// Closes suspense.
 ///
-/// Only the gateway itself knows at once. Anyone else must wait `rest_ms` since the amount went into suspense: as long as
-/// a gateway that hears nothing may still be sending, and its last request may run. More may have been spent than is in
-/// suspense; then all of that is recorded, since it is true.
+/// Only the gateway itself knows at once. Anyone else must have waited: as long as a gateway that hears nothing may still
+/// be sending, and its last request may run. More may have been spent than is in suspense; then all of that is recorded,
+/// since it is true.
 ///
 /// # Errors
 /// [`Rejection`].
-pub fn close(book: &Book, closed: Closed, rest_ms: u64, now: Timestamp) -> Result<Event, Rejection> {
+pub fn close(book: &Book, closed: Closed, rest: Rest) -> Result<Event, Rejection> {
     check_entries(&closed.slices, |closing| &closing.account, |closing| {
         changes(&[closing.spent_nano_usd, closing.returned_nano_usd])
     })?;
@@ -88,7 +108,7 @@ pub fn close(book: &Book, closed: Closed, rest_ms: u64, now: Timestamp) -> Resul
         if wide(closing.returned_nano_usd) > left.max(0) {
             return Err(Rejection::Overdrawn(closing.account.clone()));
         }
-        if closed.by != Closer::Gateway && !has_rested(slice, rest_ms, now) {
+        if closed.by != Closer::Gateway && !rest.is_over() {
             return Err(Rejection::TooEarly(closing.account.clone()));
         }
     }
@@ -100,14 +120,15 @@ pub fn close(book: &Book, closed: Closed, rest_ms: u64, now: Timestamp) -> Resul
 ///
 /// # Errors
 /// [`Rejection`].
-pub fn reclaim(book: &Book, reclaimed: Reclaimed, now: Timestamp) -> Result<Event, Rejection> {
+pub fn reclaim(book: &Book, reclaimed: Reclaimed, rested_ms: u64) -> Result<Event, Rejection> {
+    let rest = Rest { needed_ms: reclaimed.grace_ms, passed_ms: rested_ms };
     check_parts(&reclaimed.slices)?;
     for part in &reclaimed.slices {
         let slice = slice(book, &part.account, &reclaimed.gateway, reclaimed.epoch)?;
         if slice.gone < part.amount_nano_usd {
             return Err(Rejection::Overdrawn(part.account.clone()));
         }
-        if !has_rested(slice, reclaimed.grace_ms, now) {
+        if !rest.is_over() {
             return Err(Rejection::TooEarly(part.account.clone()));
         }
     }
@@ -116,10 +137,6 @@ pub fn reclaim(book: &Book, reclaimed: Reclaimed, now: Timestamp) -> Result<Even
 
 fn check_parts(parts: &[Part]) -> Result<(), Rejection> {
     check_entries(parts, |part| &part.account, |part| changes(&[part.amount_nano_usd]))
-}
-
-fn has_rested(slice: &Slice, rest_ms: u64, now: Timestamp) -> bool {
-    slice.suspended_at.is_some_and(|since| now.millis_since(since) >= rest_ms)
 }
 
 fn slice<'a>(

@@ -31,6 +31,7 @@ impl SliceLedger {
             self.on(account, |slot| slot.returning = NanoUsd::ZERO);
         }
         self.stand(index, &entry, is_own);
+        self.watch(index, entry.event, now_ms);
         self.note_own(index, entry.event);
         touched.extend(accounts(entry.event).cloned());
         for account in &touched {
@@ -55,6 +56,26 @@ impl SliceLedger {
         }
     }
 
+    /// When gateways were last heard of, and money last went into suspense, by this gateway's own clock.
+    fn watch(&mut self, index: usize, event: &Event, now_ms: u64) {
+        let Some(chain) = self.chains.get_mut(index) else { return };
+        let (speaker, suspends) = match event {
+            Event::Joined(data) => (Some(&data.gateway), None),
+            Event::Opened(data) => (Some(&data.gateway), None),
+            Event::Rolled(data) => (Some(&data.gateway), None),
+            Event::Resumed(data) => (Some(&data.gateway), None),
+            Event::Recovered(data) => (Some(&data.gateway), Some((&data.gateway, data.epoch))),
+            Event::Suspended(data) => (None, Some((&data.gateway, data.epoch))),
+            Event::Closed(_) | Event::Reclaimed(_) => (None, None),
+        };
+        if let Some(gateway) = speaker {
+            chain.heard_ms.insert(gateway.clone(), now_ms);
+        }
+        if let Some((gateway, epoch)) = suspends {
+            chain.suspended_ms.insert((gateway.clone(), epoch), now_ms);
+        }
+    }
+
     /// What the log now says of this boot need not be said again.
     fn note_own(&mut self, index: usize, event: &Event) {
         let Some(epoch) = self.chains.get(index).and_then(|chain| chain.standing.epoch()) else { return };
@@ -73,8 +94,11 @@ impl SliceLedger {
                     });
                 }
             }
-            // A fenced boot reports by closing what the next one put into suspense.
-            Event::Closed(data) if data.by == Closer::Gateway && is_own(&data.gateway, data.epoch) => {
+            // A fenced boot reports by closing what the next one put into suspense; and who closes the suspense of a boot
+            // that was thought gone says what it spent.
+            Event::Closed(data)
+                if (data.by == Closer::Gateway || data.why == Why::GatewayGone) && is_own(&data.gateway, data.epoch) =>
+            {
                 for closing in &data.slices {
                     self.on(&closing.account, |slot| slot.report(closing.spent_nano_usd));
                 }
@@ -117,6 +141,7 @@ impl SliceLedger {
 
 impl Slot {
     fn report(&mut self, spent: NanoUsd) {
+        // Below zero when the log knows more than this boot has settled: somebody closed what it still held.
         self.unreported = self.unreported.saturating_minus(spent);
     }
 }

@@ -212,12 +212,15 @@ impl SliceLedger {
 
     /// The accounts of a hold, in the order of its chain of budgets.
     pub fn parts<'a>(&'a self, hold: &'a Hold) -> impl Iterator<Item = HoldPart<'a>> {
-        hold.slots.iter().filter_map(|index| {
-            let slot = self.slot(*index)?;
-            let chain = self.chains.get(slot.chain as usize)?;
-            let epoch = chain.standing.epoch()?;
-            Some(HoldPart { serial: slot.serial, root: &chain.root, epoch, account: &slot.account })
-        })
+        hold.slots.iter().filter_map(|index| self.part(self.slot(*index)?))
+    }
+
+    /// A slot as a journal names it; none before its chain was joined.
+    #[must_use]
+    pub fn part<'a>(&'a self, slot: &'a Slot) -> Option<HoldPart<'a>> {
+        let chain = self.chains.get(slot.chain as usize)?;
+        let epoch = chain.standing.epoch()?;
+        Some(HoldPart { serial: slot.serial, root: &chain.root, epoch, account: &slot.account })
     }
 
     fn end(&mut self, hold: &Hold, end: impl Fn(&mut Slot, NanoUsd)) {

@@ -42,7 +42,7 @@ impl SliceLedger {
                 }
             },
             Standing::Member(epoch) => self.as_member(index, epoch, now),
-            Standing::Fenced(epoch) => self.as_fenced(index, epoch, now),
+            Standing::Fenced(epoch) => self.as_fenced(index, epoch),
         }?;
         let chain = self.chains.get_mut(index)?;
         let after = chain.book.position();
@@ -148,7 +148,7 @@ impl SliceLedger {
             is_due |= grant.is_some() || allotment.returned > NanoUsd::ZERO || is_late;
             let roll = Roll {
                 account: slot.account.clone(),
-                spent_nano_usd: slot.unreported,
+                spent_nano_usd: slot.unreported.at_least_zero(),
                 returned_nano_usd: allotment.returned,
                 granted: grant,
             };
@@ -216,14 +216,15 @@ impl SliceLedger {
 
     /// A fenced boot says what its last requests cost, and gives back what it will never spend: the next boot put all of
     /// it into suspense.
-    fn as_fenced(&self, chain: usize, epoch: Epoch, now: Moment) -> Option<Event> {
+    fn as_fenced(&self, chain: usize, epoch: Epoch) -> Option<Event> {
         let book = &self.chains.get(chain)?.book;
         let closing = |slot: &Slot| {
             let slice = book.account(&slot.account)?.slice(&self.gateway, epoch)?;
             if slot.open > 0 || slice.out > NanoUsd::ZERO {
                 return None;
             }
-            let spent = slot.unreported;
+            // What is no longer in suspense was closed by somebody who knew what was spent.
+            let spent = slot.unreported.at_least_zero().min(slice.unknown);
             let left = slice.unknown.saturating_minus(spent).saturating_minus(slot.suspending).at_least_zero();
             let ends = spent > NanoUsd::ZERO || left > NanoUsd::ZERO;
             let account: AccountId = slot.account.clone();
@@ -231,7 +232,7 @@ impl SliceLedger {
         };
         let slices: Vec<Closing> = self.of_chain(chain).filter_map(closing).take(SLICES_MAX).collect();
         let (gateway, why, by) = (self.gateway.clone(), Why::OutcomeUnknown, Closer::Gateway);
-        suspense::close(book, Closed { gateway, epoch, why, by, slices }, 0, now.at).ok()
+        suspense::close(book, Closed { gateway, epoch, why, by, slices }, suspense::Rest::NONE).ok()
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Slot {
     pub open: u64,
     /// Settled under this epoch, ever.
     pub spent: NanoUsd,
-    /// Settled, and not in the log yet.
+    /// Settled, and not in the log yet. Below zero when the log knows more than was settled here.
     pub unreported: NanoUsd,
     /// Of unknown end, and not in the log yet.
     pub suspending: NanoUsd,
@@ -173,7 +173,7 @@ impl Slot {
     pub(super) fn settle(&mut self, amount: NanoUsd, cost: NanoUsd, now_ms: u64) {
         self.let_go(amount);
         self.flow.settled += unsigned(amount);
-        if self.unreported == NanoUsd::ZERO {
+        if self.unreported <= NanoUsd::ZERO {
             self.unreported_since_ms = now_ms;
         }
         self.spent = self.spent.saturating_plus(cost);
@@ -195,6 +195,12 @@ impl Slot {
     fn let_go(&mut self, amount: NanoUsd) {
         self.held = self.held.saturating_minus(amount);
         self.open = self.open.saturating_sub(1);
+    }
+
+    /// Put into suspense under this epoch, ever.
+    #[must_use]
+    pub fn suspended(&self) -> NanoUsd {
+        NanoUsd::new(i64::try_from(self.flow.suspended).unwrap_or(i64::MAX))
     }
 
     /// Whether held = settled + released + suspense + open.

@@ -1,0 +1,183 @@
+//! Reading a journal: what was open, what was spent, and what the activity log may lack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::frame::{self, End};
+use super::record::Record;
+use crate::id::{RequestId, WriterId};
+use crate::lease::{AccountId, Epoch, Root};
+use crate::money::NanoUsd;
+use crate::stream::Position;
+
+/// A slice, as a journal knows it.
+pub type SliceKey = (Root, Epoch, AccountId);
+
+/// A journal, folded from its segments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Its runs by their numbers, oldest first.
+    pub runs: BTreeMap<u64, Run>,
+    /// Records of activity by the place that they have in the writer's chain.
+    pub activity: BTreeMap<Position, Vec<u8>>,
+    /// Segments that are none of this gateway's, or cannot be read at all.
+    pub strange: u64,
+}
+
+/// One run of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The boot of the machine.
+    pub host: String,
+    /// Whether it ended in good order.
+    pub ended: bool,
+    /// How the last of its segments ends; damage in any of them.
+    pub end: End,
+    /// Holds that did not end.
+    pub open: BTreeMap<u64, OpenHold>,
+    /// The chains that it took part in.
+    pub joined: BTreeSet<(Root, Epoch)>,
+    /// What its slices came to.
+    pub totals: BTreeMap<SliceKey, Total>,
+    segments: u32,
+    names: BTreeMap<u32, SliceKey>,
+}
+
+/// A hold that did not end before its process did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenHold {
+    /// The request.
+    pub request: RequestId,
+    /// How much, on each account.
+    pub amount: NanoUsd,
+    /// The slices that it was placed on.
+    pub slices: Vec<SliceKey>,
+}
+
+/// What a slice came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Settled, ever.
+    pub spent: NanoUsd,
+    /// Put into suspense, ever.
+    pub suspended: NanoUsd,
+}
+
+impl Journal {
+    /// Folds segments, in the order in which they were begun.
+    #[must_use]
+    pub fn read<'a>(gateway: &WriterId, segments: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut journal = Self::default();
+        for bytes in segments {
+            journal.read_segment(gateway, bytes);
+        }
+        journal
+    }
+
+    fn read_segment(&mut self, gateway: &WriterId, bytes: &[u8]) {
+        let (payloads, end) = frame::read(bytes);
+        let mut records = payloads.iter().map(|payload| Record::read(payload));
+        let begun = match records.next() {
+            Some(Ok(Record::Begun { gateway: owner, run, segment, host })) if owner == *gateway => (run, segment, host),
+            // A segment that was cut before its first record held nothing that was sent.
+            None if matches!(end, End::Torn { .. } | End::Whole) => return,
+            _ => {
+                self.strange += 1;
+                return;
+            }
+        };
+        let (number, segment, host) = begun;
+        let run = self.runs.entry(number).or_insert_with(|| Run::begin(host, segment));
+        if run.segments != segment || matches!(run.end, End::Damaged { .. } | End::Torn { .. }) {
+            run.end = End::Damaged { at: 0, what: "a segment is missing before this one, or the one before is not whole" };
+        } else {
+            run.end = end;
+        }
+        run.segments = segment.saturating_add(1);
+        run.names.clear();
+        for record in records {
+            let Ok(record) = record else {
+                run.end = End::Damaged { at: 0, what: "a record cannot be read by this version" };
+                return;
+            };
+            if let Some((position, activity)) = run.fold(record) {
+                self.activity.entry(position).or_insert_with(|| activity.to_vec());
+            }
+        }
+    }
+}
+
+impl Run {
+    fn begin(host: &str, first: u32) -> Self {
+        Self {
+            host: host.to_owned(),
+            ended: false,
+            end: End::Whole,
+            open: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            totals: BTreeMap::new(),
+            segments: first,
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// Folds one record, and hands back the activity that is in it.
+    fn fold<'a>(&mut self, record: Record<'a>) -> Option<(Position, &'a [u8])> {
+        match record {
+            Record::Begun { .. } => None,
+            Record::Joined { root, epoch } => {
+                self.joined.insert((root, epoch));
+                None
+            }
+            Record::Account { serial, root, epoch, account } => {
+                let key = (root, epoch, account);
+                self.totals.entry(key.clone()).or_default();
+                self.names.insert(serial, key);
+                None
+            }
+            Record::Total { serial, spent, suspended } => {
+                if let Some(key) = self.names.get(&serial) {
+                    let total = self.totals.entry(key.clone()).or_default();
+                    total.spent = total.spent.max(spent);
+                    total.suspended = total.suspended.max(suspended);
+                }
+                None
+            }
+            Record::Held { number, request, amount, serials } => {
+                let slices = serials.iter().filter_map(|serial| self.names.get(serial).cloned()).collect();
+                self.open.insert(number, OpenHold { request, amount, slices });
+                None
+            }
+            Record::Settled { number, cost, serials, position, activity } => {
+                self.open.remove(&number);
+                for key in serials.iter().filter_map(|serial| self.names.get(serial)) {
+                    let total = self.totals.entry(key.clone()).or_default();
+                    total.spent = total.spent.saturating_plus(cost);
+                }
+                Some((position, activity))
+            }
+            Record::Released { number } => {
+                self.open.remove(&number);
+                None
+            }
+            Record::Suspended { number } => {
+                for (key, amount) in self.open.remove(&number).into_iter().flat_map(OpenHold::into_parts) {
+                    let total = self.totals.entry(key).or_default();
+                    total.suspended = total.suspended.saturating_plus(amount);
+                }
+                None
+            }
+            Record::Happened { position, activity } => Some((position, activity)),
+            Record::Ended => {
+                self.ended = true;
+                None
+            }
+        }
+    }
+}
+
+impl OpenHold {
+    fn into_parts(self) -> impl Iterator<Item = (SliceKey, NanoUsd)> {
+        let amount = self.amount;
+        self.slices.into_iter().map(move |key| (key, amount))
+    }
+}
