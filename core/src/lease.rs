@@ -124,7 +124,9 @@ pub enum Rejection {
     #[error("the gateway may still be spending it")]
     TooEarly(AccountId),
     /// Nothing, too much, the same account twice, or an amount below zero.
-    #[error("a proposal names 1 to {SLICES_MAX} accounts once each, with amounts of zero and more, and changes something")]
+    #[error(
+        "a proposal names 1 to {SLICES_MAX} accounts once each, with amounts of zero and more, and changes something"
+    )]
     Malformed,
 }
 

@@ -10,7 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "what to run is said by the environment")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a panic is a failed test")]
 
-use tallygate_core::testing::lease_simulation::{Outcome, Sabotage, run};
+use tallygate_core::testing::lease_simulation::{Outcome, Sabotage, run, story};
 
 /// How many seeds are run when nothing is said.
 const SEEDS: u64 = 2_000;
@@ -57,6 +57,9 @@ fn no_seed_overshoots_loses_or_leaks() {
     let seeds = seeds();
     let (failed, sum) = run_all(sabotage, seeds.clone());
     if let Some((seed, what)) = failed {
+        if seeds.end - seeds.start == 1 {
+            story(seed, sabotage).iter().for_each(|line| println!("{line}"));
+        }
         let again = "TALLYGATE_SEED={seed} cargo test --release -p tallygate-core --test leases";
         panic!("seed {seed}: {what}\nrun it again: {}", again.replace("{seed}", &seed.to_string()));
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::frame;
 use super::record::Record;
 use crate::id::{RequestId, WriterId};
-use crate::lease::{Epoch, Root, SliceLedger};
 use crate::lease::slices::{Hold, HoldPart};
+use crate::lease::{Epoch, Root, SliceLedger};
 use crate::money::NanoUsd;
 use crate::stream::Position;
 
@@ -40,19 +40,14 @@ impl Encoder {
         for slot in ledger.slots() {
             if let Some(part) = ledger.part(slot) {
                 encoder.name(&part);
-                encoder.record(&Record::Total {
-                    serial: slot.serial,
-                    spent: slot.spent,
-                    suspended: slot.suspended(),
-                });
+                encoder.record(&Record::Total { serial: slot.serial, spent: slot.spent, suspended: slot.suspended() });
             }
         }
         encoder
     }
 
     fn segment(gateway: &WriterId, run: u64, segment: u32, host: &str) -> Self {
-        let mut encoder =
-            Self { bytes: Vec::new(), payload: Vec::new(), seed: frame::SEED, named: BTreeSet::new() };
+        let mut encoder = Self { bytes: Vec::new(), payload: Vec::new(), seed: frame::SEED, named: BTreeSet::new() };
         encoder.record(&Record::Begun { gateway: gateway.clone(), run, segment, host });
         encoder
     }

@@ -88,7 +88,8 @@ impl Journal {
         let (number, segment, host) = begun;
         let run = self.runs.entry(number).or_insert_with(|| Run::begin(host, segment));
         if run.segments != segment || matches!(run.end, End::Damaged { .. } | End::Torn { .. }) {
-            run.end = End::Damaged { at: 0, what: "a segment is missing before this one, or the one before is not whole" };
+            run.end =
+                End::Damaged { at: 0, what: "a segment is missing before this one, or the one before is not whole" };
         } else {
             run.end = end;
         }

@@ -50,7 +50,8 @@ pub fn read(bytes: &[u8]) -> (Vec<&[u8]>, End) {
         let Some((head, body)) = rest.split_first_chunk::<HEADER_BYTES>() else {
             return (records, End::Torn { at });
         };
-        let number = |at: usize| head.get(at..at + 4).and_then(|part| part.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let number =
+            |at: usize| head.get(at..at + 4).and_then(|part| part.try_into().ok()).map_or(0, u32::from_le_bytes);
         let (length, expected) = (number(0), number(4));
         if header(length, expected) != *head {
             return (records, End::Damaged { at, what: "a record's header does not match its checksum" });

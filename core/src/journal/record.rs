@@ -110,7 +110,12 @@ impl<'a> Record<'a> {
         let mut out = Writer(out);
         match self {
             Self::Begun { gateway, run, segment, host } => {
-                out.byte(0).number(FORMAT.into()).text(gateway.as_str()).number(*run).number((*segment).into()).text(host);
+                out.byte(0)
+                    .number(FORMAT.into())
+                    .text(gateway.as_str())
+                    .number(*run)
+                    .number((*segment).into())
+                    .text(host);
             }
             Self::Account { serial, root, epoch, account } => {
                 out.byte(1).number((*serial).into()).text(&root.to_string()).number(epoch.get()).account(account);
@@ -270,7 +275,8 @@ impl<'a> Reader<'a> {
         let count = usize::from(self.byte()?);
         let bytes = self.take(count * 4)?;
         let (serials, rest) = bytes.as_chunks::<4>();
-        (rest.is_empty() && count <= PARTS_MAX).then(|| serials.iter().map(|serial| u32::from_le_bytes(*serial)).collect())
+        (rest.is_empty() && count <= PARTS_MAX)
+            .then(|| serials.iter().map(|serial| u32::from_le_bytes(*serial)).collect())
     }
 
     fn account(&mut self) -> Option<AccountId> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::fold::{Journal, OpenHold, Run};
 use super::frame::End;
-use crate::lease::{AccountId, Epoch, Root};
 use crate::lease::event::Evidence;
 use crate::lease::recovery::{Boot, Memory, Use};
+use crate::lease::{AccountId, Epoch, Root};
 use crate::stream::Position;
 
 /// What is known around a journal when it is read.
@@ -85,12 +85,7 @@ impl Recovery {
         }
     }
 
-    fn used(
-        &mut self,
-        root: &Root,
-        epoch: Epoch,
-        evidence: Evidence,
-    ) -> &mut BTreeMap<AccountId, Use> {
+    fn used(&mut self, root: &Root, epoch: Epoch, evidence: Evidence) -> &mut BTreeMap<AccountId, Use> {
         let memory = self.memory.entry(root.clone()).or_default();
         &mut memory.boots.entry(epoch).or_insert_with(|| Boot { evidence, slices: BTreeMap::new() }).slices
     }

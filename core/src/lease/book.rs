@@ -219,31 +219,55 @@ impl Book {
             }
             Event::Rolled(data) => {
                 self.heard(&data.gateway, at);
-                self.each(&data.slices, |roll| &roll.account, |account, roll| {
-                    account.roll(&data.gateway, data.epoch, roll);
-                });
+                self.each(
+                    &data.slices,
+                    |roll| &roll.account,
+                    |account, roll| {
+                        account.roll(&data.gateway, data.epoch, roll);
+                    },
+                );
             }
-            Event::Suspended(data) => self.each(&data.slices, |part| &part.account, |account, part| {
-                account.suspend(&data.gateway, data.epoch, data.why, part, at);
-            }),
+            Event::Suspended(data) => self.each(
+                &data.slices,
+                |part| &part.account,
+                |account, part| {
+                    account.suspend(&data.gateway, data.epoch, data.why, part, at);
+                },
+            ),
             Event::Resumed(data) => {
                 self.heard(&data.gateway, at);
-                self.each(&data.slices, |part| &part.account, |account, part| {
-                    account.resume(&data.gateway, data.epoch, part);
-                });
+                self.each(
+                    &data.slices,
+                    |part| &part.account,
+                    |account, part| {
+                        account.resume(&data.gateway, data.epoch, part);
+                    },
+                );
             }
             Event::Recovered(data) => {
                 self.heard(&data.gateway, at);
-                self.each(&data.slices, |wound| &wound.account, |account, wound| {
-                    account.wind_up(&data.gateway, data.epoch, wound, at);
-                });
+                self.each(
+                    &data.slices,
+                    |wound| &wound.account,
+                    |account, wound| {
+                        account.wind_up(&data.gateway, data.epoch, wound, at);
+                    },
+                );
             }
-            Event::Closed(data) => self.each(&data.slices, |closing| &closing.account, |account, closing| {
-                account.close(&data.gateway, data.epoch, data.why, closing);
-            }),
-            Event::Reclaimed(data) => self.each(&data.slices, |part| &part.account, |account, part| {
-                account.reclaim(&data.gateway, data.epoch, part);
-            }),
+            Event::Closed(data) => self.each(
+                &data.slices,
+                |closing| &closing.account,
+                |account, closing| {
+                    account.close(&data.gateway, data.epoch, data.why, closing);
+                },
+            ),
+            Event::Reclaimed(data) => self.each(
+                &data.slices,
+                |part| &part.account,
+                |account, part| {
+                    account.reclaim(&data.gateway, data.epoch, part);
+                },
+            ),
         }
     }
 

@@ -204,8 +204,10 @@ fn effects(event: &Event) -> (Option<(&WriterId, Epoch)>, Vec<(&AccountId, Effec
             (Some((&data.gateway, data.epoch)), each.collect())
         }
         Event::Resumed(data) => {
-            let each =
-                data.slices.iter().map(|part| (&part.account, Effect { suspended: -wide(part.amount_nano_usd), ..none }));
+            let each = data
+                .slices
+                .iter()
+                .map(|part| (&part.account, Effect { suspended: -wide(part.amount_nano_usd), ..none }));
             (Some((&data.gateway, data.epoch)), each.collect())
         }
         Event::Recovered(data) => {

@@ -51,9 +51,11 @@ pub fn open(
 ) -> Result<Event, Rejection> {
     check_epoch(book, gateway, epoch)?;
     let windows = openings.iter().map(|opening| window(book, opening, now)).collect::<Result<Vec<_>, _>>()?;
-    check_entries(&windows, |window| &window.account, |window| {
-        are_amounts(&[window.posted_nano_usd, window.granted_nano_usd])
-    })?;
+    check_entries(
+        &windows,
+        |window| &window.account,
+        |window| are_amounts(&[window.posted_nano_usd, window.granted_nano_usd]),
+    )?;
     Ok(Event::Opened(Opened { gateway: gateway.clone(), epoch, windows }))
 }
 
@@ -63,10 +65,14 @@ pub fn open(
 /// [`Rejection`] of the first slice that may not change so.
 pub fn roll(book: &Book, rolled: Rolled) -> Result<Event, Rejection> {
     check_epoch(book, &rolled.gateway, rolled.epoch)?;
-    check_entries(&rolled.slices, |roll| &roll.account, |roll| {
-        let granted = roll.granted.map_or(NanoUsd::ZERO, |grant| grant.amount_nano_usd);
-        changes(&[roll.spent_nano_usd, roll.returned_nano_usd, granted])
-    })?;
+    check_entries(
+        &rolled.slices,
+        |roll| &roll.account,
+        |roll| {
+            let granted = roll.granted.map_or(NanoUsd::ZERO, |grant| grant.amount_nano_usd);
+            changes(&[roll.spent_nano_usd, roll.returned_nano_usd, granted])
+        },
+    )?;
     for roll in &rolled.slices {
         check_roll(book, &rolled.gateway, rolled.epoch, roll)?;
     }
@@ -115,9 +121,8 @@ fn window(book: &Book, opening: &Opening, now: Timestamp) -> Result<Window, Reje
     if book.was_opened(&account) {
         return Err(Rejection::AlreadyOpened(account));
     }
-    if let Some((current, row)) = book
-        .current(&opening.scope, limit.period)
-        .and_then(|current| book.account(&current).map(|row| (current, row)))
+    if let Some((current, row)) =
+        book.current(&opening.scope, limit.period).and_then(|current| book.account(&current).map(|row| (current, row)))
     {
         if opening.control < row.control {
             return Err(Rejection::StaleLimit(account));

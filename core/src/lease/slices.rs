@@ -265,6 +265,7 @@ impl SliceLedger {
         }
         self.index.entry(scope).or_default().push((period, index));
         self.mirror(index);
+        self.go_on(index);
         index
     }
 
@@ -273,6 +274,14 @@ impl SliceLedger {
         let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else { return };
         let Some(chain) = self.chains.get(slot.chain as usize) else { return };
         slot.mirror(&chain.book, &self.gateway, chain.standing.epoch());
+    }
+
+    fn go_on(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else { return };
+        let Some(chain) = self.chains.get(slot.chain as usize) else { return };
+        let row = chain.book.account(&slot.account);
+        let own = chain.standing.epoch().and_then(|epoch| row?.slice(&self.gateway, epoch));
+        own.into_iter().for_each(|own| slot.go_on(own));
     }
 
     /// Lets go of a slot that nothing hangs on.

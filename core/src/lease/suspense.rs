@@ -73,9 +73,11 @@ pub fn resume(book: &Book, resumed: Resumed) -> Result<Event, Rejection> {
 /// # Errors
 /// [`Rejection`]: only the newest boot does it, and only to older ones.
 pub fn recover(book: &Book, recovered: Recovered) -> Result<Event, Rejection> {
-    check_entries(&recovered.slices, |wound| &wound.account, |wound| {
-        are_amounts(&[wound.spent_nano_usd, wound.suspended_nano_usd, wound.returned_nano_usd])
-    })?;
+    check_entries(
+        &recovered.slices,
+        |wound| &wound.account,
+        |wound| are_amounts(&[wound.spent_nano_usd, wound.suspended_nano_usd, wound.returned_nano_usd]),
+    )?;
     check_epoch(book, &recovered.gateway, recovered.by_epoch)?;
     if recovered.epoch >= recovered.by_epoch {
         return Err(Rejection::Fenced { mine: recovered.by_epoch, newest: recovered.epoch });
@@ -99,9 +101,11 @@ pub fn recover(book: &Book, recovered: Recovered) -> Result<Event, Rejection> {
 /// # Errors
 /// [`Rejection`].
 pub fn close(book: &Book, closed: Closed, rest: Rest) -> Result<Event, Rejection> {
-    check_entries(&closed.slices, |closing| &closing.account, |closing| {
-        changes(&[closing.spent_nano_usd, closing.returned_nano_usd])
-    })?;
+    check_entries(
+        &closed.slices,
+        |closing| &closing.account,
+        |closing| changes(&[closing.spent_nano_usd, closing.returned_nano_usd]),
+    )?;
     for closing in &closed.slices {
         let slice = slice(book, &closing.account, &closed.gateway, closed.epoch)?;
         let left = wide(slice.suspense(closed.why)) - wide(closing.spent_nano_usd);

@@ -19,6 +19,7 @@ mod faults;
 mod safety;
 mod quiet;
 mod world;
+mod story;
 
 pub use world::{Outcome, World};
 
@@ -70,6 +71,16 @@ impl Sabotage {
 /// What is wrong, and when, in words.
 pub fn run(seed: u64, sabotage: Option<Sabotage>) -> Result<Outcome, String> {
     World::new(seed, sabotage).run()
+}
+
+/// Runs one seed, and tells what the lease log then holds, an event a line: what a failure is understood by.
+#[must_use]
+pub fn story(seed: u64, sabotage: Option<Sabotage>) -> Vec<String> {
+    let mut world = World::new(seed, sabotage);
+    let ended = world.run();
+    let mut lines = world.story();
+    lines.extend(ended.err());
+    lines
 }
 
 #[cfg(test)]

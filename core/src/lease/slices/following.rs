@@ -97,7 +97,8 @@ impl SliceLedger {
             // A fenced boot reports by closing what the next one put into suspense; and who closes the suspense of a boot
             // that was thought gone says what it spent.
             Event::Closed(data)
-                if (data.by == Closer::Gateway || data.why == Why::GatewayGone) && is_own(&data.gateway, data.epoch) =>
+                if (data.by == Closer::Gateway || data.why == Why::GatewayGone)
+                    && is_own(&data.gateway, data.epoch) =>
             {
                 for closing in &data.slices {
                     self.on(&closing.account, |slot| slot.report(closing.spent_nano_usd));
@@ -141,8 +142,9 @@ impl SliceLedger {
 
 impl Slot {
     fn report(&mut self, spent: NanoUsd) {
-        // Below zero when the log knows more than this boot has settled: somebody closed what it still held.
-        self.unreported = self.unreported.saturating_minus(spent);
+        // Who closes suspense may know of costs that this boot has not settled yet. They are posted twice then, once the
+        // request ends: too much is counted rather than too little.
+        self.unreported = self.unreported.saturating_minus(spent).at_least_zero();
     }
 }
 

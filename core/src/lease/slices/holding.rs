@@ -293,13 +293,25 @@ impl SliceLedger {
     }
 
     /// Notes what a refused hold needed, in every slice that has too little.
+    ///
+    /// Where one of them cannot be refilled now, since others have the money, nothing is noted anywhere: two gateways that
+    /// each took what the other waits for would keep it from one another for ever. What is here goes back when it is idle.
     fn want(&mut self, slots: &[u32], amount: NanoUsd, now_ms: u64) {
+        let lacks_for_good = |slot: &Slot| {
+            let lacking = wide(amount) - wide(slot.free());
+            lacking > 0 && lacking > slot.ungranted()
+        };
+        if slots.iter().filter_map(|index| self.slot(*index)).any(lacks_for_good) {
+            return;
+        }
         for index in slots {
             let Some(slot) = self.slot_mut(*index) else { continue };
             if slot.free() >= amount {
                 continue;
             }
-            slot.need = slot.need.max(amount);
+            // A larger need that cannot be met any more does not stand in the way of this one.
+            let is_met = wide(slot.need) - wide(slot.free()) <= slot.ungranted();
+            slot.need = if is_met { slot.need.max(amount) } else { amount };
             slot.need_at_ms = now_ms;
             slot.wanted = slot.wanted.saturating_plus(amount);
             let chain = slot.chain;
@@ -315,6 +327,12 @@ impl SliceLedger {
 }
 
 impl Slot {
+    /// What is in nobody's hands.
+    fn ungranted(&self) -> i128 {
+        let slices = wide(self.others_out) + wide(self.out.at_least_zero());
+        (wide(self.limit) - wide(self.posted) - wide(self.suspense) - slices).max(0)
+    }
+
     fn cannot_ever_pay(&self, amount: NanoUsd) -> bool {
         let (counted, limit) = (wide(self.counted()), wide(self.limit));
         counted >= limit || counted + wide(amount) > limit

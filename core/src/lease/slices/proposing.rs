@@ -93,16 +93,20 @@ impl SliceLedger {
     }
 
     fn resume(&self, chain: usize, epoch: Epoch) -> Option<Event> {
-        let slices = parts(self.of_chain(chain), |slot| slot.gone)?;
-        let resumed = Resumed { gateway: self.gateway.clone(), epoch, slices };
-        suspense::resume(&self.chains.get(chain)?.book, resumed).ok()
+        let book = &self.chains.get(chain)?.book;
+        let resume = |slices| suspense::resume(book, Resumed { gateway: self.gateway.clone(), epoch, slices }).ok();
+        let parts = parts(self.of_chain(chain), |slot| slot.gone);
+        resume(passing(parts, |part| resume(vec![part]).is_some()))
     }
 
     fn suspend_unknown(&self, chain: usize, epoch: Epoch) -> Option<Event> {
-        let slices = parts(self.of_chain(chain), |slot| slot.suspending)?;
-        let why = Why::OutcomeUnknown;
-        suspense::suspend(&self.chains.get(chain)?.book, Suspended { gateway: self.gateway.clone(), epoch, why, slices })
-            .ok()
+        let book = &self.chains.get(chain)?.book;
+        let suspend = |slices| {
+            let (gateway, why) = (self.gateway.clone(), Why::OutcomeUnknown);
+            suspense::suspend(book, Suspended { gateway, epoch, why, slices }).ok()
+        };
+        let parts = parts(self.of_chain(chain), |slot| slot.suspending);
+        suspend(passing(parts, |part| suspend(vec![part]).is_some()))
     }
 
     /// Opens the windows that requests asked for. One that cannot be opened is not asked for again by itself.
@@ -143,12 +147,12 @@ impl SliceLedger {
                 limit_nano_usd: slot.limit,
                 control: slot.control,
             });
-            let is_late = slot.unreported > NanoUsd::ZERO
-                && now_ms.saturating_sub(slot.unreported_since_ms) >= policy.report_ms;
+            let is_late =
+                slot.unreported > NanoUsd::ZERO && now_ms.saturating_sub(slot.unreported_since_ms) >= policy.report_ms;
             is_due |= grant.is_some() || allotment.returned > NanoUsd::ZERO || is_late;
             let roll = Roll {
                 account: slot.account.clone(),
-                spent_nano_usd: slot.unreported.at_least_zero(),
+                spent_nano_usd: slot.unreported,
                 returned_nano_usd: allotment.returned,
                 granted: grant,
             };
@@ -165,16 +169,15 @@ impl SliceLedger {
         if let Ok(event) = decide::roll(book, rolled.clone()) {
             return Some(event);
         }
-        // What one account cannot be given does not keep the others from theirs.
-        let one = |roll: &Roll| Rolled { gateway: rolled.gateway.clone(), epoch, slices: vec![roll.clone()] };
-        rolled.slices = rolled.slices.iter().filter(|roll| decide::roll(book, one(roll)).is_ok()).cloned().collect();
+        let roll = |slices| decide::roll(book, Rolled { gateway: self.gateway.clone(), epoch, slices }).ok();
+        rolled.slices = passing(rolled.slices, |one| roll(vec![one]).is_some());
         decide::roll(book, rolled).ok()
     }
 
     fn indexes(&self, chain: usize) -> Vec<u32> {
-        let of_chain = (0_u32..).zip(&self.slots).filter(|(_, slot)| {
-            slot.as_ref().is_some_and(|slot| slot.chain as usize == chain)
-        });
+        let of_chain = (0_u32..)
+            .zip(&self.slots)
+            .filter(|(_, slot)| slot.as_ref().is_some_and(|slot| slot.chain as usize == chain));
         of_chain.map(|(index, _)| index).collect()
     }
 
@@ -224,23 +227,32 @@ impl SliceLedger {
                 return None;
             }
             // What is no longer in suspense was closed by somebody who knew what was spent.
-            let spent = slot.unreported.at_least_zero().min(slice.unknown);
-            let left = slice.unknown.saturating_minus(spent).saturating_minus(slot.suspending).at_least_zero();
+            let spent = slot.unreported.min(slice.unknown);
+            // What it put into suspense itself, it knows no more about than anyone.
+            let own = slice.suspended.saturating_plus(slot.suspending);
+            let left = slice.unknown.saturating_minus(spent).saturating_minus(own).at_least_zero();
             let ends = spent > NanoUsd::ZERO || left > NanoUsd::ZERO;
             let account: AccountId = slot.account.clone();
             ends.then_some(Closing { account, spent_nano_usd: spent, returned_nano_usd: left })
         };
+        let close = |slices| {
+            let (gateway, why, by) = (self.gateway.clone(), Why::OutcomeUnknown, Closer::Gateway);
+            suspense::close(book, Closed { gateway, epoch, why, by, slices }, suspense::Rest::NONE).ok()
+        };
         let slices: Vec<Closing> = self.of_chain(chain).filter_map(closing).take(SLICES_MAX).collect();
-        let (gateway, why, by) = (self.gateway.clone(), Why::OutcomeUnknown, Closer::Gateway);
-        suspense::close(book, Closed { gateway, epoch, why, by, slices }, suspense::Rest::NONE).ok()
+        close(passing(slices, |one| close(vec![one]).is_some()))
     }
 }
 
-fn parts<'a>(slots: impl Iterator<Item = &'a Slot>, amount: impl Fn(&Slot) -> NanoUsd) -> Option<Vec<Part>> {
+/// The entries that would be written each by itself: what cannot be done for one account, such as one that is wound up by
+/// now, does not keep the others from theirs.
+fn passing<T: Clone>(entries: Vec<T>, passes: impl Fn(T) -> bool) -> Vec<T> {
+    entries.into_iter().filter(|entry| passes(entry.clone())).collect()
+}
+
+fn parts<'a>(slots: impl Iterator<Item = &'a Slot>, amount: impl Fn(&Slot) -> NanoUsd) -> Vec<Part> {
     let some = slots.filter(|slot| amount(slot) > NanoUsd::ZERO);
-    let part = |slot: &Slot| Part { account: slot.account.clone(), amount_nano_usd: amount(slot) };
-    let parts: Vec<Part> = some.map(part).take(SLICES_MAX).collect();
-    (!parts.is_empty()).then_some(parts)
+    some.map(|slot| Part { account: slot.account.clone(), amount_nano_usd: amount(slot) }).take(SLICES_MAX).collect()
 }
 
 impl Slot {

@@ -1,7 +1,7 @@
 //! One slice as its gateway sees it: what the log says, and what has happened since.
 
 use super::super::allot::Rate;
-use super::super::book::Book;
+use super::super::book::{Book, Slice};
 use super::super::{AccountId, Epoch, wide};
 use crate::id::WriterId;
 use crate::money::NanoUsd;
@@ -38,7 +38,7 @@ pub struct Slot {
     pub open: u64,
     /// Settled under this epoch, ever.
     pub spent: NanoUsd,
-    /// Settled, and not in the log yet. Below zero when the log knows more than was settled here.
+    /// Settled, and not in the log yet.
     pub unreported: NanoUsd,
     /// Of unknown end, and not in the log yet.
     pub suspending: NanoUsd,
@@ -54,6 +54,8 @@ pub struct Slot {
     pub(super) used_at_ms: u64,
     pub(super) unreported_since_ms: u64,
     flow: Flow,
+    /// What the log said when the slot was made: an earlier slot of the same account was let go of.
+    suspended_before: NanoUsd,
 }
 
 /// What became of all that was ever held: held = settled + released + suspense + open.
@@ -99,6 +101,7 @@ impl Slot {
             used_at_ms: now_ms,
             unreported_since_ms: 0,
             flow: Flow::default(),
+            suspended_before: zero,
         }
     }
 
@@ -143,6 +146,12 @@ impl Slot {
         }
     }
 
+    /// Goes on from what the log says of this boot, when an earlier slot of the account was let go of.
+    pub(super) fn go_on(&mut self, own: &Slice) {
+        self.spent = own.spent;
+        self.suspended_before = own.suspended;
+    }
+
     pub(super) fn mirror(&mut self, book: &Book, gateway: &WriterId, epoch: Option<Epoch>) {
         self.is_current = book.is_current(&self.account);
         let Some(row) = book.account(&self.account) else {
@@ -173,7 +182,7 @@ impl Slot {
     pub(super) fn settle(&mut self, amount: NanoUsd, cost: NanoUsd, now_ms: u64) {
         self.let_go(amount);
         self.flow.settled += unsigned(amount);
-        if self.unreported <= NanoUsd::ZERO {
+        if self.unreported == NanoUsd::ZERO {
             self.unreported_since_ms = now_ms;
         }
         self.spent = self.spent.saturating_plus(cost);
@@ -200,7 +209,8 @@ impl Slot {
     /// Put into suspense under this epoch, ever.
     #[must_use]
     pub fn suspended(&self) -> NanoUsd {
-        NanoUsd::new(i64::try_from(self.flow.suspended).unwrap_or(i64::MAX))
+        let since = NanoUsd::new(i64::try_from(self.flow.suspended).unwrap_or(i64::MAX));
+        self.suspended_before.saturating_plus(since)
     }
 
     /// Whether held = settled + released + suspense + open.

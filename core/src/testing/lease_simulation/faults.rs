@@ -97,7 +97,13 @@ impl World {
             if let Some(one) = process.running.pop() {
                 let record = one.request.as_uuid().as_bytes().to_vec();
                 let cost = NanoUsd::new(one.cost);
-                process.encoder.settled(&process.ledger, &one.hold, cost, crate::stream::Position::new(u64::MAX), &record);
+                process.encoder.settled(
+                    &process.ledger,
+                    &one.hold,
+                    cost,
+                    crate::stream::Position::new(u64::MAX),
+                    &record,
+                );
                 around.disk.extend_from_slice(process.encoder.bytes());
             }
         });
@@ -147,14 +153,18 @@ impl World {
         for seen in self.seen() {
             let silent = self.silent_ms(&seen);
             let rested = self.rested_ms(&seen);
-            let is_old = seen.epoch < seen.newest;
-            if seen.out > NanoUsd::ZERO && !is_old && silent > self.rules.gone_after_ms {
+            // Until its slice is wound up, what a boot spent and did not report may have been in its hands.
+            let is_old = seen.epoch < seen.newest && seen.out <= NanoUsd::ZERO && seen.gone == NanoUsd::ZERO;
+            if seen.out > NanoUsd::ZERO && seen.epoch == seen.newest && silent > self.rules.gone_after_ms {
                 self.suspend_or_steal(&seen)?;
             } else if seen.gone > NanoUsd::ZERO && self.rules.grace_ms.is_some_and(|grace_ms| rested >= grace_ms) {
                 self.reclaim(&seen, rested)?;
             } else if seen.gone > NanoUsd::ZERO && self.rules.grace_ms.is_none() && rested >= self.rules.rest_ms {
                 self.close(&seen, Why::GatewayGone, seen.gone, rested)?;
-            } else if seen.unknown > NanoUsd::ZERO && (is_old || is_end) && rested >= self.rules.rest_ms {
+            } else if seen.unknown > NanoUsd::ZERO
+                && (is_old || is_end && self.has_reported(&seen))
+                && rested >= self.rules.rest_ms
+            {
                 self.close(&seen, Why::OutcomeUnknown, seen.unknown, rested)?;
             }
         }
@@ -184,6 +194,20 @@ impl World {
         seen
     }
 
+    /// Whether the log knows all that a running boot has spent of an account: only then is what the provider billed
+    /// beyond it the cost of requests whose end is unknown.
+    fn has_reported(&self, seen: &Seen) -> bool {
+        let processes = self.sites.iter().flat_map(|site| &site.processes);
+        let slots = processes
+            .filter(|process| {
+                *process.ledger.gateway() == seen.gateway && process.ledger.epoch(&seen.root) == Some(seen.epoch)
+            })
+            .flat_map(|process| process.ledger.slots());
+        slots
+            .filter(|slot| slot.account == seen.account)
+            .all(|slot| [slot.held, slot.unreported, slot.suspending].iter().all(|amount| *amount == NanoUsd::ZERO))
+    }
+
     fn silent_ms(&self, seen: &Seen) -> u64 {
         let heard = self.log.heard_ms.get(&(seen.root.clone(), seen.gateway.clone()));
         heard.map_or(0, |heard| self.now_ms - heard)
@@ -197,8 +221,7 @@ impl World {
     fn suspend_or_steal(&mut self, seen: &Seen) -> Result<(), String> {
         let (gateway, epoch, account) = (seen.gateway.clone(), seen.epoch, seen.account.clone());
         if self.sabotage == Some(Sabotage::ReclaimWithoutSuspense) {
-            let roll =
-                Roll { account, spent_nano_usd: NanoUsd::ZERO, returned_nano_usd: seen.out, granted: None };
+            let roll = Roll { account, spent_nano_usd: NanoUsd::ZERO, returned_nano_usd: seen.out, granted: None };
             return self.write(&seen.root, Ok(Event::Rolled(Rolled { gateway, epoch, slices: vec![roll] })));
         }
         let slices = vec![Part { account, amount_nano_usd: seen.out }];
@@ -223,6 +246,7 @@ impl World {
         let (spent_nano_usd, returned_nano_usd) = (narrow(spent), narrow(returned));
         let slices = vec![Closing { account: seen.account.clone(), spent_nano_usd, returned_nano_usd }];
         let (gateway, epoch) = (seen.gateway.clone(), seen.epoch);
+        self.closed_gone |= why == Why::GatewayGone;
         let closed = Closed { gateway, epoch, why, by: Closer::Provider, slices };
         let rest = Rest { needed_ms: self.rules.rest_ms, passed_ms: rested_ms };
         let event = self.log.book(&seen.root).map(|book| suspense::close(book, closed, rest));

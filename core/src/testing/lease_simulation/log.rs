@@ -106,12 +106,16 @@ impl Log {
             Event::Recovered(data) => {
                 data.slices.iter().for_each(|wound| post(&wound.account, wound.spent_nano_usd));
                 self.suspended_ms.insert((root.clone(), data.gateway.clone(), data.epoch), now_ms);
+                self.heard_ms.insert((root.clone(), data.gateway.clone()), now_ms);
             }
-            Event::Closed(data) => data.slices.iter().for_each(|closing| post(&closing.account, closing.spent_nano_usd)),
+            Event::Resumed(data) => drop(self.heard_ms.insert((root.clone(), data.gateway.clone()), now_ms)),
+            Event::Closed(data) => {
+                data.slices.iter().for_each(|closing| post(&closing.account, closing.spent_nano_usd))
+            }
             Event::Suspended(data) => {
                 self.suspended_ms.insert((root.clone(), data.gateway.clone(), data.epoch), now_ms);
             }
-            Event::Resumed(_) | Event::Reclaimed(_) => {}
+            Event::Reclaimed(_) => {}
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use uuid::Uuid;
 
+use super::Sabotage;
 use super::log::{Log, Message, Stored};
 use super::provider::{OnSlice, Provider};
 use super::random::Random;
 use super::world::Rules;
-use super::Sabotage;
 use crate::budget::Budget;
 use crate::id::{EventId, RequestId, WriterId};
 use crate::journal::{Encoder, Recovery};
@@ -166,7 +166,7 @@ impl Process {
         self.encoder.held(&self.ledger, &hold, request);
         self.write(around);
         // Between holding and sending the process may be stopped for long.
-        if around.random.chance(5) {
+        if around.rules.has_faults && around.random.chance(5) {
             self.paused_until = around.now_ms + around.random.within(100, 90_000);
         }
         let now_ms = around.now_ms.max(self.paused_until);
@@ -305,9 +305,11 @@ impl Process {
             self.encoder.joined(root, epoch);
             self.write(around);
         }
-        if self.appending.get(root).is_some_and(|flight| {
-            self.ledger.book(root).is_some_and(|book| book.position() > flight.proposal.after)
-        }) {
+        if self
+            .appending
+            .get(root)
+            .is_some_and(|flight| self.ledger.book(root).is_some_and(|book| book.position() > flight.proposal.after))
+        {
             self.appending.remove(root);
         }
         applied
@@ -395,8 +397,7 @@ impl Process {
         for _ in 0..copies {
             let slowest = if around.rules.has_faults { 400 } else { 20 };
             let due_ms = around.now_ms + around.random.within(1, slowest);
-            let message =
-                Message { due_ms, root: root.clone(), after: flight.proposal.after, stored: stored.clone() };
+            let message = Message { due_ms, root: root.clone(), after: flight.proposal.after, stored: stored.clone() };
             around.log.network.push(message);
         }
     }
@@ -419,6 +420,10 @@ impl Process {
         }
     }
 
+    pub(super) fn is_fenced(&self) -> bool {
+        self.ledger.roots().any(|root| self.ledger.is_fenced(root))
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.queue.is_empty()
     }
@@ -427,4 +432,3 @@ impl Process {
 fn now_cut(cut_until: u64, around: &mut Around<'_>) -> bool {
     around.now_ms < cut_until || (around.rules.has_faults && around.random.chance(80))
 }
-

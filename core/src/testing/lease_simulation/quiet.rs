@@ -1,11 +1,16 @@
 //! The end of a seed: the weather clears, everything comes to rest, and the rest of the money is spent.
 
+use std::fmt::Write as _;
+
 use super::process::Ending;
 use super::world::{Outcome, World};
+use crate::budget::Budget;
 use crate::lease::slices::Refused;
 use crate::lease::wide;
 use crate::money::NanoUsd;
 
+/// After how many tries the end of a budget must be reached.
+const TURNS_MAX: usize = 2_000;
 /// How long it may take until all is quiet, in steps of a second.
 const QUIET_STEPS: u64 = 400;
 
@@ -20,12 +25,24 @@ impl World {
             }
         }
         self.come_to_rest()?;
+        self.leave_one_process_each();
+        self.come_to_rest()?;
         self.check_quiet()?;
         let usable_milli_percent = self.spend_the_rest()?;
         self.come_to_rest()?;
         self.check_quiet()?;
         let events = self.log.chains.values().map(|chain| chain.events.len() as u64).sum();
         Ok(Outcome { sent: self.provider.sent, events, usable_milli_percent })
+    }
+
+    /// Somebody finds the processes that share a name, stops them, and starts one.
+    fn leave_one_process_each(&mut self) {
+        for site in &mut self.sites {
+            if site.processes.len() > 1 || site.processes.iter().any(super::process::Process::is_fenced) {
+                site.processes.clear();
+                site.is_down = true;
+            }
+        }
     }
 
     fn come_to_rest(&mut self) -> Result<(), String> {
@@ -38,7 +55,29 @@ impl World {
                 return Ok(());
             }
         }
-        Err("it does not come to rest".to_owned())
+        let processes: Vec<_> = self.sites.iter().flat_map(|site| &site.processes).collect();
+        let idle = processes.iter().filter(|process| process.is_idle()).count();
+        Err(format!("it does not come to rest: {idle} of {} are idle{}", processes.len(), self.remains()))
+    }
+
+    /// What is in slices and in suspense, and what their gateways think of it.
+    fn remains(&self) -> String {
+        let mut text = String::new();
+        for (account, row) in self.log.chains.values().flat_map(|chain| chain.book.accounts()) {
+            for slice in
+                row.slices().iter().filter(|slice| [slice.out, slice.unknown, slice.gone] != [NanoUsd::ZERO; 3])
+            {
+                let _ =
+                    write!(text, "\n{account:?}: limit {} posted {} {slice:?}", row.limit.nano(), row.posted.nano());
+                let processes = self.sites.iter().flat_map(|site| &site.processes);
+                for process in processes.filter(|process| *process.ledger.gateway() == slice.gateway) {
+                    for slot in process.ledger.slots().filter(|slot| slot.account == *account) {
+                        let _ = write!(text, "\n  {} {slot:?}", process.number);
+                    }
+                }
+            }
+        }
+        text
     }
 
     /// A step without faults and without new requests.
@@ -84,50 +123,49 @@ impl World {
     }
 
     /// Spends on the first key, in requests of a two-hundredth of its tightest budget at most, now here and now there, until
-    /// every gateway says that it is over. Tells how much of that budget was spent.
+    /// every gateway says that a budget is over. Tells how much of that budget was spent by then, in thousandths of a
+    /// percent: a gateway says so only when it would not help if all others returned their slices.
     fn spend_the_rest(&mut self) -> Result<u64, String> {
         let version = self.rules.versions.len() - 1;
         let budgets: Vec<_> = self.rules.budgets(version, 0).cloned().collect();
         let smallest = budgets.iter().map(|budget| budget.limits[0].limit_nano_usd.nano()).min().unwrap_or_default();
-        let amount = (smallest / 200).max(1);
-        let (mut refused, mut turn) = (0, 0_usize);
-        while refused < 3 * self.sites.len() && turn < 40_000 {
-            let site = turn % self.sites.len();
-            let process = self.sites[site].processes.len() - 1;
-            turn += 1;
-            let request = self.with(site, process, |process, around| {
+        let least = (smallest / 200).max(1);
+        let mut used = u64::MAX;
+        for site in 0..self.sites.len() {
+            used = used.min(self.spend_until_over(site, &budgets, least)?);
+        }
+        Ok(used)
+    }
+
+    /// Spends mostly from one site, and sometimes from the others, which keep a slice by that.
+    fn spend_until_over(&mut self, site: usize, budgets: &[Budget], least: i64) -> Result<u64, String> {
+        let mut divisor = 8;
+        for turn in 0..TURNS_MAX {
+            let at = if turn % 4 == 3 { self.random.index(self.sites.len()) } else { site };
+            let request = self.with(at, 0, |process, around| {
                 // Larger requests while there is much left: what matters is the end.
-                let chain = budgets.iter();
-                let left = process.ledger.available(chain).map_or(0, NanoUsd::nano);
-                let amount = if left > 8 * amount { left / 8 } else { amount };
+                let left = process.ledger.available(budgets.iter()).map_or(0, NanoUsd::nano);
+                let amount = (left / divisor).max(least);
                 process.request_on(around, 0, amount, amount, (10, Ending::Settled))
             });
-            match request {
-                Ok(()) => refused = 0,
-                Err(Refused::Exhausted(_)) => refused += 1,
-                Err(_) => {}
-            }
             self.now_ms += if request.is_ok() { 20 } else { 500 };
             self.calm()?;
             self.check()?;
+            if let Err(Refused::Exhausted(exhausted)) = request {
+                if exhausted.asked.nano() > least {
+                    divisor *= 2;
+                    continue;
+                }
+                if at != site {
+                    continue;
+                }
+                let used = wide(exhausted.posted) * 100_000 / wide(exhausted.limit).max(1);
+                let used = u64::try_from(used).unwrap_or(0).min(100_000);
+                return if used < 99_000 { Err(format!("it is not usable: {exhausted:?}")) } else { Ok(used) };
+            }
         }
-        let spent = budgets.iter().map(|budget| self.used(budget)).max().unwrap_or(0);
-        if spent < 99_000 {
-            return Err(format!("only {spent} of 100,000 parts of the tightest budget are usable ({turn} turns)"));
-        }
-        Ok(spent)
-    }
-
-    /// How much of a budget's open window is spent, in thousandths of a percent of its limit.
-    fn used(&self, budget: &crate::budget::Budget) -> u64 {
-        let root = self.rules.root(&budget.scope);
-        let limit = &budget.limits[0];
-        let row = self.log.book(&root).and_then(|book| {
-            let account = book.current(&budget.scope, limit.period)?;
-            book.account(&account)
-        });
-        let counted = row.map_or(0, |row| wide(row.counted()));
-        let used = counted * 100_000 / wide(limit.limit_nano_usd).max(1);
-        u64::try_from(used).unwrap_or(0)
+        let last =
+            self.with(site, 0, |process, around| process.request_on(around, 0, least, least, (10, Ending::Settled)));
+        Err(format!("site {site} can neither spend the rest nor says that it is over: {last:?}{}", self.remains()))
     }
 }

@@ -18,7 +18,10 @@ impl World {
             }
             let counted = self.log.counted(&account);
             if billed > counted + over + exposed {
-                return Err(format!("{billed} was billed to {account:?}, and only {counted} counts"));
+                return Err(format!(
+                    "{billed} was billed to {account:?}, and only {counted} counts{}",
+                    self.slices(&account)
+                ));
             }
         }
         for process in self.sites.iter().flat_map(|site| &site.processes) {
@@ -39,6 +42,20 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Every slice of an account beside what the provider billed to it: what a failure needs to be understood.
+    fn slices(&self, account: &crate::lease::AccountId) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        let row = self.log.chains.values().find_map(|chain| chain.book.account(account));
+        for ((gateway, epoch, of), billed) in &self.provider.by_slice {
+            if of == account {
+                let slice = row.and_then(|row| row.slice(gateway, *epoch));
+                let _ = write!(text, "\n{gateway} epoch {epoch} billed {billed}: {slice:?}");
+            }
+        }
+        text
     }
 
     fn exposed(&self, account: &crate::lease::AccountId) -> i128 {
@@ -71,8 +88,9 @@ impl World {
         }
         for (account, billed) in self.billed() {
             let posted = self.log.posted.get(&account).copied().unwrap_or_default();
-            if posted != billed {
-                return Err(format!("{posted} is posted to {account:?}, and {billed} was billed"));
+            if posted < billed || (posted > billed && !self.closed_gone) {
+                let slices = self.slices(&account);
+                return Err(format!("{posted} is posted to {account:?}, and {billed} was billed{slices}"));
             }
         }
         Ok(())

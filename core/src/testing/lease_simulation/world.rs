@@ -60,6 +60,8 @@ pub struct World {
     /// Settled requests whose record must be in the activity log in the end.
     pub(super) certain: std::collections::BTreeSet<crate::id::RequestId>,
     pub(super) operator_ids: u64,
+    /// Whether suspense of a gateway that was only cut off was closed: what it held then may be posted twice.
+    pub(super) closed_gone: bool,
 }
 
 const STEPS: u64 = 160;
@@ -91,8 +93,7 @@ impl Rules {
         budgets.push(budget(Scope::Realm(id("acme")), realm, limit(random)));
         budgets.push(budget(Scope::Gateway, Period::Total, limit(random) * 2));
         let longest_ms = 8_000;
-        let policy =
-            Policy { least: NanoUsd::new(20_000), crumb: NanoUsd::new(500), ..Policy::default() };
+        let policy = Policy { least: NanoUsd::new(20_000), crumb: NanoUsd::new(500), ..Policy::default() };
         Self {
             policy,
             versions: vec![budgets],
@@ -121,8 +122,7 @@ impl Rules {
 fn budget(scope: Scope, period: Period, limit: i64) -> Budget {
     let set = Position::new(10);
     let mark = Mark { position: set, at: Timestamp::from_millis(0), by: Actor::operator() };
-    let limits =
-        vec![BudgetLimit { period, anchor: Timestamp::from_millis(0), limit_nano_usd: NanoUsd::new(limit) }];
+    let limits = vec![BudgetLimit { period, anchor: Timestamp::from_millis(0), limit_nano_usd: NanoUsd::new(limit) }];
     Budget { scope, realm: None, limits, set, trail: Trail::born(&mark) }
 }
 
@@ -149,6 +149,7 @@ impl World {
             processes: 0,
             certain: std::collections::BTreeSet::new(),
             operator_ids: 0,
+            closed_gone: false,
         }
     }
 
@@ -156,7 +157,7 @@ impl World {
     ///
     /// # Errors
     /// What is wrong.
-    pub fn run(mut self) -> Result<Outcome, String> {
+    pub fn run(&mut self) -> Result<Outcome, String> {
         for step in 0..STEPS {
             self.step().map_err(|what| format!("at step {step}, {} ms: {what}", self.now_ms))?;
         }
@@ -205,7 +206,11 @@ impl World {
         let Site { writer, runs, elsewhere, processes, .. } = site;
         let process = &mut processes[process];
         let mut nowhere = Vec::new();
-        let disk = runs.iter_mut().chain(elsewhere).find(|(run, _)| *run == process.number).map_or(&mut nowhere, |(_, bytes)| bytes);
+        let disk = runs
+            .iter_mut()
+            .chain(elsewhere)
+            .find(|(run, _)| *run == process.number)
+            .map_or(&mut nowhere, |(_, bytes)| bytes);
         let mut around = Around {
             now_ms: self.now_ms,
             writer,
