@@ -14,6 +14,7 @@ mod random;
 mod log;
 mod provider;
 mod process;
+mod requests;
 mod site;
 mod faults;
 mod safety;

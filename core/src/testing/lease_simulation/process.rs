@@ -6,16 +6,15 @@ use uuid::Uuid;
 
 use super::Sabotage;
 use super::log::{Log, Message, Stored};
-use super::provider::{OnSlice, Provider};
+use super::provider::Provider;
 use super::random::Random;
+use super::requests::Running;
 use super::world::Rules;
-use crate::budget::Budget;
 use crate::id::{EventId, RequestId, WriterId};
 use crate::journal::{Encoder, Recovery};
-use crate::lease::decide::Opening;
 use crate::lease::event::{Grant, Joined};
 use crate::lease::recovery::Memory;
-use crate::lease::slices::{Applied, Entry, Hold, Moment, Proposal, Refused};
+use crate::lease::slices::{Applied, Entry, Moment, Proposal};
 use crate::lease::{Epoch, Event, Root, SliceLedger};
 use crate::money::NanoUsd;
 use crate::stream::Position;
@@ -37,30 +36,11 @@ pub(super) struct Process {
     pub(super) skew_ms: i64,
     /// The version of control that it knows.
     pub(super) control: usize,
+    pub(super) queue: VecDeque<(Position, Vec<u8>)>,
+    pub(super) promised: Position,
+    pub(super) ids: u64,
     recovery: Recovery,
     appending: BTreeMap<Root, Appending>,
-    queue: VecDeque<(Position, Vec<u8>)>,
-    promised: Position,
-    ids: u64,
-}
-
-/// A request that was sent.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) request: RequestId,
-    pub(super) hold: Hold,
-    /// What is held besides, when checking is all that is done.
-    pub(super) cost: i64,
-    pub(super) ends_at: u64,
-    pub(super) ending: Ending,
-}
-
-/// How a request will end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    Settled,
-    Released,
-    Unknown,
 }
 
 #[derive(Debug)]
@@ -133,141 +113,10 @@ impl Process {
         Moment { at: Timestamp::from_millis(EPOCH_MILLIS + now_ms.cast_signed() + self.skew_ms), ms: now_ms }
     }
 
-    fn write(&mut self, around: &mut Around<'_>) {
+    pub(super) fn write(&mut self, around: &mut Around<'_>) {
         around.disk.extend_from_slice(self.encoder.bytes());
         self.encoder.clear();
     }
-
-    // === requests ===
-
-    /// Tries one request: the hold, the journal, the send.
-    pub(super) fn request(&mut self, around: &mut Around<'_>, amount: i64, cost: i64) -> Result<(), Refused> {
-        let chain = around.random.index(around.rules.chains);
-        let lasts = around.random.within(10, around.rules.longest_ms);
-        let ending = match around.random.within(0, 100) {
-            0..75 => Ending::Settled,
-            75..93 => Ending::Released,
-            _ => Ending::Unknown,
-        };
-        self.request_on(around, chain, amount, cost, (lasts, ending))
-    }
-
-    pub(super) fn request_on(
-        &mut self,
-        around: &mut Around<'_>,
-        chain: usize,
-        amount: i64,
-        cost: i64,
-        (lasts_ms, ending): (u64, Ending),
-    ) -> Result<(), Refused> {
-        let hold = self.place(around, chain, amount)?;
-        self.ids += 1;
-        let request = RequestId::new(Uuid::from_u128(u128::from(self.number) << 64 | u128::from(self.ids)));
-        self.encoder.held(&self.ledger, &hold, request);
-        self.write(around);
-        // Between holding and sending the process may be stopped for long.
-        if around.rules.has_faults && around.random.chance(5) {
-            self.paused_until = around.now_ms + around.random.within(100, 90_000);
-        }
-        let now_ms = around.now_ms.max(self.paused_until);
-        let stopped = self.paused_until > around.now_ms;
-        if self.ledger.check(&hold, now_ms).is_err() || (stopped && around.random.chance(500)) {
-            self.encoder.released(&hold);
-            self.write(around);
-            self.ledger.release(hold);
-            return Ok(());
-        }
-        let cost = if ending == Ending::Released { 0 } else { cost };
-        let gateway = self.ledger.gateway().clone();
-        let slices: Vec<OnSlice> =
-            self.ledger.parts(&hold).map(|part| (gateway.clone(), part.epoch, part.account.clone())).collect();
-        let held = hold.amount().nano();
-        let bound = if around.sabotage == Some(Sabotage::CheckThenAdd) { cost } else { held };
-        around.provider.send(&slices, cost, bound);
-        self.running.push(Running { request, hold, cost, ends_at: now_ms + lasts_ms, ending });
-        Ok(())
-    }
-
-    fn place(&mut self, around: &mut Around<'_>, chain: usize, amount: i64) -> Result<Hold, Refused> {
-        let now_ms = around.now_ms;
-        let budgets: Vec<&Budget> = around.rules.budgets(self.control, chain).collect();
-        let moment = self.moment(now_ms);
-        for budget in &budgets {
-            self.ask_for_next_windows(around.rules, budget, moment, amount);
-        }
-        let chain = || budgets.iter().copied();
-        let placed = self.ledger.place(chain(), NanoUsd::new(amount), now_ms);
-        if let Err(Refused::Unopened { .. }) = &placed {
-            for budget in &budgets {
-                self.ask(around.rules, budget, amount);
-            }
-        }
-        let hold = placed?;
-        if around.sabotage == Some(Sabotage::CheckThenAdd) {
-            self.ledger.release(hold);
-            return self.ledger.place(chain(), NanoUsd::ZERO, now_ms);
-        }
-        Ok(hold)
-    }
-
-    fn ask_for_next_windows(&mut self, rules: &Rules, budget: &Budget, moment: Moment, amount: i64) {
-        let is_over = self.ledger.slots().any(|slot| slot.account.scope == budget.scope && slot.is_over(moment.at));
-        if is_over {
-            self.ask(rules, budget, amount);
-        }
-    }
-
-    fn ask(&mut self, rules: &Rules, budget: &Budget, amount: i64) {
-        let root = rules.root(&budget.scope);
-        for limit in &budget.limits {
-            let opening = Opening {
-                scope: budget.scope.clone(),
-                limit: limit.clone(),
-                control: budget.set,
-                posted: NanoUsd::ZERO,
-                wanted: NanoUsd::new(amount),
-            };
-            self.ledger.ask(&root, opening);
-        }
-    }
-
-    /// Ends the requests whose time has come.
-    pub(super) fn finish(&mut self, around: &mut Around<'_>) {
-        let now_ms = around.now_ms;
-        let (done, running) = std::mem::take(&mut self.running).into_iter().partition(|one| one.ends_at <= now_ms);
-        self.running = running;
-        let done: Vec<Running> = done;
-        for one in done {
-            self.end(around, one);
-        }
-    }
-
-    fn end(&mut self, around: &mut Around<'_>, one: Running) {
-        let cost = NanoUsd::new(one.cost);
-        match one.ending {
-            Ending::Settled => {
-                self.promised = self.promised.plus(1);
-                let record = one.request.as_uuid().as_bytes().to_vec();
-                self.encoder.settled(&self.ledger, &one.hold, cost, self.promised, &record);
-                self.write(around);
-                self.queue.push_back((self.promised, record));
-                self.ledger.settle(one.hold, cost, around.now_ms);
-                self.ended.push((one.request, true));
-            }
-            Ending::Released => {
-                self.encoder.released(&one.hold);
-                self.write(around);
-                self.ledger.release(one.hold);
-            }
-            Ending::Unknown => {
-                self.encoder.suspended(&one.hold);
-                self.write(around);
-                self.ledger.suspend(one.hold);
-            }
-        }
-    }
-
-    // === logs ===
 
     /// Reads what the lease log has, up to some events of each chain, and hears of the log when that was all.
     pub(super) fn follow(&mut self, around: &mut Around<'_>, limit: usize) {

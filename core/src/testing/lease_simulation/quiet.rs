@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::process::Ending;
+use super::requests::Ending;
 use super::world::{Outcome, World};
 use crate::budget::Budget;
 use crate::lease::slices::Refused;

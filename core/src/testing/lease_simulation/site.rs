@@ -1,9 +1,11 @@
 //! Where a gateway runs: its data folder, and the processes that are started there or elsewhere under its name.
 
+use super::Sabotage;
 use super::process::{Around, Process};
 use super::world::World;
 use crate::id::WriterId;
 use crate::journal::{Circumstances, Journal, Recovery};
+use crate::stream::Position;
 
 /// A gateway by its name.
 #[derive(Debug)]
@@ -58,7 +60,10 @@ impl World {
         let site = &mut self.sites[index];
         let (host, chain) = (site.host.to_string(), site.chain());
         let journal = Journal::read(&site.writer, site.runs.iter().map(|(_, bytes)| bytes.as_slice()));
-        let activity = self.log.activity_end(&chain);
+        let activity = match self.sabotage {
+            Some(Sabotage::ShipTwice) => Position::START,
+            _ => self.log.activity_end(&chain),
+        };
         let recovery = Recovery::of(&journal, Circumstances { host: &host, is_alone, activity });
         site.runs.push((number, Vec::new()));
         let Site { writer, runs, processes, .. } = site;
