@@ -3,13 +3,25 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use tallygate_core::actor::Actor;
 use tallygate_core::admission::{authenticate, resolve};
-use tallygate_core::budget::{NewBudgetLimit, SetBudget};
+use tallygate_core::aggregate::{Mark, Trail};
+use tallygate_core::budget::{Budget, BudgetLimit, NewBudgetLimit, SetBudget};
+use tallygate_core::id::{EventId, RealmId, RequestId, WriterId};
+use tallygate_core::journal::Encoder;
+use tallygate_core::lease::allot::Policy;
+use tallygate_core::lease::decide::Opening;
+use tallygate_core::lease::recovery::Memory;
+use tallygate_core::lease::slices::{Entry, Moment};
+use tallygate_core::lease::{Root, SliceLedger};
 use tallygate_core::ledger::{Ledger, Terms, terms_at};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
+use tallygate_core::stream::Position;
+use tallygate_core::testing::samples::{id, key_id};
 use tallygate_core::testing::world::World;
-use tallygate_core::time::Period;
+use tallygate_core::time::{Period, Timestamp};
+use uuid::Uuid;
 
 /// A realm, a priced model, a key, and a budget on both.
 fn world() -> World {
@@ -46,5 +58,73 @@ fn admission(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, admission);
+/// A key, three realms within one another and the gateway, each with a budget; a slice of each; one chain of lines for the
+/// realms and one for the gateway.
+fn slices() -> (SliceLedger, Vec<Budget>) {
+    let set = Position::new(5);
+    let mark = Mark { position: set, at: Timestamp::from_millis(0), by: Actor::operator() };
+    let limit = BudgetLimit {
+        period: Period::Months(1),
+        anchor: Timestamp::from_millis(0),
+        limit_nano_usd: NanoUsd::new(i64::MAX / 2),
+    };
+    let realm = |name: &str| Scope::Realm(RealmId::new(name).unwrap_or_else(|_| RealmId::default_realm()));
+    let scopes = [
+        Scope::Key(key_id(1)),
+        realm("engineering-platform-team"),
+        realm("engineering"),
+        realm("acme"),
+        Scope::Gateway,
+    ];
+    let budgets: Vec<Budget> = scopes
+        .into_iter()
+        .map(|scope| Budget { scope, realm: None, limits: vec![limit.clone()], set, trail: Trail::born(&mark) })
+        .collect();
+    let gateway: WriterId = id("gateway-1");
+    let mut ledger = SliceLedger::new(gateway, Policy { age_ms: u64::MAX, ..Policy::default() });
+    let wanted = NanoUsd::new(1_000_000_000_000_000);
+    let root = |budget: &Budget| match budget.scope {
+        Scope::Gateway => Root::Gateway,
+        Scope::Realm(_) | Scope::Key(_) => Root::Realm(id("acme")),
+    };
+    for budget in &budgets {
+        let (scope, posted) = (budget.scope.clone(), NanoUsd::ZERO);
+        ledger.ask(&root(budget), Opening { scope, limit: limit.clone(), control: set, posted, wanted });
+    }
+    let moment = Moment { at: Timestamp::from_millis(1_000), ms: 1 };
+    for root in [Root::Gateway, Root::Realm(id("acme"))] {
+        for number in 1.. {
+            let id = EventId::new(Uuid::from_u128(number));
+            let Some(proposal) = ledger.propose(&root, &Memory::default(), id, moment) else { break };
+            let entry = Entry { id, position: proposal.after.plus(1), at: moment.at, event: &proposal.event };
+            assert!(ledger.apply(&root, entry, 1).is_ok());
+        }
+    }
+    (ledger, budgets)
+}
+
+fn holding(criterion: &mut Criterion) {
+    let (mut ledger, budgets) = slices();
+    criterion.bench_function("hold and settle on slices of five budgets", |bencher| {
+        bencher.iter(|| {
+            if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), 2) {
+                ledger.settle(hold, NanoUsd::new(1), 2);
+            }
+        });
+    });
+    let mut journal = Encoder::begin(ledger.gateway(), 1, "boot");
+    let record = [b'x'; 900];
+    criterion.bench_function("the same, and both records of the journal", |bencher| {
+        bencher.iter(|| {
+            if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), 2) {
+                journal.held(&ledger, &hold, RequestId::new(Uuid::from_u128(1)));
+                journal.settled(&ledger, &hold, NanoUsd::new(1), Position::new(1), black_box(&record));
+                ledger.settle(hold, NanoUsd::new(1), 2);
+                journal.clear();
+            }
+        });
+    });
+}
+
+criterion_group!(benches, admission, holding);
 criterion_main!(benches);
