@@ -51,6 +51,8 @@ pub struct Outlook {
     pub out: NanoUsd,
     /// What is left in the gateway's own slice. Below zero when requests cost more than they held.
     pub free: NanoUsd,
+    /// By how much the slice is overdrawn. It is posted already, so a grant that makes it whole takes nothing from anyone.
+    pub hole: NanoUsd,
     /// What the gateway spends in a second.
     pub rate: NanoUsd,
     /// The largest hold that waits for money; zero when none does.
@@ -74,7 +76,7 @@ pub struct Allotment {
     pub target: NanoUsd,
 }
 
-/// Decides what to do with a slice. It never grants more than there is, nor returns more than is free.
+/// Decides what to do with a slice. It never grants more than there is and what makes the slice whole, nor returns more than is free.
 #[must_use]
 pub fn allot(policy: &Policy, outlook: &Outlook) -> Allotment {
     let (limit, counted, free) = (wide(outlook.limit), wide(outlook.counted), wide(outlook.free));
@@ -98,10 +100,11 @@ pub fn allot(policy: &Policy, outlook: &Outlook) -> Allotment {
         }
     }
     let lacking = if need > free { need - free } else { 0 };
-    let must = if lacking <= remaining { lacking } else { 0 };
+    let grantable = remaining + wide(outlook.hole).max(0);
+    let must = if lacking <= grantable { lacking } else { 0 };
     let top_up = if 2 * free < target { target - free } else { 0 };
     let top_up = if top_up < wide(policy.crumb) { 0 } else { top_up };
-    let grant = must.max(top_up).min(remaining);
+    let grant = must.max(top_up).min(grantable);
     Allotment { grant: narrow(grant), returned: NanoUsd::ZERO, target: narrow(target) }
 }
 

@@ -70,6 +70,9 @@ struct Figures {
     gone: i128,
 }
 
+/// The boot whose slices an event is about.
+type Owner<'a> = (&'a WriterId, Epoch);
+
 /// What an event does to one account.
 #[derive(Debug, Clone, Copy, Default)]
 struct Effect {
@@ -115,7 +118,7 @@ impl Step {
 }
 
 impl Figures {
-    fn of(account: Option<&Account>, owner: Option<(&WriterId, Epoch)>) -> Self {
+    fn of(account: Option<&Account>, owner: Option<Owner<'_>>) -> Self {
         let Some(account) = account else { return Self::default() };
         let slice = owner.and_then(|(gateway, epoch)| account.slice(gateway, epoch));
         let figure = |of: fn(&super::book::Slice) -> NanoUsd| slice.map_or(0, |slice| wide(of(slice)));
@@ -176,7 +179,7 @@ impl Effect {
 }
 
 /// Whose slices an event is about, and what it does to which account.
-fn effects(event: &Event) -> (Option<(&WriterId, Epoch)>, Vec<(&AccountId, Effect)>) {
+fn effects(event: &Event) -> (Option<Owner<'_>>, Vec<(&AccountId, Effect)>) {
     let none = Effect::default();
     match event {
         Event::Joined(_) => (None, Vec::new()),

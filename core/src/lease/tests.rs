@@ -56,25 +56,25 @@ impl Chain {
     /// Two gateways; the first has a slice of 100 of an account of 1,000.
     pub(super) fn opened() -> Self {
         let mut chain = Self::default();
-        chain.fold(decide::join(&chain.book, &gateway(1)));
-        chain.fold(decide::join(&chain.book, &gateway(2)));
+        chain.fold(&decide::join(&chain.book, &gateway(1)));
+        chain.fold(&decide::join(&chain.book, &gateway(2)));
         chain.write(decide::open(&chain.book, &gateway(1), Epoch::new(1), &[opening(1_000, 5, 100)], NOON));
         chain
     }
 
-    pub(super) fn fold(&mut self, event: Event) {
-        let step = Step::before(&self.book, &event);
-        self.book.evolve(self.book.position().plus(1), NOON, &event);
-        step.after(&self.book, &event).unwrap();
+    pub(super) fn fold(&mut self, event: &Event) {
+        let step = Step::before(&self.book, event);
+        self.book.evolve(self.book.position().plus(1), NOON, event);
+        step.after(&self.book, event).unwrap();
     }
 
     pub(super) fn write(&mut self, event: Result<Event, Rejection>) -> &mut Self {
-        self.fold(event.unwrap());
+        self.fold(&event.unwrap());
         self
     }
 
     pub(super) fn with(mut self, event: impl FnOnce(&Book) -> Result<Event, Rejection>) -> Self {
-        self.fold(event(&self.book).unwrap());
+        self.fold(&event(&self.book).unwrap());
         self
     }
 

@@ -9,6 +9,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use super::archive::Archive;
 use super::asked::{Asked, history};
 use crate::activity;
+use crate::lease;
 use crate::command::Request;
 use crate::control::Control;
 use crate::event::{Event, Recorded};
@@ -163,7 +164,8 @@ fn the_random_commands_make_every_type_of_control_event() {
         let commands = commands.new_tree(&mut runner).unwrap().current();
         found.extend(carried_out(&commands).history().iter().map(|recorded| recorded.event.kind()));
     }
-    let activity: BTreeSet<_> = activity::Event::TYPES.iter().map(|(kind, _)| *kind).collect();
-    let control: BTreeSet<_> = Event::types().map(|(kind, _)| kind).filter(|kind| !activity.contains(kind)).collect();
+    let others = activity::Event::TYPES.iter().chain(lease::Event::TYPES);
+    let others: BTreeSet<_> = others.map(|(kind, _)| *kind).collect();
+    let control: BTreeSet<_> = Event::types().map(|(kind, _)| kind).filter(|kind| !others.contains(kind)).collect();
     assert_eq!(found, control);
 }

@@ -24,8 +24,19 @@ const ADAPTERS: &str = "tallygate-adapters";
 const GATEWAY: &str = "tallygate-gateway";
 
 /// What is pure and may be named in core. `proptest` is for tests and for the `testing` feature alone.
-const PURE: [&str; 11] =
-    ["bytes", "crc32fast", "futures-core", "hmac", "jiff", "proptest", "serde", "serde_json", "sha2", "thiserror", "uuid"];
+const PURE: [&str; 11] = [
+    "bytes",
+    "crc32fast",
+    "futures-core",
+    "hmac",
+    "jiff",
+    "proptest",
+    "serde",
+    "serde_json",
+    "sha2",
+    "thiserror",
+    "uuid",
+];
 
 /// An error without a type is fine in a test, where nobody acts on it.
 const FOR_TESTS: [&str; 1] = ["anyhow"];

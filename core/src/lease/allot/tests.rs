@@ -12,6 +12,7 @@ fn outlook() -> Outlook {
         counted: usd(0),
         out: usd(0),
         free: usd(0),
+        hole: usd(0),
         rate: usd(0),
         need: usd(0),
         wanted: usd(0),
@@ -57,6 +58,14 @@ fn a_request_that_waits_gets_just_what_it_lacks() {
     assert_eq!(decided(&Outlook { need: usd(CENT), ..near_end }).grant, usd(3 * CENT / 4));
     // What cannot be had in full is of no use to it, and may be to others.
     assert_eq!(decided(&Outlook { need: usd(2 * CENT), ..near_end }).grant, usd(0));
+}
+
+#[test]
+fn an_overdrawn_slice_is_made_whole_beside_what_is_needed() {
+    let overdrawn = Outlook { counted: usd(9_999 * CENT), free: usd(-3 * CENT), hole: usd(3 * CENT), ..outlook() };
+    assert_eq!(decided(&Outlook { need: usd(CENT), ..overdrawn }).grant, usd(4 * CENT));
+    // What cannot be had is not, and the slice is made whole all the same.
+    assert_eq!(decided(&Outlook { need: usd(CENT + 1), ..overdrawn }).grant, usd(3 * CENT + CENT / 8));
 }
 
 #[test]
@@ -115,15 +124,16 @@ proptest! {
     fn an_allotment_is_always_possible(
         limit in 0..=i64::MAX, counted in 0..=i64::MAX, share in 0_i64..=100, free in i64::MIN..=i64::MAX,
         rate in 0..=i64::MAX, need in 0..=i64::MAX, wanted in 0..=i64::MAX, sharers in 0_u32..9, is_idle: bool,
+        hole in 0_i64..1_000_000,
     ) {
         let out = usd(counted / 100 * share);
         let free = usd(free.min(out.nano()));
         let seen = Outlook {
-            limit: usd(limit), counted: usd(counted), out, free,
+            limit: usd(limit), counted: usd(counted), out, free, hole: usd(hole),
             rate: usd(rate), need: usd(need), wanted: usd(wanted), sharers, is_idle,
         };
         let Allotment { grant, returned, .. } = decided(&seen);
-        prop_assert!(grant.nano() >= 0 && i128::from(grant.nano()) <= (i128::from(limit) - i128::from(counted)).max(0));
+        prop_assert!(grant.nano() >= 0 && i128::from(grant.nano()) <= (i128::from(limit) - i128::from(counted)).max(0) + i128::from(hole));
         prop_assert!(returned.nano() >= 0 && returned <= free.max(usd(0)));
         prop_assert!(grant == usd(0) || returned == usd(0));
     }

@@ -24,7 +24,7 @@ fn a_book_that_is_stored_and_loaded_is_the_same() {
 fn a_slice_of_an_older_boot_is_forgotten_when_nothing_is_in_it() {
     let mut chain = Chain::opened().with(|book| decide_roll(book, roll(1, 1, 100, 0, None)));
     assert!(chain.book.account(&account()).unwrap().slice(&gateway(1), Epoch::new(1)).is_some());
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     let chain = chain.with(|book| decide_roll(book, roll(2, 1, 0, 0, Some((5, 1_000, 5)))));
     assert!(chain.book.account(&account()).unwrap().slice(&gateway(1), Epoch::new(1)).is_none());
     assert_eq!(chain.figures(), (100, 5, 0));

@@ -16,7 +16,7 @@ fn rolled(chain: &Chain, what: super::super::event::Rolled) -> Result<Event, Rej
 fn each_boot_joins_under_the_next_epoch_and_fences_the_one_before() {
     let mut chain = Chain::opened();
     assert_eq!(chain.book.gateway(&gateway(1)).unwrap().epoch, Epoch::new(1));
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     let fenced = Rejection::Fenced { mine: Epoch::new(1), newest: Epoch::new(2) };
     assert_eq!(rolled(&chain, roll(1, 1, 10, 0, None)), Err(fenced.clone()));
     assert_eq!(open(&chain.book, &gateway(1), Epoch::new(1), &[opening(9, 5, 1)], TOMORROW), Err(fenced));
@@ -34,12 +34,12 @@ fn a_window_opens_once_with_a_slice_for_who_opens_it() {
 #[test]
 fn a_first_slice_is_never_more_than_what_was_not_spent_before() {
     let mut chain = Chain::default();
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     let spent = super::Opening { posted: usd(950), ..opening(1_000, 5, 100) };
     chain.write(open(&chain.book, &gateway(1), Epoch::new(1), &[spent], NOON));
     assert_eq!(chain.figures(), (950, 50, 0));
     let mut chain = Chain::default();
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     let over = super::Opening { posted: usd(1_200), ..opening(1_000, 5, 100) };
     chain.write(open(&chain.book, &gateway(1), Epoch::new(1), &[over], NOON));
     assert_eq!(chain.figures(), (1_200, 0, 0));

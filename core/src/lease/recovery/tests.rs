@@ -14,7 +14,7 @@ fn remembered(evidence: Evidence, spent: i64, suspended: i64, open: i64) -> Memo
 /// After the first boot spent 10 of 100 by the log's word, the second has joined.
 fn rebooted() -> Chain {
     let mut chain = Chain::opened().with(|book| decide_roll(book, roll(1, 1, 10, 0, None)));
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     chain
 }
 
@@ -44,7 +44,7 @@ fn with_its_whole_journal_only_what_was_open_is_in_suspense() {
 fn what_was_put_into_suspense_and_not_said_is_said() {
     let chain = Chain::opened().with(|book| suspend(book, suspended(1, 1, Why::OutcomeUnknown, 15)));
     let mut chain = chain.with(|book| decide_roll(book, roll(1, 1, 10, 0, None)));
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     winds_up(&chain, &remembered(Evidence::Whole, 10, 15, 0), (0, 0, 75));
     winds_up(&chain, &remembered(Evidence::Whole, 10, 20, 5), (0, 10, 65));
 }
@@ -67,7 +67,7 @@ fn a_journal_that_knows_less_than_the_log_is_an_old_copy() {
 #[test]
 fn a_boot_that_never_held_anything_returns_all() {
     let mut chain = Chain::opened();
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     let memory = Memory { boots: [(Epoch::new(1), Boot { evidence: Evidence::Whole, slices: [].into() })].into() };
     winds_up(&chain, &memory, (0, 0, 100));
 }

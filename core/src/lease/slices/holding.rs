@@ -189,25 +189,26 @@ impl SliceLedger {
     pub fn settle(&mut self, hold: Hold, cost: NanoUsd, now_ms: u64) -> Settled {
         let cost = cost.at_least_zero();
         let mut urgent = None;
-        for index in &hold.slots {
-            let Some(slot) = self.slot_mut(*index) else { continue };
-            slot.settle(hold.amount, cost, now_ms);
+        let Hold { amount, slots, .. } = hold;
+        for index in slots {
+            let Some(slot) = self.slot_mut(index) else { continue };
+            slot.settle(amount, cost, now_ms);
             if slot.free() < slot.low_water {
                 urgent = Some(slot.chain);
             }
         }
         urgent.into_iter().for_each(|chain| self.hurry(chain));
-        Settled { over: (cost > hold.amount).then(|| cost.saturating_minus(hold.amount)) }
+        Settled { over: (cost > amount).then(|| cost.saturating_minus(amount)) }
     }
 
     /// Ends a hold for which nothing was sent, or nothing is charged.
     pub fn release(&mut self, hold: Hold) {
-        self.end(&hold, Slot::release);
+        self.end(hold, Slot::release);
     }
 
     /// Ends a hold whose request nobody knows the end of: the amount goes into suspense.
     pub fn suspend(&mut self, hold: Hold) {
-        self.end(&hold, Slot::suspend);
+        self.end(hold, Slot::suspend);
     }
 
     /// The accounts of a hold, in the order of its chain of budgets.
@@ -223,10 +224,11 @@ impl SliceLedger {
         Some(HoldPart { serial: slot.serial, root: &chain.root, epoch, account: &slot.account })
     }
 
-    fn end(&mut self, hold: &Hold, end: impl Fn(&mut Slot, NanoUsd)) {
-        for index in &hold.slots {
-            if let Some(slot) = self.slot_mut(*index) {
-                end(slot, hold.amount);
+    fn end(&mut self, hold: Hold, end: impl Fn(&mut Slot, NanoUsd)) {
+        let Hold { amount, slots, .. } = hold;
+        for index in slots {
+            if let Some(slot) = self.slot_mut(index) {
+                end(slot, amount);
             }
         }
     }
@@ -327,10 +329,11 @@ impl SliceLedger {
 }
 
 impl Slot {
-    /// What is in nobody's hands.
+    /// What may be granted to it: what is in nobody's hands, and what makes it whole where it is overdrawn.
     fn ungranted(&self) -> i128 {
         let slices = wide(self.others_out) + wide(self.out.at_least_zero());
-        (wide(self.limit) - wide(self.posted) - wide(self.suspense) - slices).max(0)
+        let hole = (-wide(self.out)).max(0);
+        (wide(self.limit) - wide(self.posted) - wide(self.suspense) - slices).max(0) + hole
     }
 
     fn cannot_ever_pay(&self, amount: NanoUsd) -> bool {

@@ -196,6 +196,7 @@ impl SliceLedger {
             counted: row.counted(),
             out: row.out(),
             free: slot.free(),
+            hole: NanoUsd::ZERO.saturating_minus(slot.out).at_least_zero(),
             rate: slot.rate.per_second(),
             need: slot.need,
             wanted: slot.wanted,

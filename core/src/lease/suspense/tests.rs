@@ -14,7 +14,7 @@ fn gone() -> Chain {
 /// The first gateway has booted again.
 fn rebooted() -> Chain {
     let mut chain = Chain::opened();
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     chain
 }
 
@@ -45,7 +45,7 @@ fn a_gateway_that_comes_back_has_its_slice_back() {
     assert_eq!(gone().with(|book| resume(book, resumed(1, 1, 100))).figures(), (0, 100, 0));
     assert_eq!(resume(&gone().book, resumed(1, 1, 101)), Err(Rejection::Overdrawn(account())));
     let mut chain = gone();
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     assert!(matches!(resume(&chain.book, resumed(1, 1, 100)), Err(Rejection::Fenced { .. })));
 }
 
@@ -78,7 +78,7 @@ fn what_an_earlier_boot_spent_beyond_its_slice_is_recorded() {
 #[test]
 fn what_was_thought_gone_is_wound_up_by_the_next_boot() {
     let mut chain = gone();
-    chain.fold(join(&chain.book, &gateway(1)));
+    chain.fold(&join(&chain.book, &gateway(1)));
     assert_eq!(chain.with(|book| recover(book, recovered(1, 2, 10, 20, 70))).figures(), (10, 0, 20));
 }
 
