@@ -50,6 +50,15 @@ pub(super) trait Disk: Debug + Send + Sync {
     }
 }
 
+/// Lets the system take the memory back that it keeps a durable piece of a file in: nobody is likely to read it soon, and
+/// the next piece then goes into the same memory. Only advice: whatever comes of it, the file is what it was.
+pub(super) fn let_go(file: &File, from: u64, bytes: u64) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, from, std::num::NonZeroU64::new(bytes), rustix::fs::Advice::DontNeed);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, from, bytes);
+}
+
 /// The disk that the operating system shows.
 #[derive(Debug)]
 pub(super) struct RealDisk;

@@ -15,12 +15,15 @@ use super::catalog::{Segment, Shared};
 use super::disk::{Disk, is_full};
 use super::folder::Lock;
 use super::outage::Outage;
-use super::{checkpoint, folder};
+use super::{checkpoint, disk, folder};
 
 /// So many appends wait at most; the next caller waits until there is room.
 pub(super) const QUEUE_REQUESTS: usize = 256;
 /// No more appends join a group that has so many bytes.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// Memory of the system is given back in pieces of so many bytes: a call for hundreds of lines.
+const LET_GO_BYTES: u64 = 256 * 1024;
 
 /// An append that waits for the writer. The batch was checked by itself.
 #[derive(Debug)]
@@ -57,6 +60,8 @@ pub(super) struct Writer {
     file: File,
     /// The first line of the segment that is written.
     first: Offset,
+    /// How much of that segment the system was told that it need not keep in memory.
+    let_go: u64,
     sealed: Option<Outage>,
 }
 
@@ -87,7 +92,7 @@ impl Writer {
         shared: Arc<Shared>,
         (lock, file, first): (Lock, File, Offset),
     ) -> Self {
-        Self { disk, log, folder, segment_bytes, shared, _lock: lock, file, first, sealed: None }
+        Self { disk, log, folder, segment_bytes, shared, _lock: lock, file, first, let_go: 0, sealed: None }
     }
 
     /// Answers appends until nobody can ask any more.
@@ -166,7 +171,19 @@ impl Writer {
             return Err(self.seal("syncing", &path, error, true));
         }
         self.publish(group);
+        self.let_go();
         Ok(())
+    }
+
+    /// Activity is written all the time and read again by those who look back, so it need not fill the memory. Control
+    /// and lease are small, and read whole at every start.
+    fn let_go(&mut self) {
+        let durable = self.durable_bytes();
+        let piece = durable.saturating_sub(self.let_go) / LET_GO_BYTES * LET_GO_BYTES;
+        if self.log == Log::Activity && piece > 0 {
+            disk::let_go(&self.file, self.let_go, piece);
+            self.let_go += piece;
+        }
     }
 
     fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -217,7 +234,7 @@ impl Writer {
             return Err(self.seal("syncing the folder of", &path, error, false));
         }
         self.shared.catalog_mut().segments.push(Segment::empty(path, first));
-        (self.file, self.first) = (file, first);
+        (self.file, self.first, self.let_go) = (file, first, 0);
         Ok(())
     }
 
