@@ -58,6 +58,8 @@ fn admission(criterion: &mut Criterion) {
     });
 }
 
+const MOMENT: Moment = Moment { at: Timestamp::from_millis(1_000), ms: 2 };
+
 /// A key, three realms within one another and the gateway, each with a budget; a slice of each; one chain of lines for the
 /// realms and one for the gateway.
 fn slices() -> (SliceLedger, Vec<Budget>) {
@@ -91,13 +93,12 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
         let (scope, posted) = (budget.scope.clone(), NanoUsd::ZERO);
         ledger.ask(&root(budget), Opening { scope, limit: limit.clone(), control: set, posted, wanted });
     }
-    let moment = Moment { at: Timestamp::from_millis(1_000), ms: 1 };
     for root in [Root::Gateway, Root::Realm(id("acme"))] {
         for number in 1.. {
             let id = EventId::new(Uuid::from_u128(number));
-            let Some(proposal) = ledger.propose(&root, &Memory::default(), id, moment) else { break };
-            let entry = Entry { id, position: proposal.after.plus(1), at: moment.at, event: &proposal.event };
-            assert!(ledger.apply(&root, entry, 1).is_ok());
+            let Some(proposal) = ledger.propose(&root, &Memory::default(), id, MOMENT) else { break };
+            let entry = Entry { id, position: proposal.after.plus(1), at: MOMENT.at, event: &proposal.event };
+            assert!(ledger.apply(&root, entry, MOMENT.ms).is_ok());
         }
     }
     (ledger, budgets)
@@ -107,7 +108,7 @@ fn holding(criterion: &mut Criterion) {
     let (mut ledger, budgets) = slices();
     criterion.bench_function("hold and settle on slices of five budgets", |bencher| {
         bencher.iter(|| {
-            if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), 2) {
+            if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), MOMENT) {
                 ledger.settle(hold, NanoUsd::new(1), 2);
             }
         });
@@ -116,7 +117,7 @@ fn holding(criterion: &mut Criterion) {
     let record = [b'x'; 900];
     criterion.bench_function("the same, and both records of the journal", |bencher| {
         bencher.iter(|| {
-            if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), 2) {
+            if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), MOMENT) {
                 journal.held(&ledger, &hold, RequestId::new(Uuid::from_u128(1)));
                 journal.settled(&ledger, &hold, NanoUsd::new(1), Position::new(1), black_box(&record));
                 ledger.settle(hold, NanoUsd::new(1), 2);

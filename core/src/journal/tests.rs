@@ -21,6 +21,7 @@ use crate::testing::samples::{id, key_id};
 use crate::time::{Period, Timestamp};
 
 const HOST: &str = "boot-1";
+const MOMENT: Moment = Moment { at: Timestamp::from_millis(1_000), ms: 1 };
 
 fn usd(nano: i64) -> NanoUsd {
     NanoUsd::new(nano)
@@ -55,11 +56,10 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
     ledger.ask(&Root::Gateway, opening);
     ledger.heard(1);
     for number in 1.. {
-        let moment = Moment { at: Timestamp::from_millis(1_000), ms: 1 };
         let id = EventId::new(Uuid::from_u128(number));
-        let Some(proposal) = ledger.propose(&Root::Gateway, &Memory::default(), id, moment) else { break };
+        let Some(proposal) = ledger.propose(&Root::Gateway, &Memory::default(), id, MOMENT) else { break };
         let position = proposal.after.plus(1);
-        let entry = Entry { id, position, at: moment.at, event: &proposal.event };
+        let entry = Entry { id, position, at: MOMENT.at, event: &proposal.event };
         ledger.apply(&Root::Gateway, entry, 1).unwrap();
     }
     (ledger, vec![budget])
@@ -69,7 +69,7 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
 /// fourth whose end is unknown.
 fn run() -> (Vec<u8>, SliceLedger) {
     let (mut ledger, budgets) = ledger();
-    let place = |ledger: &mut SliceLedger| -> Hold { ledger.place(budgets.iter(), usd(100), 1).unwrap() };
+    let place = |ledger: &mut SliceLedger| -> Hold { ledger.place(budgets.iter(), usd(100), MOMENT).unwrap() };
     let mut journal = Encoder::begin(&gateway(), 1, HOST);
     journal.joined(&Root::Gateway, ledger.epoch(&Root::Gateway).unwrap());
     let holds: Vec<Hold> = (0..4).map(|_| place(&mut ledger)).collect();
@@ -146,7 +146,7 @@ fn a_segment_stands_for_those_before_it() {
     let (first, mut ledger) = run();
     let mut journal = Encoder::next(&ledger, 1, 1, HOST);
     let (_, budgets) = self::ledger();
-    let hold = ledger.place(budgets.iter(), usd(50), 1).unwrap();
+    let hold = ledger.place(budgets.iter(), usd(50), MOMENT).unwrap();
     journal.held(&ledger, &hold, request(5));
     journal.settled(&ledger, &hold, usd(40), Position::new(10), b"later");
     ledger.settle(hold, usd(40), 1);

@@ -25,6 +25,8 @@ impl SliceLedger {
         // Whatever stands at the place where a proposal was to go decides it: it is this one, or it never will be.
         let pending = chain.pending.take();
         let is_own = pending.as_ref().is_some_and(|pending| pending.id == entry.id);
+        // What came up while it was on its way could not be proposed.
+        chain.is_urgent |= pending.is_some();
         chain.book.evolve(entry.position, entry.at, entry.event);
         let mut touched = pending.map_or_else(Vec::new, |pending| pending.accounts);
         for account in &touched {

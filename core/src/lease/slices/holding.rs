@@ -2,7 +2,7 @@
 
 use super::super::decide::Opening;
 use super::super::{AccountId, Epoch, Root, SLICES_MAX, narrow, wide};
-use super::{SliceLedger, Slot, Standing};
+use super::{Moment, SliceLedger, Slot, Standing};
 use crate::budget::{Budget, BudgetLimit};
 use crate::money::NanoUsd;
 use crate::scope::Scope;
@@ -120,16 +120,19 @@ impl SliceLedger {
     /// It checks, before any request is sent, that this boot is the newest, that the windows are open by the log, and that
     /// the log was heard of within the age limit. A budget that is used up refuses even a free request.
     ///
+    /// A window that is over by the calendar is asked to be followed by the next one; until that is open in the log, this
+    /// one goes on.
+    ///
     /// # Errors
     /// [`Refused`]. When a slice is too small the ledger notes what was asked, so that the next proposal brings it.
     pub fn place<'a>(
         &mut self,
         budgets: impl Iterator<Item = &'a Budget>,
         amount: NanoUsd,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Hold, Refused> {
-        let amount = amount.at_least_zero();
-        let slots = self.find(budgets, now_ms)?;
+        let (amount, now_ms) = (amount.at_least_zero(), now.ms);
+        let slots = self.find(budgets, amount, now)?;
         if let Some(refused) = self.first_refusal(&slots, amount, now_ms) {
             if matches!(refused, Refused::Short { .. }) {
                 self.want(&slots, amount, now_ms);
@@ -234,22 +237,38 @@ impl SliceLedger {
     }
 
     /// The slots of a chain of budgets, with the limits that the request's snapshot knows.
-    fn find<'a>(&mut self, budgets: impl Iterator<Item = &'a Budget>, now_ms: u64) -> Result<Vec<u32>, Refused> {
+    fn find<'a>(
+        &mut self,
+        budgets: impl Iterator<Item = &'a Budget>,
+        amount: NanoUsd,
+        now: Moment,
+    ) -> Result<Vec<u32>, Refused> {
         let mut slots = Vec::with_capacity(CHAIN_USUAL);
         for budget in budgets {
             for limit in &budget.limits {
                 let known = self.current(&budget.scope, limit.period);
-                let index = known.or_else(|| self.track_open(&budget.scope, limit.period, now_ms));
+                let index = known.or_else(|| self.track_open(&budget.scope, limit.period, now.ms));
                 let Some(index) = index else {
                     return Err(Refused::Unopened { scope: budget.scope.clone(), period: limit.period });
                 };
                 if let Some(slot) = self.slot_mut(index) {
                     slot.learn_limit(limit.limit_nano_usd, budget.set);
+                    if slot.is_over(now.at) {
+                        let chain = slot.chain;
+                        self.ask_for_next(chain, budget, limit, amount);
+                    }
                 }
                 slots.push(index);
             }
         }
         Ok(slots)
+    }
+
+    /// Asks for the window after one that is over. Nothing was charged to it before.
+    fn ask_for_next(&mut self, chain: u32, budget: &Budget, limit: &BudgetLimit, wanted: NanoUsd) {
+        let Some(root) = self.chains.get(chain as usize).map(|chain| chain.root.clone()) else { return };
+        let (scope, control, posted) = (budget.scope.clone(), budget.set, NanoUsd::ZERO);
+        self.ask(&root, Opening { scope, limit: limit.clone(), control, posted, wanted });
     }
 
     /// The slot of the open window of a limit.

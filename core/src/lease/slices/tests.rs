@@ -90,7 +90,8 @@ impl Desk {
     }
 
     fn place(&mut self, amount: i64) -> Result<Hold, Refused> {
-        self.ledger.place(self.budgets.iter(), usd(amount), self.now_ms)
+        let moment = self.moment();
+        self.ledger.place(self.budgets.iter(), usd(amount), moment)
     }
 
     fn settle(&mut self, hold: Hold, cost: i64) -> Option<NanoUsd> {
@@ -447,8 +448,8 @@ fn requests_go_on_in_the_old_window_until_the_next_is_open_in_the_log() {
     let old = desk.place(10).unwrap();
     desk.wait(86_400_000);
     assert!(desk.ledger.slots().any(|slot| slot.account.period == DAY && slot.is_over(desk.moment().at)));
+    // The first request after the end asks for the next window, and goes on in this one.
     let between = desk.place(10).unwrap();
-    desk.ask(10);
     desk.work();
     let new = desk.place(10).unwrap();
     let window = |desk: &Desk, hold: &Hold| {

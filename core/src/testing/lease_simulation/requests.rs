@@ -9,7 +9,7 @@ use super::world::Rules;
 use crate::budget::Budget;
 use crate::id::RequestId;
 use crate::lease::decide::Opening;
-use crate::lease::slices::{Hold, Moment, Refused};
+use crate::lease::slices::{Hold, Refused};
 use crate::money::NanoUsd;
 
 /// A request that was sent.
@@ -80,14 +80,10 @@ impl Process {
     }
 
     fn place(&mut self, around: &mut Around<'_>, chain: usize, amount: i64) -> Result<Hold, Refused> {
-        let now_ms = around.now_ms;
         let budgets: Vec<&Budget> = around.rules.budgets(self.control, chain).collect();
-        let moment = self.moment(now_ms);
-        for budget in &budgets {
-            self.ask_for_next_windows(around.rules, budget, moment, amount);
-        }
+        let moment = self.moment(around.now_ms);
         let chain = || budgets.iter().copied();
-        let placed = self.ledger.place(chain(), NanoUsd::new(amount), now_ms);
+        let placed = self.ledger.place(chain(), NanoUsd::new(amount), moment);
         if let Err(Refused::Unopened { .. }) = &placed {
             for budget in &budgets {
                 self.ask(around.rules, budget, amount);
@@ -96,16 +92,9 @@ impl Process {
         let hold = placed?;
         if around.sabotage == Some(Sabotage::CheckThenAdd) {
             self.ledger.release(hold);
-            return self.ledger.place(chain(), NanoUsd::ZERO, now_ms);
+            return self.ledger.place(chain(), NanoUsd::ZERO, moment);
         }
         Ok(hold)
-    }
-
-    fn ask_for_next_windows(&mut self, rules: &Rules, budget: &Budget, moment: Moment, amount: i64) {
-        let is_over = self.ledger.slots().any(|slot| slot.account.scope == budget.scope && slot.is_over(moment.at));
-        if is_over {
-            self.ask(rules, budget, amount);
-        }
     }
 
     fn ask(&mut self, rules: &Rules, budget: &Budget, amount: i64) {
