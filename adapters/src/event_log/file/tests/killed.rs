@@ -11,17 +11,14 @@ use tallygate_core::testing::chain_writer::{ChainWriter, TEST_MAC_KEY};
 use super::{keyed, read_all};
 use crate::event_log::file::{FileLog, Options};
 
-/// The log's folder in the working folder of the other process. Where there is none, that process has nothing to do.
+/// The log's folder in the working folder of the other process, which knows by it what it is.
 const FOLDER: &str = "log-of-a-killed-process";
+/// The other process runs the same test.
+const THIS_TEST: &str = "event_log::file::tests::killed::a_killed_process_loses_nothing_that_it_acknowledged";
 const ROUNDS: usize = 8;
 
-/// Runs in a process of its own, which the test below starts and kills.
-#[tokio::test]
-#[ignore = "the other process of `a_killed_process_loses_nothing_that_it_acknowledged`"]
-async fn appends_until_it_is_killed() {
-    if !Path::new(FOLDER).is_dir() {
-        return;
-    }
+/// What the other process does.
+async fn append_until_killed() {
     let options = Options { segment_bytes: 20_000, ..keyed() };
     let log = FileLog::open(FOLDER, Log::Control, &options).unwrap();
     let mut writer = ChainWriter::new(Log::Control, "acme");
@@ -36,13 +33,16 @@ async fn appends_until_it_is_killed() {
 
 #[tokio::test]
 async fn a_killed_process_loses_nothing_that_it_acknowledged() {
+    if Path::new(FOLDER).is_dir() {
+        append_until_killed().await;
+    }
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join(FOLDER);
     std::fs::create_dir(&folder).unwrap();
     let mut acknowledged = Position::START;
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "event_log::file::tests::killed::appends_until_it_is_killed", "--ignored", "--nocapture"])
+            .args(["--exact", THIS_TEST, "--nocapture"])
             .current_dir(parent.path())
             .stdout(Stdio::piped())
             .spawn()
