@@ -8,6 +8,8 @@ pub mod error_body;
 pub mod client;
 mod headers;
 mod connector;
+mod connection;
+mod pool;
 mod resolver;
 mod time_limits;
 mod transport;

@@ -3,25 +3,21 @@
 //! One pooled client for all of them: HTTP/1.1 only, no proxy from the environment, no redirects, no decompression, its
 //! own resolver. Whatever can be checked is checked before a byte leaves.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::Uri;
 use tallygate_core::endpoint::{BaseUrl, NetworkPolicy};
 use tallygate_core::port::provider::failure::Kind;
 use tallygate_core::port::provider::{Credential, Failure, Provider, Upstream};
 
 use super::connector::Connector;
+use super::pool::{Host, Keeping};
 use super::upstream::HttpUpstream;
 
 pub use super::headers::is_forwardable;
-
-/// Connections to all upstreams, those in use and those kept for later. Cheap to clone.
-pub(super) type Pool = legacy::Client<Connector, Full<Bytes>>;
 
 /// How the client connects.
 #[derive(Debug, Clone)]
@@ -33,6 +29,8 @@ pub struct Settings {
     pub pool_idle_timeout: Duration,
     /// The most connections to one host that are kept for later.
     pub pool_idle_per_host: usize,
+    /// How often connections that nobody uses are looked at: one that its upstream has closed is kept no longer.
+    pub pool_look_every: Duration,
     /// What an operator allows beyond the network rules.
     pub network: NetworkPolicy,
 }
@@ -43,6 +41,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             pool_idle_timeout: Duration::from_secs(60),
             pool_idle_per_host: 256,
+            pool_look_every: Duration::from_secs(1),
             network: NetworkPolicy::default(),
         }
     }
@@ -61,26 +60,38 @@ pub fn install_tls() {
 
 /// Calls upstreams over HTTP.
 pub struct HttpProvider {
-    pool: Pool,
+    connector: Connector,
+    keeping: Keeping,
     network: NetworkPolicy,
+    /// By origin: upstreams at one host share its connections.
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
 }
 
 impl HttpProvider {
-    /// A client with its own pool. [`install_tls`] must have been called.
+    /// A client with its own connections. [`install_tls`] must have been called.
     ///
     /// # Errors
     /// [`NoClient`].
     pub fn new(settings: &Settings) -> Result<Self, NoClient> {
         let connector = Connector::new(settings.connect_timeout, &settings.network).map_err(NoClient)?;
-        let pool = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(settings.pool_idle_timeout)
-            .pool_max_idle_per_host(settings.pool_idle_per_host)
-            // A kept connection may have been closed by its upstream in the meantime. A request is sent again, on another
-            // one, only if it comes back from the first without a byte of it having been written.
-            .retry_canceled_requests(true)
-            .build(connector);
-        Ok(Self { pool, network: settings.network.clone() })
+        let keeping = Keeping {
+            idle_timeout: settings.pool_idle_timeout,
+            connections_max: settings.pool_idle_per_host,
+            look_every: settings.pool_look_every,
+        };
+        Ok(Self { connector, keeping, network: settings.network.clone(), hosts: Mutex::default() })
+    }
+
+    fn host(&self, endpoint: &BaseUrl) -> Result<Arc<Host>, http::uri::InvalidUri> {
+        let origin = endpoint.origin().to_string();
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(&origin) {
+            return Ok(Arc::clone(host));
+        }
+        hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.keeps_any());
+        let host = Arc::new(Host::new(origin.parse::<Uri>()?, self.connector.clone(), self.keeping));
+        hosts.insert(origin, Arc::clone(&host));
+        Ok(host)
     }
 }
 
@@ -97,7 +108,8 @@ impl Provider for HttpProvider {
         if credential.is_some_and(|credential| !credential.hosts.contains(&endpoint.origin().authority())) {
             return Err(not_allowed());
         }
-        Ok(Arc::new(HttpUpstream::new(self.pool.clone(), endpoint, credential)?))
+        let host = self.host(endpoint).map_err(|error| not_allowed().caused_by(error))?;
+        Ok(Arc::new(HttpUpstream::new(host, endpoint, credential)?))
     }
 }
 

@@ -3,17 +3,13 @@
 //! An endpoint was checked when its upstream was made. It is checked again here, because this is where a mistake above
 //! would become a connection; and an address that stands in the endpoint itself never comes to the resolver.
 
-use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
@@ -38,7 +34,10 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 #[error("no connection within the limit")]
 pub(super) struct TimedOut;
 
-/// Connects to origins. Cheap to clone, since a pool clones it for each request.
+/// A connection, with TLS or without.
+pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// Connects to origins. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connector(Arc<Parts>);
 
@@ -81,71 +80,19 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-impl Service<Uri> for Connector {
-    type Response = Connection;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, origin: Uri) -> Self::Future {
-        let parts = Arc::clone(&self.0);
-        Box::pin(async move {
-            origin.to_string().parse::<BaseUrl>()?.check(&parts.network)?;
-            let mut https = parts.https.clone();
-            let connected = async {
-                poll_fn(|context| https.poll_ready(context)).await?;
-                https.call(origin).await
-            };
-            tokio::time::timeout(parts.timeout, connected).await.map_err(|_| TimedOut)?.map(Connection)
-        })
-    }
-}
-
-/// A connection that tells nothing of itself: hyper-util would copy the addresses of an ordinary one into every answer.
-pub(super) struct Connection(MaybeHttpsStream<TokioIo<TcpStream>>);
-
-impl connect::Connection for Connection {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl Write for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, slices)
+impl Connector {
+    /// Opens a connection to an origin.
+    ///
+    /// # Errors
+    /// The network rules forbid it, or the last cause of why there is none: [`TimedOut`] when it took too long.
+    pub(super) async fn connect(&self, origin: Uri) -> Result<Stream, BoxError> {
+        origin.to_string().parse::<BaseUrl>()?.check(&self.0.network)?;
+        let mut https = self.0.https.clone();
+        let connected = async {
+            poll_fn(|context| https.poll_ready(context)).await?;
+            https.call(origin).await
+        };
+        tokio::time::timeout(self.0.timeout, connected).await.map_err(|_| TimedOut)?
     }
 }
 
@@ -155,13 +102,12 @@ mod tests {
     use crate::provider::client::install_tls;
     use std::time::Duration;
     use tallygate_core::endpoint::{EndpointRefused, NetworkPolicy};
-    use tower_service::Service as _;
 
     #[tokio::test]
     async fn no_connection_is_opened_to_what_the_rules_forbid_whoever_asks() {
         install_tls();
         // Not even a limit of time is left for trying.
-        let mut connector = Connector::new(Duration::ZERO, &NetworkPolicy::default()).unwrap();
+        let connector = Connector::new(Duration::ZERO, &NetworkPolicy::default()).unwrap();
         for origin in [
             "http://169.254.169.254/",
             "http://8.8.8.8/",
@@ -169,10 +115,10 @@ mod tests {
             "http://metadata.google.internal/",
             "http://127.0.0.1:6379/",
         ] {
-            let error = connector.call(origin.parse().unwrap()).await.err().unwrap();
+            let error = connector.connect(origin.parse().unwrap()).await.err().unwrap();
             assert!(error.is::<EndpointRefused>(), "{origin}: {error}");
         }
-        let error = connector.call("http://127.0.0.1:1/".parse().unwrap()).await.err().unwrap();
+        let error = connector.connect("http://127.0.0.1:1/".parse().unwrap()).await.err().unwrap();
         assert!(!error.is::<EndpointRefused>(), "what is allowed is tried: {error}");
     }
 }

@@ -3,18 +3,20 @@
 use std::error::Error;
 use std::io;
 
-use hyper_util::client::legacy;
 use tallygate_core::endpoint::EndpointRefused;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
 
 use super::connector::TimedOut;
+use super::pool::Failed;
 use super::resolver::ResolveError;
 
 /// The failure of a call whose answer had no head yet.
-pub(super) fn before_head(error: legacy::Error) -> Failure {
-    let kind = if error.is_connect() { connect_kind(&error) } else { within_answer_kind(&error) };
-    Failure::new(kind).caused_by(error)
+pub(super) fn before_head(failed: Failed) -> Failure {
+    match failed {
+        Failed::Connect(error) => Failure::new(connect_kind(error.as_ref())).caused_by(error),
+        Failed::Exchange(error) => within_body(error),
+    }
 }
 
 /// The failure of an answer whose body broke off.
@@ -22,7 +24,7 @@ pub(super) fn within_body(error: hyper::Error) -> Failure {
     Failure::new(within_answer_kind(&error)).caused_by(error)
 }
 
-fn connect_kind(error: &legacy::Error) -> Kind {
+fn connect_kind(error: &(dyn Error + 'static)) -> Kind {
     if cause::<EndpointRefused>(error).is_some() {
         return Kind::HostNotAllowed;
     }

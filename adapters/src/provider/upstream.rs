@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tallygate_core::endpoint::BaseUrl;
 use tallygate_core::port::BoxFuture;
 use tallygate_core::port::provider::failure::{Kind, Said};
@@ -17,8 +16,9 @@ use tallygate_core::port::provider::{
     Answer, AnswerForm, Body, Call, Credential, ERROR_BODY_MAX_BYTES, Failure, Upstream,
 };
 
-use super::client::Pool;
+use super::connection::Answering;
 use super::headers::{self, FixedHeaders};
+use super::pool::Host;
 use super::time_limits::{TimeLimits, Timed};
 use super::{error_body, transport};
 
@@ -29,7 +29,7 @@ const URIS_MAX: usize = 8;
 
 /// An upstream over HTTP. Who has one may call it: it is made only after all checks, and never changes.
 pub(super) struct HttpUpstream {
-    pool: Pool,
+    host: Arc<Host>,
     endpoint: BaseUrl,
     headers: FixedHeaders,
     uris: [OnceLock<(&'static str, Uri)>; URIS_MAX],
@@ -40,16 +40,16 @@ impl HttpUpstream {
     ///
     /// # Errors
     /// [`Kind::CredentialUnusable`].
-    pub(super) fn new(pool: Pool, endpoint: &BaseUrl, credential: Option<&Credential>) -> Result<Self, Failure> {
+    pub(super) fn new(host: Arc<Host>, endpoint: &BaseUrl, credential: Option<&Credential>) -> Result<Self, Failure> {
         let headers = FixedHeaders::new(endpoint.origin(), credential)?;
-        Ok(Self { pool, endpoint: endpoint.clone(), headers, uris: Default::default() })
+        Ok(Self { host, endpoint: endpoint.clone(), headers, uris: Default::default() })
     }
 
     async fn send(&self, call: Call) -> Result<Answer, Failure> {
         let mut limits = TimeLimits::start(&call.timeouts);
         let answer = call.answer;
         let request = self.request(call)?;
-        let response = limits.head(self.pool.request(request)).await?.map_err(transport::before_head)?;
+        let response = limits.head(self.host.request(request)).await?.map_err(transport::before_head)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
         let pieces = Timed::new(body, limits);
@@ -94,11 +94,12 @@ impl HttpUpstream {
         self.write_uri(path)
     }
 
+    /// In origin form: the host is in a header.
     fn write_uri(&self, path: &str) -> Result<Uri, Failure> {
         let not_allowed = || Failure::new(Kind::HostNotAllowed);
-        let uri = Uri::try_from([self.endpoint.as_str(), path].concat());
+        let uri = Uri::try_from([self.endpoint.path(), path].concat());
         let uri = uri.map_err(|error| not_allowed().caused_by(error))?;
-        // A path that does not begin with a slash would be read as more of the host.
+        // Without a slash at its beginning it would be read as a host.
         if path.starts_with('/') { Ok(uri) } else { Err(not_allowed()) }
     }
 }
@@ -116,7 +117,7 @@ impl Upstream for HttpUpstream {
 }
 
 /// The whole body. One that came in one piece is not copied.
-async fn collect(mut pieces: Timed<Incoming>, limit_bytes: usize) -> Result<Bytes, Failure> {
+async fn collect(mut pieces: Timed<Answering>, limit_bytes: usize) -> Result<Bytes, Failure> {
     let in_bounds = |bytes: usize| if bytes > limit_bytes { Err(Failure::new(Kind::TooLarge)) } else { Ok(()) };
     let Some(first) = pieces.next().await.transpose()? else { return Ok(Bytes::new()) };
     in_bounds(first.len())?;
@@ -132,7 +133,7 @@ async fn collect(mut pieces: Timed<Incoming>, limit_bytes: usize) -> Result<Byte
 }
 
 /// The failure that an upstream tells. Its body is kept as far as it comes, is plain and within the limit.
-async fn told(status: u16, headers: &HeaderMap, pieces: Timed<Incoming>) -> Failure {
+async fn told(status: u16, headers: &HeaderMap, pieces: Timed<Answering>) -> Failure {
     let mut pieces = pieces.within(ERROR_BODY_TIMEOUT);
     let mut body = BytesMut::new();
     while let Some(Ok(piece)) = pieces.next().await {

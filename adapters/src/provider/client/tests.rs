@@ -22,6 +22,8 @@ use upstream::{Act, Upstream};
 
 /// The limit that a test runs into. Long enough for a slow machine to answer in, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(150);
+/// So soon a connection that nobody uses is found closed.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The limit that a test must not run into, and the time within which every call must have ended.
 const LONG: Duration = Duration::from_secs(20);
 /// An answer after which the connection may be used again.
@@ -30,7 +32,7 @@ const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\
 
 fn provider() -> HttpProvider {
     install_tls();
-    HttpProvider::new(&Settings { connect_timeout: SHORT, ..Settings::default() }).unwrap()
+    HttpProvider::new(&Settings { connect_timeout: SHORT, pool_look_every: LOOK_EVERY, ..Settings::default() }).unwrap()
 }
 
 /// A call and where it goes.
@@ -402,6 +404,20 @@ async fn a_connection_that_was_closed_while_nobody_used_it_is_replaced() {
         // It has seen the end and gone, so that none of these requests can have been on its way.
         upstream.finished().await;
         assert_eq!((upstream.received().await.matches("POST").count(), upstream.connections()), (calls, calls));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_and_not_past_its_time() {
+    install_tls();
+    for (pool_idle_timeout, connections) in [(LONG, 1), (Duration::ZERO, 3)] {
+        let script = (1..=3).flat_map(|_| [Act::ReadRequest, Act::Write(OK.into())]).collect();
+        let upstream = Upstream::start(script).await;
+        let provider = HttpProvider::new(&Settings { pool_idle_timeout, ..Settings::default() }).unwrap();
+        for _ in 1..=3 {
+            buffered(&upstream.url, 100).by(&provider).await.unwrap();
+        }
+        assert_eq!(upstream.connections(), connections, "kept for {pool_idle_timeout:?}");
     }
 }
 
