@@ -119,9 +119,9 @@ fn holding(criterion: &mut Criterion) {
         bencher.iter(|| {
             if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), MOMENT) {
                 journal.held(&ledger, &hold, RequestId::new(Uuid::from_u128(1)));
-                journal.settled(&ledger, &hold, NanoUsd::new(1), Position::new(1), black_box(&record));
+                journal.settled(&hold, NanoUsd::new(1), Position::new(1), black_box(&record));
                 ledger.settle(hold, NanoUsd::new(1), 2);
-                journal.clear();
+                journal.bytes().clear();
             }
         });
     });

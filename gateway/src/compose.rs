@@ -75,6 +75,9 @@ pub enum StartError {
     /// The stream of durable commands.
     #[error("the durable commands cannot be taken")]
     Durable(#[from] tallygate_adapters::nats::stream_setup::SetupError),
+    /// The outbox, or where the log ends for it.
+    #[error("what this gateway does could not be recorded")]
+    Activity(#[from] activity::OpenError),
     /// The views.
     #[error("the views cannot be opened")]
     Views(#[from] OpenError),
@@ -239,10 +242,11 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
     let (views, followers, stop_followers) = follow(&data, &logs, &mac, &metrics).await?;
     catch_up(&views, &logs, writer).await?;
     let log = Arc::clone(&logs.activity);
-    let (activity, task) = activity::open(log, writer, mac.clone(), Arc::clone(&clock), Arc::clone(&ids))
-        .await
-        .map_err(|error| StartError::Log(Log::Activity, error))?;
+    let sources = (Arc::clone(&clock), Arc::clone(&ids));
+    let (activity, task) = activity::open(log, &data.path("journal"), writer, mac.clone(), sources).await?;
     let writer_task = tokio::spawn(write(task, stop));
+    let chain = ChainId::writer(writer);
+    ship_what_was_left(&activity, &views, &chain).await;
     let (commands, queue) = Commands::channel(activity.clone(), Arc::clone(&ids));
     let decider = Decider {
         views: views.clone(),
@@ -253,7 +257,6 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         ids,
     };
     let decider = tokio::spawn(decider.run(queue));
-    let chain = ChainId::writer(writer);
     Ok(Spine { logs, views, chain, activity, commands, decider, writer: writer_task, followers, stop_followers, data })
 }
 
@@ -297,6 +300,16 @@ async fn catch_up(views: &Views, logs: &Logs, writer: &WriterId) -> Result<(), S
     views.activity.wait_for(&own, head.position).await.map_err(|ended| StartError::CatchUp(ended.to_string()))
 }
 
+/// Waits a moment until what an earlier process left in its journal is in the log and in the views.
+async fn ship_what_was_left(activity: &ActivityWriter, views: &Views, chain: &ChainId) {
+    let promised = activity.promised();
+    let shipped = async {
+        activity.until_written(promised).await;
+        let _ = views.activity.wait_for(chain, promised).await;
+    };
+    let _ = tokio::time::timeout(SHUT_DOWN, shipped).await;
+}
+
 /// Registers the realm `default`, which may call every model, in a log that has none.
 async fn first_realm(spine: &Spine, writer: &WriterId) -> Result<(), StartError> {
     let realm = RealmId::default_realm();
@@ -319,13 +332,14 @@ async fn first_realm(spine: &Spine, writer: &WriterId) -> Result<(), StartError>
     }
 }
 
-/// Lets the ledger forget windows that are over, as long as the gateway lives.
+/// Lets the ledger forget windows that are over, and mends the journal, as long as the gateway lives.
 async fn forget_past(pipeline: Arc<Pipeline>) {
     let pipeline = Arc::downgrade(&pipeline);
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
         let Some(pipeline) = pipeline.upgrade() else { return };
         pipeline.spending.forget_past(pipeline.clock.now());
+        pipeline.activity.outbox().mend();
     }
 }
 
@@ -367,6 +381,7 @@ impl Running {
         let _ = tokio::time::timeout(SHUT_DOWN, writer).await;
         // So that the next start finds its views where the log ends.
         let _ = tokio::time::timeout(SHUT_DOWN, views.activity.wait_for(&chain, activity.promised())).await;
+        activity.outbox().end();
         let _ = stop_followers.send(());
         let _ = tokio::time::timeout(SHUT_DOWN, followers).await;
         logs.close().await;

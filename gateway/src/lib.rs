@@ -13,6 +13,7 @@ mod pipeline;
 
 mod http;
 mod activity;
+mod outbox;
 mod spending;
 mod limits;
 mod upstreams;

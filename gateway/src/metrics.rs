@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     duration_seconds: Histogram,
     pub(crate) activity_waiting: IntGauge,
     pub(crate) position: IntGauge,
+    pub(crate) journal_writable: IntGauge,
 }
 
 impl Metrics {
@@ -40,6 +41,8 @@ impl Metrics {
         };
         let waiting = gauge("tallygate_activity_waiting_events", "Records that are not in the activity log yet.")?;
         let position = gauge("tallygate_control_position", "The control position that requests are answered from.")?;
+        let journal_writable =
+            gauge("tallygate_journal_writable", "Whether the journal can be written: what happens survives a kill.")?;
         let buckets = vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
         let duration = Histogram::with_opts(
             HistogramOpts::new("tallygate_request_duration_seconds", "Time of settled requests.").buckets(buckets),
@@ -55,6 +58,7 @@ impl Metrics {
             duration_seconds: duration,
             activity_waiting: waiting,
             position,
+            journal_writable,
         })
     }
 

@@ -9,6 +9,7 @@ mod requests;
 mod budgets;
 mod commands;
 mod durability;
+mod killed;
 mod cluster;
 mod demo;
 mod litellm;

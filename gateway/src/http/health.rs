@@ -59,6 +59,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, ApiError
     metrics.activity_waiting.set(waiting);
     let position = app.pipeline.views.control.position().get();
     metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+    metrics.journal_writable.set(i64::from(app.pipeline.activity.outbox().is_safe()));
     let text = metrics.text().map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -255,6 +255,7 @@ impl World {
             if !process.is_cut(now_ms) {
                 process.ship(around);
             }
+            process.roll_journal(around);
             std::mem::take(&mut process.ended)
         });
         self.certain.extend(ended.into_iter().filter(|(_, is_certain)| *is_certain).map(|(request, _)| request));
