@@ -15,6 +15,7 @@ mod http;
 mod activity;
 mod outbox;
 mod spending;
+mod leases;
 mod limits;
 mod upstreams;
 mod master_key;

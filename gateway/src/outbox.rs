@@ -4,6 +4,8 @@
 //! Whatever happens is written to the journal before anybody is told, with one `write(2)` and no sync. So a process that
 //! is killed loses nothing: the next one finds in the journal what ran, what was spent, and which records the log lacks.
 
+mod holding;
+mod leases;
 mod journal;
 mod records;
 mod start;
@@ -20,7 +22,9 @@ use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::stream::{ChainId, Log, Position, StreamId};
 use tokio::sync::Notify;
 
+pub(crate) use holding::{Held, NotPlaced};
 use journal::Journal;
+use leases::Leases;
 use records::Records;
 pub(crate) use records::Waiting;
 pub(crate) use start::{StartError, open};
@@ -43,6 +47,10 @@ struct Shared {
     desk: Mutex<Desk>,
     /// A record waits, or no more will come.
     arrived: Notify,
+    /// A chain of the lease log should be written to.
+    urgent: Notify,
+    /// Something was read from the lease log.
+    changed: Notify,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     stream: StreamId,
@@ -54,6 +62,7 @@ struct Desk {
     ledger: SliceLedger,
     journal: Journal,
     records: Records,
+    leases: Leases,
 }
 
 /// What happened, all but its place.
@@ -122,6 +131,11 @@ impl Outbox {
         self.0.arrived.notified().await;
     }
 
+    /// The next change of what can be held. It counts from this call on, not from when it is awaited.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> {
+        self.0.changed.notified()
+    }
+
     /// No more records will come.
     pub(crate) fn close(&self) {
         self.desk().records.close();
@@ -131,7 +145,7 @@ impl Outbox {
     /// Tries again to write a journal that could not be written, with all that is held and waits. Called now and then.
     pub(crate) fn mend(&self) {
         let mut desk = self.desk();
-        let Desk { ledger, journal, records } = &mut *desk;
+        let Desk { ledger, journal, records, .. } = &mut *desk;
         journal.mend(ledger, records);
     }
 

@@ -28,7 +28,7 @@ async fn call(caller: Client, answered: mpsc::UnboundedSender<String>) {
 }
 
 /// Kills the gateway under load some times, and tells which requests were answered.
-async fn killed_again_and_again(mut scene: Scene, key: &str) -> Result<(Scene, BTreeSet<String>)> {
+pub async fn killed_again_and_again(mut scene: Scene, key: &str) -> Result<(Scene, BTreeSet<String>)> {
     let mut all = BTreeSet::new();
     for _ in 0..ROUNDS {
         let (answered, mut answers) = mpsc::unbounded_channel();

@@ -10,6 +10,8 @@ mod budgets;
 mod commands;
 mod durability;
 mod killed;
+mod books;
+mod leases;
 mod cluster;
 mod demo;
 mod litellm;

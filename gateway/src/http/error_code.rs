@@ -20,6 +20,7 @@ pub(crate) enum ErrorCode {
     NoDeployment,
     DeploymentUnusable,
     BudgetExhausted,
+    BudgetUnavailable,
     Unpriced,
     RateLimited,
     BodyTooLarge,
@@ -64,6 +65,7 @@ impl ErrorCode {
             Self::NoDeployment => "no_deployment",
             Self::DeploymentUnusable => "deployment_unusable",
             Self::BudgetExhausted => "budget_exhausted",
+            Self::BudgetUnavailable => "budget_unavailable",
             Self::Unpriced => "unpriced",
             Self::RateLimited => "rate_limited",
             Self::BodyTooLarge => "body_too_large",
@@ -123,6 +125,7 @@ impl ErrorCode {
             | Self::CommandContended
             | Self::CommandOutcomeUnknown
             | Self::LogUnavailable
+            | Self::BudgetUnavailable
             | Self::ViewsStopped
             | Self::Overloaded => 503,
         }

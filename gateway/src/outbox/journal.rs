@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 
 use tallygate_adapters::outbox::{Outbox as Files, OutboxError, SEGMENT_BYTES, SegmentFile};
+use tallygate_core::id::RequestId;
 use tallygate_core::journal::Encoder;
-use tallygate_core::lease::SliceLedger;
+use tallygate_core::lease::slices::Hold;
+use tallygate_core::lease::{Epoch, Root, SliceLedger};
+use tallygate_core::money::NanoUsd;
 use tallygate_core::stream::Position;
 
 use super::records::Records;
@@ -43,11 +46,29 @@ impl Journal {
 
     /// Something happened that holds nothing.
     pub(super) fn happened(&mut self, position: Position, unsealed: &[u8]) {
-        if self.is_broken {
-            return;
-        }
         self.encoder.happened(position, unsealed);
         self.reached(position);
+    }
+
+    /// The gateway takes part in a chain.
+    pub(super) fn joined(&mut self, root: &Root, epoch: Epoch) {
+        self.encoder.joined(root, epoch);
+    }
+
+    /// A hold was placed.
+    pub(super) fn held(&mut self, ledger: &SliceLedger, hold: &Hold, request: RequestId) {
+        self.encoder.held(ledger, hold, request);
+    }
+
+    /// A hold is about to be settled.
+    pub(super) fn settled(&mut self, hold: &Hold, cost: NanoUsd, position: Position, unsealed: &[u8]) {
+        self.encoder.settled(hold, cost, position, unsealed);
+        self.reached(position);
+    }
+
+    /// A hold is about to be released.
+    pub(super) fn released(&mut self, hold: &Hold) {
+        self.encoder.released(hold);
     }
 
     /// Writes what was encoded. When this returns it survives the process, unless [`Journal::is_broken`].
@@ -121,7 +142,7 @@ impl Journal {
 
     fn reached(&mut self, position: Position) {
         if let Some(segment) = self.segments.back_mut() {
-            segment.activity = position;
+            segment.activity = segment.activity.max(position);
         }
     }
 

@@ -13,6 +13,7 @@ use tallygate_core::stream::{ChainId, Position, StreamId};
 use tokio::sync::Notify;
 
 use super::journal::Journal;
+use super::leases::Leases;
 use super::records::{Records, Waiting};
 use super::{Desk, Outbox, Shared};
 
@@ -47,11 +48,16 @@ pub(crate) fn open(
         records.push(Waiting { position, unsealed, recorded: None });
     }
     let mut journal = Journal::begin(encoder, files, found.iter().map(|Found { file, .. }| *file).collect())?;
-    journal.forget_earlier();
+    if recovery.memory.is_empty() {
+        journal.forget_earlier();
+    }
+    let leases = Leases::after(recovery.memory);
     let ledger = SliceLedger::new(writer.clone(), Policy::default());
     Ok(Outbox(Arc::new(Shared {
-        desk: Mutex::new(Desk { ledger, journal, records }),
+        desk: Mutex::new(Desk { ledger, journal, records, leases }),
         arrived: Notify::new(),
+        urgent: Notify::new(),
+        changed: Notify::new(),
         clock,
         ids,
         stream: StreamId::gateway(writer),
@@ -64,6 +70,12 @@ fn tell(read: &Read, recovery: &Recovery) {
         tracing::warn!(
             records = recovery.activity.len(),
             "what an earlier process recorded goes to the activity log now"
+        );
+    }
+    if !recovery.open.is_empty() {
+        tracing::warn!(
+            requests = recovery.open.len(),
+            "requests ran when the process ended: what they held is in suspense"
         );
     }
     if recovery.unusable > 0 {

@@ -22,6 +22,8 @@ use crate::stream::Position;
 use crate::testing::samples::id;
 use crate::time::{Period, Timestamp};
 
+mod chains;
+
 fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
     let mark = Mark { position: Position::new(set), at: NOON, by: Actor::operator() };
     let limit = |(period, nano): &(Period, i64)| BudgetLimit {
