@@ -14,6 +14,7 @@ use tallygate_core::port::clock::Clock;
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog, LogError};
 use tallygate_core::stream::{Offset, Position};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::outbox::Outbox;
 
@@ -95,10 +96,13 @@ impl Leases {
     async fn write(&self, stop: &mut watch::Receiver<bool>) {
         let mut in_flight = BTreeMap::new();
         let mut ticks = 0_u32;
+        // Of its own, so that no hurry keeps it from coming.
+        let mut ticking = tokio::time::interval(TICK);
+        ticking.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stop.borrow() {
             let is_tick = tokio::select! {
                 () = self.outbox.urgent() => false,
-                () = tokio::time::sleep(TICK) => true,
+                _ = ticking.tick() => true,
                 _ = stop.changed() => false,
             };
             ticks = ticks.wrapping_add(u32::from(is_tick));

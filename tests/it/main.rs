@@ -13,6 +13,7 @@ mod killed;
 mod books;
 mod leases;
 mod cluster;
+mod shared_budgets;
 mod demo;
 mod litellm;
 mod guides;
