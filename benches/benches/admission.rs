@@ -55,7 +55,14 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
     ];
     let budgets: Vec<Budget> = scopes
         .into_iter()
-        .map(|scope| Budget { scope, realm: None, limits: vec![limit.clone()], set, trail: Trail::born(&mark) })
+        .map(|scope| Budget {
+            scope,
+            realm: None,
+            limits: vec![limit.clone()],
+            reclaim_after_seconds: None,
+            set,
+            trail: Trail::born(&mark),
+        })
         .collect();
     let gateway: WriterId = id("gateway-1");
     let mut ledger = SliceLedger::new(gateway, Policy { age_ms: u64::MAX, ..Policy::default() });

@@ -93,7 +93,8 @@ struct Spine {
     commands: Commands,
     decider: JoinHandle<()>,
     writer: JoinHandle<()>,
-    leases: JoinHandle<()>,
+    leases: Leases,
+    leasing: JoinHandle<()>,
     stop_leases: watch::Sender<bool>,
     followers: JoinHandle<()>,
     stop_followers: oneshot::Sender<()>,
@@ -136,7 +137,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         metrics,
         settings: config.requests,
     };
-    let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone() };
+    let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone(), leases: spine.leases.clone() };
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -201,8 +202,10 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         log: Arc::clone(&logs.lease),
         mac: mac.clone(),
         clock: Arc::clone(&clock),
+        upkeep: config.upkeep,
+        control: views.control.clone(),
     };
-    let leases = tokio::spawn(leases.run(stopped));
+    let leasing = tokio::spawn(leases.clone().run(stopped));
     let (commands, queue) = Commands::channel(activity.clone(), Arc::clone(&ids));
     let decider = Decider {
         views: views.clone(),
@@ -222,6 +225,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         decider,
         writer: writer_task,
         leases,
+        leasing,
         stop_leases,
         followers,
         stop_followers,
@@ -332,12 +336,12 @@ impl Running {
             let _ = server.await;
         }
         let Spine { logs, views, chain, activity, commands, decider, writer, .. } = spine;
-        let Spine { leases, stop_leases, followers, stop_followers, data, .. } = spine;
+        let Spine { leasing, stop_leases, followers, stop_followers, data, .. } = spine;
         drop(app);
         drop(commands);
         let _ = tokio::time::timeout(SHUT_DOWN, decider).await;
         stop_leases.send_replace(true);
-        let _ = tokio::time::timeout(SHUT_DOWN, leases).await;
+        let _ = tokio::time::timeout(SHUT_DOWN, leasing).await;
         activity.close();
         let _ = tokio::time::timeout(SHUT_DOWN, writer).await;
         // So that the next start finds its views where the log ends.

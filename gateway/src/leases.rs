@@ -8,15 +8,19 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use tallygate_core::budget::Budget;
 use tallygate_core::envelope::{Line, MacKey};
-use tallygate_core::lease::Root;
+use tallygate_core::lease::slices::Upkeep;
+use tallygate_core::lease::{AccountId, Rejection, Root};
 use tallygate_core::port::clock::Clock;
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog, LogError};
+use tallygate_core::scope::Scope;
 use tallygate_core::stream::{Offset, Position};
+use tallygate_projections::ControlView;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::outbox::Outbox;
+use crate::outbox::{Drawn, Outbox, Verdict};
 
 /// How often chains are looked at that cannot wait, and how often all of them.
 const TICK: Duration = Duration::from_millis(250);
@@ -25,6 +29,8 @@ const TICKS_OF_ALL: u32 = 4;
 const LISTEN: Duration = Duration::from_secs(1);
 /// How long to wait before a log that was away is read again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// How often a verdict is decided again when the chain has moved.
+const JUDGING_MAX: usize = 8;
 /// So many chains are written to at once, at most.
 const APPENDS_MAX: usize = 32;
 
@@ -35,6 +41,18 @@ pub(crate) struct Leases {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) mac: MacKey,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) upkeep: Upkeep,
+    /// Which budgets are soft.
+    pub(crate) control: ControlView,
+}
+
+/// Why an operator's word was not written.
+#[derive(Debug)]
+pub(crate) enum NotWritten {
+    /// It is not so, or too early.
+    Rejected(Rejection),
+    /// The log does not take it now; it may be said again.
+    Unavailable(String),
 }
 
 impl Leases {
@@ -108,6 +126,9 @@ impl Leases {
             ticks = ticks.wrapping_add(u32::from(is_tick));
             let all = is_tick && ticks.is_multiple_of(TICKS_OF_ALL);
             in_flight = self.turn(self.outbox.roots(all), in_flight).await;
+            if all {
+                self.keep_up().await;
+            }
             self.outbox.mend();
         }
         self.outbox.retire();
@@ -127,6 +148,63 @@ impl Leases {
         turns.extend(in_flight.into_iter().map(|(root, line)| (root, Some(line))));
         let turns = stream::iter(turns).map(|(root, line)| self.append_to(root, line));
         turns.buffer_unordered(APPENDS_MAX).filter_map(std::future::ready).collect().await
+    }
+
+    /// Writes what is due about money that is not this gateway's own.
+    async fn keep_up(&self) {
+        let grace_ms = |account: &AccountId| self.grace_ms(&account.scope);
+        for root in self.outbox.roots(true) {
+            let Some(line) = self.outbox.due(&root, &self.upkeep, grace_ms, &self.mac) else { continue };
+            if let Err(error) = self.append_once(&root, line).await {
+                tracing::debug!(%error, %root, "what is due is written later");
+            }
+        }
+    }
+
+    /// After how long the slices of a gateway that is gone come back to a soft budget; none for a strict one.
+    fn grace_ms(&self, scope: &Scope) -> Option<u64> {
+        let of = |budget: &Budget| budget.reclaim_after_seconds.map(|seconds| seconds.saturating_mul(1_000));
+        match scope {
+            Scope::Key(key) => of(self.control.key_by_id(*key).ok()??.budget.as_deref()?),
+            Scope::Gateway | Scope::Realm(_) => of(self.control.snapshot().control.budget(scope)?),
+        }
+    }
+
+    /// Closes suspense by an operator's word, and tells where that stands in which chain.
+    ///
+    /// Cancellation: it may be written or not.
+    pub(crate) async fn judge(&self, verdict: &Verdict) -> Result<(Root, Position), NotWritten> {
+        let mut why = String::new();
+        for _ in 0..JUDGING_MAX {
+            let changed = self.outbox.changed();
+            let Drawn { root, line } =
+                self.outbox.judge(verdict, &self.upkeep, &self.mac).map_err(NotWritten::Rejected)?;
+            match self.append_once(&root, line).await {
+                Ok(position) => return Ok((root, position)),
+                Err(error @ AppendError::Conflict { .. }) => {
+                    why = error.to_string();
+                    // Somebody else was faster: it is decided again on what they left.
+                    let _ = tokio::time::timeout(TICK, changed).await;
+                }
+                Err(error) => return Err(NotWritten::Unavailable(error.to_string())),
+            }
+        }
+        Err(NotWritten::Unavailable(why))
+    }
+
+    /// Appends a line that is not the ledger's own, and applies it.
+    async fn append_once(&self, root: &Root, line: Line) -> Result<Position, AppendError> {
+        let after = line.known(&self.mac).map_or(Position::START, |known| known.before().position);
+        let batch = Batch { chain: root.chain(), after, lines: vec![line.clone()] };
+        let head = match self.log.append(batch.clone()).await {
+            // Once more: the same line at the same place.
+            Err(AppendError::Ambiguous(_)) => self.log.append(batch).await?,
+            appended => appended?,
+        };
+        if let Err(error) = self.outbox.apply(&line, &self.mac) {
+            tracing::debug!(%error, "an own line waits for others");
+        }
+        Ok(head.position)
     }
 
     /// Writes to a chain as long as there is something to say. Gives back a line whose fate is not known.

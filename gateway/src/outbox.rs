@@ -9,6 +9,7 @@ mod leases;
 mod journal;
 mod records;
 mod start;
+mod upkeep;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +29,7 @@ use leases::Leases;
 use records::Records;
 pub(crate) use records::Waiting;
 pub(crate) use start::{StartError, open};
+pub(crate) use upkeep::{Drawn, Seen, Verdict};
 
 /// Something that happened.
 #[derive(Debug)]

@@ -85,3 +85,60 @@ async fn a_budget_goes_on_where_it_was_after_a_restart() -> Result<()> {
     assert_eq!(spent, charged(&scene, &format!("key:{}", key.id))?);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_in_suspense_is_shown_and_closed_by_the_operators_word() -> Result<()> {
+    let mut scene = Scene::start().await?;
+    let limit = 1_000_000;
+    let key = scene.key(KeyTerms { budget_nano_usd: Some(limit), ..KeyTerms::default() }).await?;
+    let never = Gate::closed();
+    scene.upstream.next(Reply::answer().behind(&never));
+    let caller = scene.gateway.caller(&key.secret)?;
+    let running = tokio::spawn(async move { caller.post("/v1/chat/completions", &chat(MODEL)).await });
+    scene.upstream.wait_for_requests(1).await?;
+    scene.gateway = scene.gateway.kill_and_restart().await?;
+    assert!(running.await?.is_err(), "its gateway is gone");
+    let operator = scene.gateway.operator()?;
+    let suspense = loop {
+        let answer = operator.get("/api/suspense").await?.expect(200)?.at("/suspense")?;
+        if answer.as_array().is_some_and(|amounts| !amounts.is_empty()) {
+            break answer;
+        }
+    };
+    let amount = &suspense[0];
+    assert_eq!(
+        (&amount["why"], &amount["account"]["scope"]),
+        (&json!("outcome_unknown"), &json!(format!("key:{}", key.id)))
+    );
+    assert!(amount["amount_nano_usd"].as_i64() > Some(2_000), "{amount}");
+    let metrics = operator.get("/metrics").await?.text();
+    assert!(metrics.contains(&format!("tallygate_suspense_nano_usd {}", amount["amount_nano_usd"])), "{metrics}");
+    let mut closing = json!({ "spent_nano_usd": 1_500 });
+    for name in ["gateway", "epoch", "why", "account"] {
+        closing[name] = amount[name].clone();
+    }
+    operator.post("/api/suspense/close", &closing).await?.expect(200)?;
+    let again = operator.post("/api/suspense/close", &closing).await?;
+    assert_eq!((again.status, again.at("/error/tallygate/code")?), (404, json!("suspense_not_found")));
+    let budgets = operator.get(&format!("/api/budgets?scope=key:{}", key.id)).await?.expect(200)?.at("/budgets/0")?;
+    let balance = (&budgets["posted_nano_usd"], &budgets["suspense_nano_usd"], &budgets["limit_nano_usd"]);
+    assert_eq!(balance, (&json!(1_500), &json!(0), &json!(limit)));
+    let closed =
+        scene.log("lease")?.into_iter().find(|line| line["type"] == "suspense.closed").context("not closed")?;
+    assert_eq!((&closed["actor"]["kind"], &closed["data"]["by"]), (&json!("operator"), &json!("operator")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_the_operator_sees_budgets_and_closes_suspense() -> Result<()> {
+    let scene = Scene::start().await?;
+    let caller = scene.caller().await?;
+    for path in ["/api/budgets", "/api/suspense"] {
+        assert_eq!(caller.get(path).await?.status, 401, "{path}");
+    }
+    assert_eq!(caller.post("/api/suspense/close", &json!({})).await?.status, 401);
+    let operator = scene.gateway.operator()?;
+    assert_eq!(operator.post("/api/suspense/close", &json!({})).await?.status, 400);
+    assert_eq!(operator.get("/api/budgets?scope=nonsense").await?.status, 400);
+    Ok(())
+}

@@ -50,7 +50,14 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
     let mark =
         crate::aggregate::Mark { position: set, at: Timestamp::from_millis(0), by: crate::actor::Actor::operator() };
     let trail = crate::aggregate::Trail::born(&mark);
-    let budget = crate::budget::Budget { scope: Scope::Gateway, realm: None, limits: vec![limit.clone()], set, trail };
+    let budget = crate::budget::Budget {
+        scope: Scope::Gateway,
+        realm: None,
+        limits: vec![limit.clone()],
+        reclaim_after_seconds: None,
+        set,
+        trail,
+    };
     let mut ledger = SliceLedger::new(gateway(), Policy { least: usd(1_000), ..Policy::default() });
     let opening = Opening { scope: Scope::Gateway, limit, control: set, posted: usd(0), wanted: usd(10_000) };
     ledger.ask(&Root::Gateway, opening);

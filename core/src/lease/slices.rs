@@ -11,6 +11,7 @@ mod slot;
 mod holding;
 mod following;
 mod proposing;
+mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,6 +27,7 @@ use crate::time::{Period, Timestamp};
 
 pub use holding::{Exhausted, Hold, HoldPart, Refused, Settled, Unavailable};
 pub use slot::{Flow, Slot};
+pub use upkeep::Upkeep;
 
 /// The slices of one gateway.
 #[derive(Debug)]

@@ -105,6 +105,11 @@ impl Journal {
         self.is_broken
     }
 
+    /// How many holds did not end.
+    pub(super) fn open(&self) -> usize {
+        self.encoder.open()
+    }
+
     /// Begins anew after it could not be written, with all that is held and waits.
     pub(super) fn mend(&mut self, ledger: &SliceLedger, records: &Records) {
         if !self.is_broken {

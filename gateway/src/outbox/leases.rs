@@ -9,7 +9,7 @@ use tallygate_core::event::{Event as AnyEvent, Recorded, Undecodable};
 use tallygate_core::id::EventId;
 use tallygate_core::lease::recovery::Memory;
 use tallygate_core::lease::slices::{Entry, Proposal};
-use tallygate_core::lease::{Book, Root, SliceLedger};
+use tallygate_core::lease::{Book, Event, Root, SliceLedger};
 use tallygate_core::stream::{Log, Position};
 use tallygate_core::time::Timestamp;
 use tallygate_projections::{ChainTip, Followed};
@@ -83,7 +83,9 @@ impl Outbox {
         if leases.memory.is_empty() {
             desk.journal.forget_earlier();
         }
-        let line = desk.seal(root, proposal?, now.at, mac);
+        let Proposal { id, after, event } = proposal?;
+        let actor = Actor::gateway(desk.ledger.gateway().as_str());
+        let line = desk.seal(root, (id, after, event), (actor, now.at), mac);
         if line.is_none() {
             desk.ledger.give_up(root);
         }
@@ -180,23 +182,30 @@ impl Desk {
         Ok(())
     }
 
-    fn seal(&self, root: &Root, proposal: Proposal, at: Timestamp, mac: &MacKey) -> Option<Line> {
+    /// Seals an event as the line after a position, if the chain ends there as far as it was read.
+    pub(super) fn seal(
+        &self,
+        root: &Root,
+        (id, after, event): (EventId, Position, Event),
+        (actor, at): (Actor, Timestamp),
+        mac: &MacKey,
+    ) -> Option<Line> {
         let head = self.leases.tips.get(root).copied().unwrap_or(ChainTip::START).end();
-        if head.position != proposal.after {
+        if head.position != after {
             return None;
         }
         let recorded = Recorded {
-            id: proposal.id,
+            id,
             log: Log::Lease,
             position: head.position.plus(1),
             realm: root.realm().cloned(),
             stream: root.stream(),
             version: head.position.plus(1).get(),
             at,
-            actor: Actor::gateway(self.ledger.gateway().as_str()),
+            actor,
             command: None,
             part: (1, 1),
-            event: AnyEvent::Lease(proposal.event),
+            event: AnyEvent::Lease(event),
         };
         // A line names 500 accounts at most, which stays far under the limit of a line.
         seal_event(&head, recorded, &[], mac).ok().map(|(line, _)| line)
