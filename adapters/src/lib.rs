@@ -2,6 +2,7 @@
 //! know nothing of the gateway, its pipeline or its views.
 
 pub mod event_log;
+pub mod outbox;
 pub mod nats;
 pub mod dialect;
 pub mod provider;

@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use tallygate_core::actor::Actor;
 use tallygate_core::admission::{authenticate, resolve};
 use tallygate_core::aggregate::{Mark, Trail};
-use tallygate_core::budget::{Budget, BudgetLimit, NewBudgetLimit, SetBudget};
+use tallygate_core::budget::{Budget, BudgetLimit};
 use tallygate_core::id::{EventId, RealmId, RequestId, WriterId};
 use tallygate_core::journal::Encoder;
 use tallygate_core::lease::allot::Policy;
@@ -14,7 +14,6 @@ use tallygate_core::lease::decide::Opening;
 use tallygate_core::lease::recovery::Memory;
 use tallygate_core::lease::slices::{Entry, Moment};
 use tallygate_core::lease::{Root, SliceLedger};
-use tallygate_core::ledger::{Ledger, Terms, terms_at};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::Position;
@@ -23,37 +22,13 @@ use tallygate_core::testing::world::World;
 use tallygate_core::time::{Period, Timestamp};
 use uuid::Uuid;
 
-/// A realm, a priced model, a key, and a budget on both.
-fn world() -> World {
-    let world = World::small();
-    let realm = world.key(1).realm.clone();
-    let budget = |scope| SetBudget {
-        scope,
-        limits: vec![NewBudgetLimit { period: Period::Months(1), anchor: None, limit_nano_usd: NanoUsd::MAX }],
-    };
-    let key = Scope::Key(world.key(1).id);
-    world.with(budget(key)).with(budget(Scope::Realm(realm)))
-}
-
 fn admission(criterion: &mut Criterion) {
-    let world = world();
+    let world = World::small();
     let (control, key, name) = (&world.control, world.key(1), world.model(1).name.clone());
     criterion.bench_function("authenticate and resolve", |bencher| {
         bencher.iter(|| {
             let checked = authenticate(control, black_box(key), &key.hash, world.now);
             (checked.is_ok(), resolve(control, black_box(key), black_box(&name)).is_ok())
-        });
-    });
-    let scopes = [Scope::Key(key.id), Scope::Realm(key.realm.clone())];
-    let mut ledger = Ledger::default();
-    criterion.bench_function("hold and settle on two budgets", |bencher| {
-        bencher.iter(|| {
-            let budgets = scopes.iter().filter_map(|scope| control.budget(black_box(scope)));
-            let terms: Vec<Terms> = budgets.flat_map(|budget| terms_at(budget, world.now)).flatten().collect();
-            let held = ledger.place(&terms, NanoUsd::new(black_box(1_000)));
-            if let Ok(hold) = held {
-                ledger.settle(hold, NanoUsd::new(1));
-            }
         });
     });
 }
@@ -80,7 +55,14 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
     ];
     let budgets: Vec<Budget> = scopes
         .into_iter()
-        .map(|scope| Budget { scope, realm: None, limits: vec![limit.clone()], set, trail: Trail::born(&mark) })
+        .map(|scope| Budget {
+            scope,
+            realm: None,
+            limits: vec![limit.clone()],
+            reclaim_after_seconds: None,
+            set,
+            trail: Trail::born(&mark),
+        })
         .collect();
     let gateway: WriterId = id("gateway-1");
     let mut ledger = SliceLedger::new(gateway, Policy { age_ms: u64::MAX, ..Policy::default() });
@@ -119,9 +101,9 @@ fn holding(criterion: &mut Criterion) {
         bencher.iter(|| {
             if let Ok(hold) = ledger.place(black_box(&budgets).iter(), NanoUsd::new(black_box(1_000)), MOMENT) {
                 journal.held(&ledger, &hold, RequestId::new(Uuid::from_u128(1)));
-                journal.settled(&ledger, &hold, NanoUsd::new(1), Position::new(1), black_box(&record));
+                journal.settled(&hold, NanoUsd::new(1), Position::new(1), black_box(&record));
                 ledger.settle(hold, NanoUsd::new(1), 2);
-                journal.clear();
+                journal.bytes().clear();
             }
         });
     });

@@ -14,6 +14,8 @@ use crate::time::{Period, Timestamp};
 
 /// The most limits of one scope.
 pub const LIMITS_MAX: usize = 8;
+/// The longest grace of a soft budget: a year.
+pub const GRACE_MAX_SECONDS: u64 = 366 * 24 * 60 * 60;
 
 /// A scope's budget: one limit for each period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Budget {
     pub realm: Option<RealmId>,
     /// The limits. All must hold.
     pub limits: Vec<BudgetLimit>,
+    /// A soft budget takes the slices of a gateway that is gone back after so long, and may be overshot by them. None for
+    /// a strict one, which waits until the gateway is back.
+    pub reclaim_after_seconds: Option<u64>,
     /// The event that set them.
     pub set: Position,
     /// Its history.
@@ -50,6 +55,10 @@ pub struct SetBudget {
     pub scope: Scope,
     /// The limits.
     pub limits: Vec<NewBudgetLimit>,
+    /// Makes the budget soft: after so long a gateway that is gone loses its slices, and the budget may be overshot by
+    /// them if it still spends. When absent the budget is strict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaim_after_seconds: Option<u64>,
 }
 
 /// A limit that is to be.
@@ -73,6 +82,9 @@ pub struct Set {
     pub scope: Scope,
     /// The limits. None: the scope has no budget.
     pub limits: Vec<BudgetLimit>,
+    /// After how long a soft budget reclaims the slices of a gateway that is gone; absent for a strict one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaim_after_seconds: Option<u64>,
 }
 
 event_types! {
@@ -101,6 +113,9 @@ pub enum Rejection {
     /// Windows cannot be counted from there.
     #[error("windows of a budget cannot be counted from {0}: they leave the years that can be computed with")]
     Anchor(Timestamp),
+    /// A grace of no length, or longer than a year.
+    #[error("a soft budget reclaims after one second at least and a year at most")]
+    Grace,
     /// Too many.
     #[error("a budget has at most {LIMITS_MAX} limits")]
     TooMany,
@@ -119,6 +134,7 @@ impl Rejection {
             Self::PeriodTwice => "budget_period_twice",
             Self::Period => "budget_period_invalid",
             Self::Anchor(_) => "budget_anchor_invalid",
+            Self::Grace => "budget_grace_invalid",
             Self::TooMany => "budget_too_many_limits",
             Self::NoChange(_) => "no_change",
         }
@@ -134,7 +150,11 @@ pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<C
     if command.limits.len() > LIMITS_MAX {
         return Err(Rejection::TooMany);
     }
-    let current = state.budget(&command.scope).map_or(&[][..], |budget| &budget.limits);
+    if command.reclaim_after_seconds.is_some_and(|seconds| !(1..=GRACE_MAX_SECONDS).contains(&seconds)) {
+        return Err(Rejection::Grace);
+    }
+    let budget = state.budget(&command.scope);
+    let current = budget.map_or(&[][..], |budget| &budget.limits);
     let mut limits: Vec<BudgetLimit> = Vec::with_capacity(command.limits.len());
     for new in &command.limits {
         check(new)?;
@@ -148,10 +168,11 @@ pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<C
     }
     // The order says nothing, so there is one.
     limits.sort_by_key(|limit| limit.period);
-    if limits == current {
+    if limits == current && budget.and_then(|budget| budget.reclaim_after_seconds) == command.reclaim_after_seconds {
         return Err(Rejection::NoChange(command.scope.clone()));
     }
-    let set = Set { scope: command.scope.clone(), limits };
+    let reclaim_after_seconds = command.reclaim_after_seconds;
+    let set = Set { scope: command.scope.clone(), limits, reclaim_after_seconds };
     Ok(vec![Change {
         realm: owner.realm,
         stream: command.scope.budget_stream(),
@@ -188,6 +209,7 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
         scope: data.scope.clone(),
         realm: realm.cloned(),
         limits: data.limits.clone(),
+        reclaim_after_seconds: data.reclaim_after_seconds,
         set: mark.position,
         trail,
     };

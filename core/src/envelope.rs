@@ -29,7 +29,7 @@ use crate::time::Timestamp;
 
 pub use known::Known;
 pub use mac_key::MacKey;
-pub use seal::{Draft, SealError, seal, seal_event};
+pub use seal::{Draft, SealError, seal, seal_event, seal_unsealed, unsealed};
 
 /// The longest line, in bytes. Under the default message size of a NATS server (1 MiB) with room for headers.
 pub const LINE_MAX_BYTES: usize = 768 * 1024;

@@ -295,8 +295,16 @@ mod tests {
         let mut world = World::small();
         let issued = world.history().last().cloned().unwrap();
         let blocked = world.carry_out(BlockKey { key: key_id(1) }).remove(0);
-        let of_key = world.carry_out(SetBudget { scope: Scope::Key(key_id(1)), limits: vec![limit.clone()] }).remove(0);
-        let of_gateway = world.carry_out(SetBudget { scope: Scope::Gateway, limits: vec![limit] }).remove(0);
+        let of_key = world
+            .carry_out(SetBudget {
+                scope: Scope::Key(key_id(1)),
+                limits: vec![limit.clone()],
+                reclaim_after_seconds: None,
+            })
+            .remove(0);
+        let of_gateway = world
+            .carry_out(SetBudget { scope: Scope::Gateway, limits: vec![limit], reclaim_after_seconds: None })
+            .remove(0);
         let the_key = Needs { keys: vec![key_id(1)], ..Needs::default() };
         assert_eq!(issued.needs(), Needs::default(), "what is born touches nothing that was");
         assert_eq!(blocked.needs(), the_key);

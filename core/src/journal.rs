@@ -5,11 +5,12 @@
 //! This module is the format and its fold; writing files, syncing and locking them is an adapter's work.
 //!
 //! A journal is a sequence of *segments*, each made by one *run* of the process, each readable by itself: it names the
-//! accounts again that its records speak of. A segment may be dropped once none of its holds is open and the activity log
-//! has its records, oldest first; the totals at the head of the next one stand for it.
+//! accounts again that its records speak of, and what was held when it was begun. A segment may be dropped once a later one
+//! is written and the activity log has its records, oldest first: the head of the later one stands for it. It names the
+//! checksum that the one before ended with, so that no end of a segment goes missing unseen.
 //!
 //! ```text
-//! segment = record*        record = length u32 · checksum u32 · checksum of the two u32 · payload
+//! segment = record* zeros  record = length u32 · checksum u32 · checksum of the two u32 · payload
 //! ```
 //!
 //! Checksums are CRC-32 (they find damage, they do not stop a forger: who can write the folder can write anything), each

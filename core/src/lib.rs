@@ -46,7 +46,6 @@ pub mod activity;
 
 // What a request may do, and where it goes.
 pub mod admission;
-pub mod ledger;
 pub mod lease;
 pub mod journal;
 pub mod routing;

@@ -1,26 +1,28 @@
 //! Construction: the one place that names concrete adapters, and the order in which a gateway starts and stops.
 
+mod error;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallygate_adapters::provider::client::{HttpProvider, NoClient, Settings};
-use tallygate_adapters::provider::vendors::{InvalidVendors, Vendors};
+use tallygate_adapters::provider::client::{HttpProvider, Settings};
+use tallygate_adapters::provider::vendors::Vendors;
 use tallygate_adapters::secret::Environment;
+use tallygate_adapters::secret::Keys;
 use tallygate_adapters::secret::SealedVault;
-use tallygate_adapters::secret::{Keys, WeakSecret};
 use tallygate_core::actor::Actor;
 use tallygate_core::envelope::MacKey;
 use tallygate_core::id::{RealmId, WriterId};
 use tallygate_core::json::Json;
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::port::clock::{Clock, Ids};
-use tallygate_core::port::event_log::{EventLog, LogError};
+use tallygate_core::port::event_log::EventLog;
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::secret::Secret;
 use tallygate_core::stream::{ChainId, Log, Offset};
-use tallygate_projections::{Metrics as ViewMetrics, OpenError, Options as ViewOptions, Views};
+use tallygate_projections::{Metrics as ViewMetrics, Options as ViewOptions, Views};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -28,8 +30,9 @@ use tokio::task::JoinHandle;
 use crate::activity::{self, ActivityWriter, WriterTask};
 use crate::command::{Commands, Decider};
 use crate::config::Config;
-use crate::data_folder::{DataFolder, DataFolderError};
+use crate::data_folder::DataFolder;
 use crate::http::{App, router, server};
+use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
@@ -40,6 +43,8 @@ use crate::spending::Spending;
 use crate::system::{SystemClock, SystemIds};
 use crate::upstreams::Upstreams;
 
+pub use error::StartError;
+
 /// How long each part may take to end.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
 
@@ -48,61 +53,6 @@ const LINGER: Duration = Duration::from_millis(100);
 /// The most memory for pages of each store of views, in bytes. Requests are served from memory; what is read from disk
 /// lies in the page cache of the system too.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// How often windows that are over are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
-
-/// Why a gateway does not start. The chain of causes says more.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data folder.
-    #[error(transparent)]
-    DataFolder(#[from] DataFolderError),
-    /// The gateway's secret.
-    #[error("the gateway's secret cannot be used")]
-    Secret(#[from] WeakSecret),
-    /// A log.
-    #[error("the {0} log cannot be opened")]
-    Log(Log, #[source] LogError),
-    /// The log was written under another secret.
-    #[error(
-        "the log was written under another secret: give this gateway the secret of the others (TALLYGATE_SECRET or LITELLM_SALT_KEY)"
-    )]
-    OtherSecret,
-    /// The NATS service.
-    #[error("the command service cannot be started")]
-    Service(#[from] tallygate_adapters::nats::micro_service::StartError),
-    /// The stream of durable commands.
-    #[error("the durable commands cannot be taken")]
-    Durable(#[from] tallygate_adapters::nats::stream_setup::SetupError),
-    /// The views.
-    #[error("the views cannot be opened")]
-    Views(#[from] OpenError),
-    /// The views did not come to the end of the log.
-    #[error("the views did not reach the end of the log: {0}")]
-    CatchUp(String),
-    /// The first realm could not be registered.
-    #[error("the realm `default` could not be registered: {0}")]
-    FirstRealm(String),
-    /// The table of vendors. A defect of the build.
-    #[error("the table of vendors cannot be used")]
-    Vendors(#[from] InvalidVendors),
-    /// The client for upstreams.
-    #[error(transparent)]
-    Client(#[from] NoClient),
-    /// A metric. A defect.
-    #[error("the metrics cannot be registered")]
-    Metrics(#[from] prometheus::Error),
-    /// The address.
-    #[error("{address} cannot be listened on")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
 
 /// A gateway that serves.
 pub(crate) struct Running {
@@ -143,6 +93,9 @@ struct Spine {
     commands: Commands,
     decider: JoinHandle<()>,
     writer: JoinHandle<()>,
+    leases: Leases,
+    leasing: JoinHandle<()>,
+    stop_leases: watch::Sender<bool>,
     followers: JoinHandle<()>,
     stop_followers: oneshot::Sender<()>,
     /// Held to the end: another process may have the folder only then.
@@ -176,7 +129,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         views: spine.views.clone(),
         master: MasterKey::new(&master),
         limits: Limits::new(),
-        spending: Spending::new(spine.views.activity.clone()),
+        spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
         upstreams: Upstreams::new(provider, vendors, vault, config.network.clone(), config.environment.0),
         activity: spine.activity.clone(),
         clock,
@@ -184,8 +137,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         metrics,
         settings: config.requests,
     };
-    let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone() };
-    tokio::spawn(forget_past(Arc::clone(&app.pipeline)));
+    let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone(), leases: spine.leases.clone() };
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -239,10 +191,21 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
     let (views, followers, stop_followers) = follow(&data, &logs, &mac, &metrics).await?;
     catch_up(&views, &logs, writer).await?;
     let log = Arc::clone(&logs.activity);
-    let (activity, task) = activity::open(log, writer, mac.clone(), Arc::clone(&clock), Arc::clone(&ids))
-        .await
-        .map_err(|error| StartError::Log(Log::Activity, error))?;
+    let sources = (Arc::clone(&clock), Arc::clone(&ids));
+    let (activity, task) = activity::open(log, &data.path("journal"), writer, mac.clone(), sources).await?;
     let writer_task = tokio::spawn(write(task, stop));
+    let chain = ChainId::writer(writer);
+    ship_what_was_left(&activity, &views, &chain).await;
+    let (stop_leases, stopped) = watch::channel(false);
+    let leases = Leases {
+        outbox: activity.outbox().clone(),
+        log: Arc::clone(&logs.lease),
+        mac: mac.clone(),
+        clock: Arc::clone(&clock),
+        upkeep: config.upkeep,
+        control: views.control.clone(),
+    };
+    let leasing = tokio::spawn(leases.clone().run(stopped));
     let (commands, queue) = Commands::channel(activity.clone(), Arc::clone(&ids));
     let decider = Decider {
         views: views.clone(),
@@ -253,8 +216,21 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         ids,
     };
     let decider = tokio::spawn(decider.run(queue));
-    let chain = ChainId::writer(writer);
-    Ok(Spine { logs, views, chain, activity, commands, decider, writer: writer_task, followers, stop_followers, data })
+    Ok(Spine {
+        logs,
+        views,
+        chain,
+        activity,
+        commands,
+        decider,
+        writer: writer_task,
+        leases,
+        leasing,
+        stop_leases,
+        followers,
+        stop_followers,
+        data,
+    })
 }
 
 /// A gateway with another secret would take every event for forged, and begin the log anew on top of it.
@@ -297,6 +273,16 @@ async fn catch_up(views: &Views, logs: &Logs, writer: &WriterId) -> Result<(), S
     views.activity.wait_for(&own, head.position).await.map_err(|ended| StartError::CatchUp(ended.to_string()))
 }
 
+/// Waits a moment until what an earlier process left in its journal is in the log and in the views.
+async fn ship_what_was_left(activity: &ActivityWriter, views: &Views, chain: &ChainId) {
+    let promised = activity.promised();
+    let shipped = async {
+        activity.until_written(promised).await;
+        let _ = views.activity.wait_for(chain, promised).await;
+    };
+    let _ = tokio::time::timeout(SHUT_DOWN, shipped).await;
+}
+
 /// Registers the realm `default`, which may call every model, in a log that has none.
 async fn first_realm(spine: &Spine, writer: &WriterId) -> Result<(), StartError> {
     let realm = RealmId::default_realm();
@@ -316,16 +302,6 @@ async fn first_realm(spine: &Spine, writer: &WriterId) -> Result<(), StartError>
         // Another gateway of the same log was faster.
         Err(refused) if refused.code == "realm_already_registered" => Ok(()),
         Err(refused) => Err(StartError::FirstRealm(refused.message)),
-    }
-}
-
-/// Lets the ledger forget windows that are over, as long as the gateway lives.
-async fn forget_past(pipeline: Arc<Pipeline>) {
-    let pipeline = Arc::downgrade(&pipeline);
-    loop {
-        tokio::time::sleep(FORGET_EVERY).await;
-        let Some(pipeline) = pipeline.upgrade() else { return };
-        pipeline.spending.forget_past(pipeline.clock.now());
     }
 }
 
@@ -359,14 +335,18 @@ impl Running {
         if !server.is_finished() {
             let _ = server.await;
         }
-        let Spine { logs, views, chain, activity, commands, decider, writer, followers, stop_followers, data } = spine;
+        let Spine { logs, views, chain, activity, commands, decider, writer, .. } = spine;
+        let Spine { leasing, stop_leases, followers, stop_followers, data, .. } = spine;
         drop(app);
         drop(commands);
         let _ = tokio::time::timeout(SHUT_DOWN, decider).await;
+        stop_leases.send_replace(true);
+        let _ = tokio::time::timeout(SHUT_DOWN, leasing).await;
         activity.close();
         let _ = tokio::time::timeout(SHUT_DOWN, writer).await;
         // So that the next start finds its views where the log ends.
         let _ = tokio::time::timeout(SHUT_DOWN, views.activity.wait_for(&chain, activity.promised())).await;
+        activity.outbox().end();
         let _ = stop_followers.send(());
         let _ = tokio::time::timeout(SHUT_DOWN, followers).await;
         logs.close().await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use tallygate_core::endpoint::NetworkPolicy;
+use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::secret::Secret;
 
 use crate::http::server::ServerLimits;
@@ -17,6 +18,10 @@ use crate::settings::RequestSettings;
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
 /// The shortest master key that may be used on an address that others reach, in bytes.
 const MASTER_KEY_MIN_BYTES: usize = 16;
+
+/// After how long without a word in the lease log a gateway's slices go into suspense: twice the age limit of what it may
+/// still spend.
+const GONE_AFTER_MS: u64 = 60_000;
 
 /// Tallygate: an LLM gateway with exact budgets, and its control plane.
 #[derive(Debug, Parser)]
@@ -94,6 +99,11 @@ pub struct ServeArgs {
     /// How long requests that run may go on after the gateway was asked to stop, in seconds.
     #[arg(long, env = "TALLYGATE_DRAIN_SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub drain_seconds: u64,
+    /// How long money of requests whose end nobody knows rests in suspense before it may be closed, in seconds: as long as
+    /// a gateway that is cut off may still send, and its longest request may run. What this gateway's own earlier
+    /// processes left need not rest.
+    #[arg(long, env = "TALLYGATE_SUSPENSE_REST_SECONDS", default_value_t = 6_030, value_parser = clap::value_parser!(u64).range(..=31_622_400))]
+    pub suspense_rest_seconds: u64,
     /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.
     #[arg(long = "private-name", env = "TALLYGATE_PRIVATE_NAMES", value_delimiter = ',')]
     pub private_names: Vec<String>,
@@ -116,6 +126,7 @@ pub(crate) struct Config {
     pub(crate) master_key: Option<Secret>,
     pub(crate) secret: Option<Secret>,
     pub(crate) requests: RequestSettings,
+    pub(crate) upkeep: Upkeep,
     pub(crate) server: ServerLimits,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
@@ -196,6 +207,7 @@ impl ServeArgs {
             master_key: master_key.map(Secret::new),
             secret: secret.map(Secret::new),
             requests,
+            upkeep: Upkeep { gone_after_ms: GONE_AFTER_MS, rest_ms: self.suspense_rest_seconds.saturating_mul(1_000) },
             server: ServerLimits {
                 head_timeout: Duration::from_secs(self.head_timeout_seconds),
                 head_max_bytes: self.head_max_bytes,

@@ -13,6 +13,7 @@ mod models;
 mod commands;
 mod health;
 mod state;
+mod budgets;
 mod litellm;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::command::Commands;
+use crate::leases::Leases;
 use crate::pipeline::Pipeline;
 use error::ApiError;
 use error_code::ErrorCode;
@@ -34,6 +36,7 @@ use error_code::ErrorCode;
 pub(crate) struct App {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) commands: Commands,
+    pub(crate) leases: Leases,
 }
 
 /// All routes.
@@ -51,6 +54,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/openai/deployments/{*rest}", post(inference::by_path))
         .route("/api/commands", post(commands::submit))
         .route("/api/state", get(state::digests))
+        .route("/api/budgets", get(budgets::list))
+        .route("/api/suspense", get(budgets::suspense))
+        .route("/api/suspense/close", post(budgets::close))
         .route("/health/liveliness", get(health::alive))
         .route("/health/liveness", get(health::alive))
         .route("/health/readiness", get(health::ready))

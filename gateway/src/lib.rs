@@ -13,7 +13,9 @@ mod pipeline;
 
 mod http;
 mod activity;
+mod outbox;
 mod spending;
+mod leases;
 mod limits;
 mod upstreams;
 mod master_key;

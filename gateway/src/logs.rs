@@ -24,6 +24,7 @@ const SERVICE_CONCURRENCY: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Logs {
     pub(crate) control: Arc<dyn EventLog>,
+    pub(crate) lease: Arc<dyn EventLog>,
     pub(crate) activity: Arc<dyn EventLog>,
     kept: Kept,
 }
@@ -53,11 +54,13 @@ impl Logs {
 
     async fn in_files(data: &DataFolder, mac: &MacKey) -> Result<Self, StartError> {
         let control = file(data, Log::Control, mac).await?;
+        let lease = file(data, Log::Lease, mac).await?;
         let activity = file(data, Log::Activity, mac).await?;
         Ok(Self {
             control: Arc::clone(&control) as Arc<dyn EventLog>,
+            lease: Arc::clone(&lease) as Arc<dyn EventLog>,
             activity: Arc::clone(&activity) as Arc<dyn EventLog>,
-            kept: Kept::Files(vec![control, activity]),
+            kept: Kept::Files(vec![control, lease, activity]),
         })
     }
 
@@ -69,7 +72,8 @@ impl Logs {
                 .map_err(|error| StartError::Log(Log::Control, LogError::Misconfigured(error.to_string())))?;
         }
         let logs = NatsLogs::connect(options).await.map_err(|error| StartError::Log(Log::Control, error))?;
-        Ok(Self { control: logs.control, activity: logs.activity, kept: Kept::Nats(Box::new(logs.connection)) })
+        let kept = Kept::Nats(Box::new(logs.connection));
+        Ok(Self { control: logs.control, lease: logs.lease, activity: logs.activity, kept })
     }
 
     /// Opens the doors that commands come in by, beside HTTP.

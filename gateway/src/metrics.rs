@@ -14,6 +14,19 @@ pub(crate) struct Metrics {
     duration_seconds: Histogram,
     pub(crate) activity_waiting: IntGauge,
     pub(crate) position: IntGauge,
+    pub(crate) journal_writable: IntGauge,
+    pub(crate) spending: SpendingMetrics,
+}
+
+/// Figures of holds and slices, as they are when they are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct SpendingMetrics {
+    pub(crate) slices: IntGauge,
+    pub(crate) holds_open: IntGauge,
+    pub(crate) held_nano_usd: IntGauge,
+    pub(crate) suspense_nano_usd: IntGauge,
+    pub(crate) autonomy_seconds: IntGauge,
+    pub(crate) unheard_seconds: IntGauge,
 }
 
 impl Metrics {
@@ -40,6 +53,25 @@ impl Metrics {
         };
         let waiting = gauge("tallygate_activity_waiting_events", "Records that are not in the activity log yet.")?;
         let position = gauge("tallygate_control_position", "The control position that requests are answered from.")?;
+        let journal_writable =
+            gauge("tallygate_journal_writable", "Whether the journal can be written: what happens survives a kill.")?;
+        let spending = SpendingMetrics {
+            slices: gauge("tallygate_lease_slices", "Slices of budgets that this gateway has.")?,
+            holds_open: gauge("tallygate_holds_open", "Requests that hold something on budgets.")?,
+            held_nano_usd: gauge("tallygate_held_nano_usd", "What they hold, over all budgets, in nano-dollars.")?,
+            suspense_nano_usd: gauge(
+                "tallygate_suspense_nano_usd",
+                "Held by requests whose end nobody knows, over all gateways and budgets, in nano-dollars.",
+            )?,
+            autonomy_seconds: gauge(
+                "tallygate_lease_autonomy_seconds",
+                "How long this gateway can spend without the lease log; a day at most.",
+            )?,
+            unheard_seconds: gauge(
+                "tallygate_lease_unheard_seconds",
+                "How long the lease log was not heard of; -1 before it was.",
+            )?,
+        };
         let buckets = vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
         let duration = Histogram::with_opts(
             HistogramOpts::new("tallygate_request_duration_seconds", "Time of settled requests.").buckets(buckets),
@@ -55,6 +87,8 @@ impl Metrics {
             duration_seconds: duration,
             activity_waiting: waiting,
             position,
+            journal_writable,
+            spending,
         })
     }
 

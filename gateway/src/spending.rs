@@ -1,120 +1,223 @@
-//! The gateway's ledger: one for all requests, behind one short lock. No I/O happens under it.
+//! Spending as the pipeline sees it: holds on the budgets of a request, with a short wait where a slice must come first.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tallygate_core::budget::Budget;
-use tallygate_core::ledger::{AccountId, Exhausted, Hold, Ledger, Terms, terms_at};
+use tallygate_core::budget::{Budget, BudgetLimit};
+use tallygate_core::control::Control;
+use tallygate_core::id::{RealmId, RequestId};
+use tallygate_core::lease::decide::Opening;
+use tallygate_core::lease::slices::{Exhausted, Refused, Unavailable};
+use tallygate_core::lease::{AccountId, Root};
 use tallygate_core::money::NanoUsd;
-use tallygate_core::time::{TimeError, Timestamp};
+use tallygate_core::scope::Scope;
+use tallygate_core::time::{Period, Timestamp};
 use tallygate_projections::ActivityView;
 
-/// Holds and settles. Cheap to clone.
-#[derive(Clone)]
+pub(crate) use crate::outbox::Held;
+use crate::outbox::{NotPlaced, Outbox};
+
+/// How long a request waits for a slice, at most: some appends to the lease log.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// How often it tries again, even if nothing is heard.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+
+/// Holds on budgets. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(crate) struct Spending {
-    ledger: Arc<Mutex<Ledger>>,
+    outbox: Outbox,
     activity: ActivityView,
 }
 
-/// A hold that ends by itself: dropped without a settlement it is released.
+/// The budgets that a request is paid from.
 #[derive(Debug)]
-pub(crate) struct Held {
-    ledger: Arc<Mutex<Ledger>>,
-    hold: Option<Hold>,
+pub(crate) struct Chain<'a> {
+    pub(crate) control: &'a Control,
+    /// The key's realm.
+    pub(crate) realm: &'a RealmId,
+    pub(crate) budgets: Vec<&'a Budget>,
 }
 
-impl std::fmt::Debug for Spending {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Spending")
-    }
+/// Why nothing is held.
+#[derive(Debug)]
+pub(crate) enum NotHeld {
+    /// A budget cannot pay.
+    Exhausted(Box<Exhausted>),
+    /// Whether it could is not known here now, and it may be soon.
+    Unavailable(Reason),
 }
 
-fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+/// Why it is not known now whether a budget can pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The lease log did not give a slice in time: it is away, or others have what is left.
+    NoSlice,
+    /// The lease log was not heard of for too long.
+    LogAway,
+    /// Another process of this gateway has taken over.
+    Fenced,
+    /// The chain of the lease log has an event of a newer version.
+    Unreadable,
+    /// The journal cannot be written.
+    Journal,
+    /// What was spent before cannot be read.
+    Views,
 }
 
 impl Spending {
-    /// A ledger that starts from what was settled before.
-    pub(crate) fn new(activity: ActivityView) -> Self {
-        Self { ledger: Arc::default(), activity }
+    /// Holds of this outbox. What was charged before there were leases is in the views.
+    pub(crate) const fn new(outbox: Outbox, activity: ActivityView) -> Self {
+        Self { outbox, activity }
     }
 
-    /// The terms of a chain of budgets at a moment.
+    /// The most that could be held on every budget of a chain; none without budgets.
+    pub(crate) fn available(&self, chain: &Chain<'_>) -> Option<NanoUsd> {
+        self.outbox.available(&chain.budgets)
+    }
+
+    /// Holds an amount on every budget of a chain, or on none. Waits only where a window is not open in the log, or the
+    /// slice of this gateway is too small.
     ///
-    /// # Errors
-    /// [`TimeError`] when a window cannot be computed: the request is refused then.
-    pub(crate) fn terms<'a>(
-        budgets: impl Iterator<Item = &'a Budget>,
+    /// Cancellation: nothing is held.
+    pub(crate) async fn hold(
+        &self,
+        chain: &Chain<'_>,
+        amount: NanoUsd,
+        request: RequestId,
         now: Timestamp,
-    ) -> Result<Vec<Terms>, TimeError> {
-        budgets.flat_map(|budget| terms_at(budget, now)).collect()
-    }
-
-    /// What is left on the tightest budget; none without budgets.
-    pub(crate) fn available(&self, terms: &[Terms]) -> Option<NanoUsd> {
-        self.ready(terms).available(terms)
-    }
-
-    /// Holds an amount on every budget, or on none.
-    pub(crate) fn hold(&self, terms: &[Terms], amount: NanoUsd) -> Result<Held, Box<Exhausted>> {
-        let hold = self.ready(terms).place(terms, amount)?;
-        Ok(Held { ledger: Arc::clone(&self.ledger), hold: Some(hold) })
-    }
-
-    /// What counts against an account now.
-    pub(crate) fn counted(&self, terms: &Terms) -> NanoUsd {
-        self.ready(std::slice::from_ref(terms)).balance(&terms.account).counted()
-    }
-
-    /// Forgets windows that are over and that nothing runs against. Called now and then.
-    pub(crate) fn forget_past(&self, now: Timestamp) {
-        // A whole window longer than it is open: a month counted from its own, clamped, day may seem to end too early.
-        let end_after = |account: &AccountId, at| account.period.window_at(account.window, at).ok()?.end;
-        let is_past = |account: &AccountId| {
-            end_after(account, account.window).and_then(|end| end_after(account, end)).is_some_and(|end| end <= now)
+    ) -> Result<Held, NotHeld> {
+        let refused = match self.outbox.place(&chain.budgets, amount, request) {
+            Ok(held) => return Ok(held),
+            Err(refused) => refused,
         };
-        lock(&self.ledger).forget(|account| !is_past(account));
+        let waiting = self.wait(chain, amount, request, (now, refused));
+        tokio::time::timeout(WAIT, waiting).await.unwrap_or(Err(NotHeld::Unavailable(Reason::NoSlice)))
     }
 
-    /// The ledger, with what was settled before posted to accounts that are new to it.
-    ///
-    /// An account is new until its first use here, and every settlement of this process is a use: so what the views
-    /// hold of it then is all from before.
-    fn ready(&self, terms: &[Terms]) -> MutexGuard<'_, Ledger> {
-        let mut ledger = lock(&self.ledger);
-        for terms in terms {
-            if !ledger.knows(&terms.account) {
-                // What was spent is not known when it cannot be read: the budget is taken for exhausted.
-                let posted = self.activity.charged(&terms.account).unwrap_or(NanoUsd::MAX);
-                ledger.post(&terms.account, posted);
+    async fn wait(
+        &self,
+        chain: &Chain<'_>,
+        amount: NanoUsd,
+        request: RequestId,
+        (now, mut refused): (Timestamp, NotPlaced),
+    ) -> Result<Held, NotHeld> {
+        loop {
+            match refused {
+                NotPlaced::Journal => return Err(NotHeld::Unavailable(Reason::Journal)),
+                NotPlaced::Refused(refused) => self.ask(chain, amount, now, refused)?,
+            }
+            let changed = self.outbox.changed();
+            // What came in between is seen by this try.
+            refused = match self.outbox.place(&chain.budgets, amount, request) {
+                Ok(held) => return Ok(held),
+                Err(refused) => refused,
+            };
+            if is_worth_waiting(&refused, now) {
+                // Not for long: what a request needs is forgotten when it does not come again.
+                let _ = tokio::time::timeout(TRY_AGAIN, changed).await;
             }
         }
-        ledger
-    }
-}
-
-impl Held {
-    /// The accounts that are held on.
-    pub(crate) fn accounts(&self) -> &[AccountId] {
-        self.hold.as_ref().map_or(&[], Hold::accounts)
     }
 
-    /// How much is held on each account.
-    pub(crate) fn amount(&self) -> NanoUsd {
-        self.hold.as_ref().map_or(NanoUsd::ZERO, Hold::amount)
+    /// Asks the log for what is missing, or says that nothing helps.
+    fn ask(&self, chain: &Chain<'_>, amount: NanoUsd, now: Timestamp, refused: Refused) -> Result<(), NotHeld> {
+        match refused {
+            Refused::Unopened { .. } | Refused::Unavailable(Unavailable::NotJoined) => {
+                self.outbox.ask(self.openings(chain, amount, now)?);
+            }
+            Refused::Short { .. } => self.outbox.hurry(),
+            // Its window is over, and the next one was asked for.
+            Refused::Exhausted(exhausted) if is_over(&exhausted, now) => self.outbox.hurry(),
+            Refused::Exhausted(exhausted) => return Err(NotHeld::Exhausted(exhausted)),
+            Refused::Unavailable(unavailable) => return Err(NotHeld::Unavailable(unavailable.into())),
+        }
+        Ok(())
     }
 
-    /// Ends the hold with what the request cost.
-    pub(crate) fn settle(mut self, cost: NanoUsd) {
-        if let Some(hold) = self.hold.take() {
-            lock(&self.ledger).settle(hold, cost);
+    /// Every window of a chain, with what was charged to it before there were leases. Those that are open are not opened
+    /// again.
+    fn openings(
+        &self,
+        chain: &Chain<'_>,
+        wanted: NanoUsd,
+        now: Timestamp,
+    ) -> Result<Vec<(Root, Option<Opening>)>, NotHeld> {
+        let mut openings = Vec::new();
+        for budget in &chain.budgets {
+            let Some(root) = chain.root(&budget.scope) else { continue };
+            for limit in &budget.limits {
+                let posted = self.charged(&budget.scope, limit, now)?;
+                let (scope, control) = (budget.scope.clone(), budget.set);
+                let opening = Opening { scope, limit: limit.clone(), control, posted, wanted };
+                openings.push((root.clone(), Some(opening)));
+            }
+        }
+        Ok(openings)
+    }
+
+    /// What settlements charged to the window that a limit has now.
+    fn charged(&self, scope: &Scope, limit: &BudgetLimit, now: Timestamp) -> Result<NanoUsd, NotHeld> {
+        let unreadable = || NotHeld::Unavailable(Reason::Views);
+        let window = limit.period.window_at(limit.anchor, now).map_err(|_| unreadable())?;
+        let account = AccountId { scope: scope.clone(), period: limit.period, window: window.start };
+        self.activity.charged(&account).map_err(|_| unreadable())
+    }
+
+    /// What counts against a limit now: in its window that is open by the calendar.
+    pub(crate) fn counted(&self, scope: &Scope, limit: &BudgetLimit, now: Timestamp) -> Result<NanoUsd, NotHeld> {
+        let known = self.outbox.counted(scope, limit.period);
+        let begins = limit.period.window_at(limit.anchor, now).map(|window| window.start).ok();
+        match known.filter(|(window, _)| limit.period == Period::Total || Some(*window) == begins) {
+            Some((_, counted)) => Ok(counted),
+            None => self.charged(scope, limit, now),
         }
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(hold) = self.hold.take() {
-            lock(&self.ledger).release(hold);
+impl Chain<'_> {
+    fn root(&self, scope: &Scope) -> Option<Root> {
+        match scope {
+            Scope::Gateway => Some(Root::Gateway),
+            Scope::Realm(_) | Scope::Key(_) => Root::of_realm(self.control, self.realm),
+        }
+    }
+}
+
+fn is_over(exhausted: &Exhausted, now: Timestamp) -> bool {
+    exhausted.resets_at.is_some_and(|end| end <= now)
+}
+
+/// Whether something that is read from the lease log may help.
+fn is_worth_waiting(refused: &NotPlaced, now: Timestamp) -> bool {
+    match refused {
+        NotPlaced::Refused(Refused::Exhausted(exhausted)) => is_over(exhausted, now),
+        NotPlaced::Refused(Refused::Short { .. } | Refused::Unopened { .. }) => true,
+        NotPlaced::Refused(Refused::Unavailable(unavailable)) => *unavailable == Unavailable::NotJoined,
+        NotPlaced::Journal => false,
+    }
+}
+
+impl From<Unavailable> for Reason {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::NotJoined => Self::NoSlice,
+            Unavailable::Fenced => Self::Fenced,
+            Unavailable::Stale => Self::LogAway,
+            Unavailable::Unreadable => Self::Unreadable,
+        }
+    }
+}
+
+impl Reason {
+    /// The reason as clients see it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSlice => "no_slice",
+            Self::LogAway => "lease_log_away",
+            Self::Fenced => "fenced",
+            Self::Unreadable => "lease_unreadable",
+            Self::Journal => "journal_failed",
+            Self::Views => "views_unreadable",
         }
     }
 }

@@ -15,6 +15,10 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+
+    fn steady_ms(&self) -> u64 {
+        tallygate_adapters::outbox::steady_ms()
+    }
 }
 
 /// Random, ordered identifiers.

@@ -54,7 +54,11 @@ fn json() -> Json {
 
 fn budget(scope: Scope) -> SetBudget {
     let limit = |period| NewBudgetLimit { period, anchor: None, limit_nano_usd: NanoUsd::new(50_000_000_000) };
-    SetBudget { scope, limits: vec![limit(Period::Months(1)), limit(Period::Seconds(86_400)), limit(Period::Total)] }
+    SetBudget {
+        scope,
+        limits: vec![limit(Period::Months(1)), limit(Period::Seconds(86_400)), limit(Period::Total)],
+        reclaim_after_seconds: None,
+    }
 }
 
 fn control_log() -> MemoryLog {

@@ -34,6 +34,7 @@ pub use activity::totals::Totals;
 pub use activity_view::{ActivityView, Positions};
 pub use control_view::{ControlView, DecisionState};
 pub use digest::StateDigest;
+pub use follow::chain::{ChainTip, Followed};
 pub use follow::checkpoint::Mismatch;
 pub use follow::{Damage, FollowError, Health, Misplaced};
 pub use metrics::Metrics;

@@ -106,6 +106,8 @@ pub(crate) struct TailArgs {
 pub(crate) enum Which {
     /// What is allowed.
     Control,
+    /// Who may spend.
+    Lease,
     /// What happened.
     Activity,
 }
@@ -114,6 +116,7 @@ impl From<Which> for Log {
     fn from(which: Which) -> Self {
         match which {
             Which::Control => Self::Control,
+            Which::Lease => Self::Lease,
             Which::Activity => Self::Activity,
         }
     }

@@ -22,6 +22,8 @@ use files::FileSource;
 pub(crate) struct Source {
     /// What is allowed.
     pub(crate) control: Arc<dyn EventLog>,
+    /// Who may spend.
+    pub(crate) lease: Arc<dyn EventLog>,
     /// What happened.
     pub(crate) activity: Arc<dyn EventLog>,
     /// The gateways' key.
@@ -35,7 +37,8 @@ impl Source {
     pub(crate) fn log(&self, log: Log) -> &Arc<dyn EventLog> {
         match log {
             Log::Activity => &self.activity,
-            Log::Control | Log::Lease => &self.control,
+            Log::Control => &self.control,
+            Log::Lease => &self.lease,
         }
     }
 }
@@ -53,7 +56,8 @@ pub(crate) async fn open(args: &SourceArgs) -> anyhow::Result<Source> {
         }
         let log = |log: Log| -> Arc<dyn EventLog> { Arc::new(FileSource::new(folder.join(log.name()), log)) };
         let views = Some(args.data.join("views"));
-        return Ok(Source { control: log(Log::Control), activity: log(Log::Activity), mac, views });
+        let [control, lease, activity] = [Log::Control, Log::Lease, Log::Activity].map(log);
+        return Ok(Source { control, lease, activity, mac, views });
     };
     let mut options = NatsOptions::new(servers.clone());
     options.setup = Setup::VerifyOnly;
@@ -63,7 +67,7 @@ pub(crate) async fn open(args: &SourceArgs) -> anyhow::Result<Source> {
         options.prefix = Prefix::new(prefix)?;
     }
     let logs = NatsLogs::connect(options).await.context("the log on NATS cannot be opened")?;
-    Ok(Source { control: logs.control, activity: logs.activity, mac, views: None })
+    Ok(Source { control: logs.control, lease: logs.lease, activity: logs.activity, mac, views: None })
 }
 
 /// The secret that is given, that LiteLLM's variable holds, or that the data folder keeps.

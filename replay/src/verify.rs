@@ -1,4 +1,4 @@
-//! `verify`: every line of both logs, with nothing but the log and, if it is known, the gateways' key.
+//! `verify`: every line of the three logs, with nothing but the log and, if it is known, the gateways' key.
 //!
 //! Checked are: each line's form and length, its log, chain and position (no gap), `prev` against the SHA-256 of the
 //! line before, the MAC, the number within its stream, that commands are whole, that ids are unique, and that this
@@ -17,7 +17,7 @@ use crate::lines;
 use crate::report::Report;
 use crate::source::Source;
 
-/// Checks both logs.
+/// Checks the three logs.
 ///
 /// # Errors
 /// When a log cannot be read at all.
@@ -26,7 +26,7 @@ pub(crate) async fn run(source: &Source) -> anyhow::Result<Report> {
     if source.mac.is_none() {
         report.text.push("the gateways' secret is not known: MACs are not checked".to_owned());
     }
-    for log in [Log::Control, Log::Activity] {
+    for log in [Log::Control, Log::Lease, Log::Activity] {
         let mut audit = Audit::new(log, source.mac.as_ref());
         let read = lines::for_each(source.log(log), |offset, line| audit.take(offset, line)).await;
         let wrong = match read {

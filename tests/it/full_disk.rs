@@ -91,8 +91,9 @@ async fn on_a_full_disk_commands_are_refused_and_requests_go_on_until_there_is_r
     let upstream = Upstream::start().await?;
     let scene = Scene { gateway: Setup::new().data(&data).start().await?, upstream };
     scene.register(MODEL, "deployment-1").await?;
-    let key = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
-    let (caller, operator) = (scene.gateway.caller(&key.secret)?, scene.gateway.operator()?);
+    let limited = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    let limited = scene.gateway.caller(&limited.secret)?;
+    let (caller, operator) = (scene.caller().await?, scene.gateway.operator()?);
 
     let mut acknowledged = vec!["before".to_owned()];
     register(&scene.gateway, "before").await?.expect(200)?;
@@ -102,6 +103,9 @@ async fn on_a_full_disk_commands_are_refused_and_requests_go_on_until_there_is_r
     assert!(refused.text().contains("full"), "the reason is told: {}", refused.text());
     assert!(refused.header("retry-after").is_some());
     let first = caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    // What is held could not be written down.
+    let refused = limited.post("/v1/chat/completions", &chat(MODEL)).await?;
+    assert_eq!((refused.status, refused.at("/error/tallygate/code")?), (503, json!("budget_unavailable")));
     operator.get("/v1/models").await?.expect(200)?;
     operator.get("/api/state").await?.expect(200)?;
     operator.get("/health/readiness").await?.expect(200)?;
@@ -109,7 +113,8 @@ async fn on_a_full_disk_commands_are_refused_and_requests_go_on_until_there_is_r
     fs::remove_file(&filling)?;
     register(&scene.gateway, "after").await?.expect(200).context("there is room again")?;
     acknowledged.push("after".to_owned());
-    caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    // The journal is tried again a few times a second.
+    while limited.post("/v1/chat/completions", &chat(MODEL)).await?.status == 503 {}
     let settled = scene.activity("request.settled", 2).await?;
     assert_eq!(settled[0]["request"], first.header("x-litellm-call-id").unwrap_or_default());
 

@@ -181,7 +181,7 @@ fn the_budgets_of_a_chain_are_the_keys_its_realms_and_the_gateways() {
     let mut world = nested();
     for scope in scopes.clone().into_iter().chain([Scope::Realm(id("default"))]) {
         let limit = NewBudgetLimit { period: Period::Total, anchor: None, limit_nano_usd: NanoUsd::new(5) };
-        world.carry_out(SetBudget { scope, limits: vec![limit] });
+        world.carry_out(SetBudget { scope, limits: vec![limit], reclaim_after_seconds: None });
     }
     let (control, key) = (&world.control, world.key(1));
     let found = budgets(control, key, control.budget(&Scope::Key(key.id))).unwrap();

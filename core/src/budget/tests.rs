@@ -20,11 +20,11 @@ fn limit(period: Period, anchor: Timestamp, nano: i64) -> BudgetLimit {
 }
 
 fn set(scope: &str, limits: impl IntoIterator<Item = NewBudgetLimit>) -> SetBudget {
-    SetBudget { scope: id(scope), limits: limits.into_iter().collect() }
+    SetBudget { scope: id(scope), limits: limits.into_iter().collect(), reclaim_after_seconds: None }
 }
 
 fn was_set(scope: &str, limits: impl IntoIterator<Item = BudgetLimit>) -> Event {
-    Event::Set(Set { scope: id(scope), limits: limits.into_iter().collect() })
+    Event::Set(Set { scope: id(scope), limits: limits.into_iter().collect(), reclaim_after_seconds: None })
 }
 
 fn of_key(number: u128) -> String {
@@ -168,4 +168,18 @@ fn windows_are_counted_only_from_where_they_can_be_computed() {
     }
     let total = NewBudgetLimit { anchor: Some(last), ..new(Period::Total, 5) };
     assert!(World::small().try_carry_out(set("gateway", [total])).is_ok());
+}
+
+#[test]
+fn a_budget_becomes_soft_and_strict_again() {
+    let limits = || [new(Period::Total, 5)];
+    let soft = |seconds| SetBudget { reclaim_after_seconds: Some(seconds), ..set("gateway", limits()) };
+    let mut world = World::small();
+    world.carry_out(soft(60));
+    assert_eq!(world.control.budget(&Scope::Gateway).unwrap().reclaim_after_seconds, Some(60));
+    world.carry_out(set("gateway", limits()));
+    assert_eq!(world.control.budget(&Scope::Gateway).unwrap().reclaim_after_seconds, None);
+    for seconds in [0, super::GRACE_MAX_SECONDS + 1] {
+        assert_eq!(world.try_carry_out(soft(seconds)).unwrap_err().code(), "budget_grace_invalid");
+    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use super::{CommandRef, Known, LINE_CLOSE, LINE_MAX_BYTES, Line, MAC_OPEN, MacKey, PREV_OPEN};
+use super::{CommandRef, HEX, Known, LINE_CLOSE, LINE_MAX_BYTES, Line, MAC_OPEN, MacKey, PREV_OPEN};
 use crate::actor::Actor;
 use crate::digest::Digest;
 use crate::event::Recorded;
@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 
 /// Most lines fit into so many bytes.
 const LINE_USUAL_BYTES: usize = 1_536;
+
+/// What the seal adds to a line: `prev` and `mac`.
+const SEAL_BYTES: usize = PREV_OPEN.len() + HEX + MAC_OPEN.len() + HEX + LINE_CLOSE.len();
 
 /// An event that is to be appended, its data as it stands: everything but its place in a chain. What this version
 /// decides itself is a [`Recorded`] and goes to [`seal_event`].
@@ -122,7 +125,43 @@ pub fn seal_event(
     key: &MacKey,
 ) -> Result<(Line, Head), SealError> {
     recorded.position = head.position.plus(1);
-    let body = Body {
+    let (bytes, end) = written(&body_of(&recorded, cause, &recorded.event), head, key)?;
+    let known = Known::new(key.clone(), *head, end, recorded);
+    Ok((Line { bytes, known: Some(Arc::new(known)) }, end))
+}
+
+/// An event as a line up to its `prev`, at the place that it says. What it says is fixed from here on, and so are the
+/// bytes, wherever they wait: [`seal_unsealed`] makes the line of them.
+///
+/// `data` is the event's data as [`crate::event::Event::to_data`] wrote it, so that it is written once.
+///
+/// # Errors
+/// [`SealError`] when the line would be too long.
+pub fn unsealed(recorded: &Recorded, cause: &[Position], data: &RawValue) -> Result<Vec<u8>, SealError> {
+    let bytes = unchained(&body_of(recorded, cause, data))?;
+    let line = bytes.len() + SEAL_BYTES;
+    if line > LINE_MAX_BYTES { Err(SealError::TooLong { bytes: line }) } else { Ok(bytes) }
+}
+
+/// Makes the line after `head` of what [`unsealed`] wrote for that place. The line remembers the event, where it is given;
+/// it must be the one that the bytes were written of.
+///
+/// # Errors
+/// [`SealError`] when the line would be too long.
+pub fn seal_unsealed(
+    head: &Head,
+    bytes: Vec<u8>,
+    recorded: Option<Recorded>,
+    key: &MacKey,
+) -> Result<(Line, Head), SealError> {
+    let (bytes, end) = chained(bytes, head, key)?;
+    let known = recorded.filter(|recorded| recorded.position == end.position);
+    let known = known.map(|recorded| Arc::new(Known::new(key.clone(), *head, end, recorded)));
+    Ok((Line { bytes, known }, end))
+}
+
+fn body_of<'a, D>(recorded: &'a Recorded, cause: &'a [Position], data: D) -> Body<'a, D> {
+    Body {
         id: recorded.id,
         kind: recorded.event.kind(),
         schema: recorded.event.schema(),
@@ -137,18 +176,25 @@ pub fn seal_event(
         command_digest: recorded.command.as_ref().map(|command| command.digest),
         part: recorded.part,
         cause,
-        data: &recorded.event,
-    };
-    let (bytes, end) = written(&body, head, key)?;
-    let known = Known::new(key.clone(), *head, end, recorded);
-    Ok((Line { bytes, known: Some(Arc::new(known)) }, end))
+        data,
+    }
 }
 
 /// The bytes of a line after `head`, and where the chain ends with it.
 fn written(body: &Body<'_, impl Serialize>, head: &Head, key: &MacKey) -> Result<(Bytes, Head), SealError> {
+    chained(unchained(body)?, head, key)
+}
+
+/// A line up to its `prev`: all of it that does not hang on the line before.
+fn unchained(body: &Body<'_, impl Serialize>) -> Result<Vec<u8>, SealError> {
     let mut bytes = Vec::with_capacity(LINE_USUAL_BYTES);
     serde_json::to_writer(&mut bytes, body).map_err(SealError::Json)?;
     bytes.pop();
+    Ok(bytes)
+}
+
+/// Ends a line that follows `head`, and tells where the chain ends with it.
+fn chained(mut bytes: Vec<u8>, head: &Head, key: &MacKey) -> Result<(Bytes, Head), SealError> {
     bytes.extend_from_slice(PREV_OPEN);
     bytes.extend_from_slice(&head.hash.to_hex());
     bytes.push(MAC_OPEN[0]);
@@ -162,6 +208,6 @@ fn written(body: &Body<'_, impl Serialize>, head: &Head, key: &MacKey) -> Result
         return Err(SealError::TooLong { bytes: bytes.len() });
     }
     hash.update(&bytes[covered..]);
-    let head = Head { position: body.position, hash: Digest::from_bytes(hash.finalize().into()) };
-    Ok((Bytes::from(bytes), head))
+    let end = Head { position: head.position.plus(1), hash: Digest::from_bytes(hash.finalize().into()) };
+    Ok((Bytes::from(bytes), end))
 }

@@ -1,4 +1,4 @@
-use super::{CommandRef, Draft, Fault, Line, MacKey, SealError, seal, seal_event};
+use super::{CommandRef, Draft, Fault, Line, MacKey, SealError, seal, seal_event, seal_unsealed, unsealed};
 use crate::actor::Actor;
 use crate::digest::Digest;
 use crate::event::Recorded;
@@ -137,4 +137,22 @@ fn a_line_that_was_sealed_of_an_event_has_the_same_bytes_and_answers_the_same() 
 fn an_event_over_the_limit_is_not_written() {
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(super::LINE_MAX_BYTES));
     assert!(matches!(seal(Log::Control, &Head::EMPTY, &draft(&long), &KEY), Err(SealError::TooLong { .. })));
+}
+
+#[test]
+fn a_line_that_waited_unsealed_has_the_bytes_of_one_that_did_not() {
+    let mut recorded = World::new().history()[0].clone();
+    recorded.position = Position::new(1);
+    let cause = [Position::new(3)];
+    let (expected, end) = seal_event(&Head::EMPTY, recorded.clone(), &cause, &KEY).unwrap();
+    let bytes = unsealed(&recorded, &cause, &recorded.event.to_data().unwrap()).unwrap();
+    for remembered in [Some(recorded.clone()), None] {
+        let is_remembered = remembered.is_some();
+        let (line, after) = seal_unsealed(&Head::EMPTY, bytes.clone(), remembered, &KEY).unwrap();
+        assert_eq!((line.bytes(), after), (expected.bytes(), end));
+        assert_eq!(line.known(&KEY).is_some(), is_remembered);
+    }
+    // Sealed at another place than it was written for, it remembers nothing that its bytes do not say.
+    let (moved, _) = seal_unsealed(&end, bytes, Some(recorded), &KEY).unwrap();
+    assert!(moved.known(&KEY).is_none());
 }

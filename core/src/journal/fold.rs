@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::frame::{self, End};
+use super::frame::{self, End, Segment};
 use super::record::Record;
 use crate::id::{RequestId, WriterId};
 use crate::lease::{AccountId, Epoch, Root};
@@ -39,6 +39,7 @@ pub struct Run {
     /// What its slices came to.
     pub totals: BTreeMap<SliceKey, Total>,
     segments: u32,
+    checksum: u32,
     names: BTreeMap<u32, SliceKey>,
 }
 
@@ -63,40 +64,44 @@ pub struct Total {
 }
 
 impl Journal {
-    /// Folds segments, in the order in which they were begun.
+    /// Folds segments, in any order: each says which one it is.
     #[must_use]
     pub fn read<'a>(gateway: &WriterId, segments: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut journal = Self::default();
+        let mut known: Vec<(Begun<'a>, Segment<'a>)> = Vec::new();
         for bytes in segments {
-            journal.read_segment(gateway, bytes);
+            let segment = frame::read(bytes);
+            match segment.payloads.first().map(|payload| Record::read(payload)) {
+                Some(Ok(Record::Begun { gateway: owner, run, segment: number, previous, host }))
+                    if owner == *gateway =>
+                {
+                    known.push((Begun { run, number, previous, host }, segment));
+                }
+                // A segment that was cut before its first record held nothing that was sent.
+                None if matches!(segment.end, End::Torn { .. } | End::Whole) => {}
+                _ => journal.strange += 1,
+            }
+        }
+        known.sort_by_key(|(begun, _)| (begun.run, begun.number));
+        for (begun, segment) in &known {
+            journal.fold_segment(begun, segment);
         }
         journal
     }
 
-    fn read_segment(&mut self, gateway: &WriterId, bytes: &[u8]) {
-        let (payloads, end) = frame::read(bytes);
-        let mut records = payloads.iter().map(|payload| Record::read(payload));
-        let begun = match records.next() {
-            Some(Ok(Record::Begun { gateway: owner, run, segment, host })) if owner == *gateway => (run, segment, host),
-            // A segment that was cut before its first record held nothing that was sent.
-            None if matches!(end, End::Torn { .. } | End::Whole) => return,
-            _ => {
-                self.strange += 1;
-                return;
-            }
-        };
-        let (number, segment, host) = begun;
-        let run = self.runs.entry(number).or_insert_with(|| Run::begin(host, segment));
-        if run.segments != segment || matches!(run.end, End::Damaged { .. } | End::Torn { .. }) {
+    fn fold_segment(&mut self, begun: &Begun<'_>, segment: &Segment<'_>) {
+        let run = self.runs.entry(begun.run).or_insert_with(|| Run::begin(begun));
+        if run.segments != begun.number || run.checksum != begun.previous || matches!(run.end, End::Damaged { .. }) {
             run.end =
                 End::Damaged { at: 0, what: "a segment is missing before this one, or the one before is not whole" };
         } else {
-            run.end = end;
+            run.end = segment.end.clone();
         }
-        run.segments = segment.saturating_add(1);
+        run.segments = begun.number.saturating_add(1);
+        run.checksum = segment.checksum;
         run.names.clear();
-        for record in records {
-            let Ok(record) = record else {
+        for payload in segment.payloads.iter().skip(1) {
+            let Ok(record) = Record::read(payload) else {
                 run.end = End::Damaged { at: 0, what: "a record cannot be read by this version" };
                 return;
             };
@@ -107,16 +112,25 @@ impl Journal {
     }
 }
 
+/// The first record of a segment.
+struct Begun<'a> {
+    run: u64,
+    number: u32,
+    previous: u32,
+    host: &'a str,
+}
+
 impl Run {
-    fn begin(host: &str, first: u32) -> Self {
+    fn begin(begun: &Begun<'_>) -> Self {
         Self {
-            host: host.to_owned(),
+            host: begun.host.to_owned(),
             ended: false,
             end: End::Whole,
             open: BTreeMap::new(),
             joined: BTreeSet::new(),
             totals: BTreeMap::new(),
-            segments: first,
+            segments: begun.number,
+            checksum: begun.previous,
             names: BTreeMap::new(),
         }
     }

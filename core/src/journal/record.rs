@@ -1,5 +1,7 @@
 //! What a payload says. Numbers are little-endian; texts and lists have their length before them.
 
+use std::borrow::Cow;
+
 use crate::id::{RequestId, WriterId};
 use crate::lease::{AccountId, Epoch, Root};
 use crate::money::NanoUsd;
@@ -24,6 +26,8 @@ pub enum Record<'a> {
         run: u64,
         /// The number of the segment within the run, from 0.
         segment: u32,
+        /// The checksum that the segment before it in the run ended with; zero for the first.
+        previous: u32,
         /// The boot of the machine: what was written and not synced survives the process, and not the machine.
         host: &'a str,
     },
@@ -54,7 +58,7 @@ pub enum Record<'a> {
         /// Put into suspense under its epoch, ever.
         suspended: NanoUsd,
     },
-    /// Money is held; the request may be sent once this is written.
+    /// Money is held; the request may be sent once this is written. A later segment says it again while it is held.
     Held {
         /// The hold's number in its run.
         number: u64,
@@ -63,7 +67,7 @@ pub enum Record<'a> {
         /// How much, on each account.
         amount: NanoUsd,
         /// The accounts.
-        serials: Vec<u32>,
+        serials: Cow<'a, [u32]>,
     },
     /// A hold ended by what the request cost; with the record of activity that says so.
     Settled {
@@ -72,7 +76,7 @@ pub enum Record<'a> {
         /// The cost, on each account.
         cost: NanoUsd,
         /// The accounts.
-        serials: Vec<u32>,
+        serials: Cow<'a, [u32]>,
         /// The place that the record will have in the writer's chain.
         position: Position,
         /// The record.
@@ -109,12 +113,13 @@ impl<'a> Record<'a> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut out = Writer(out);
         match self {
-            Self::Begun { gateway, run, segment, host } => {
+            Self::Begun { gateway, run, segment, previous, host } => {
                 out.byte(0)
                     .number(FORMAT.into())
                     .text(gateway.as_str())
                     .number(*run)
                     .number((*segment).into())
+                    .number((*previous).into())
                     .text(host);
             }
             Self::Account { serial, root, epoch, account } => {
@@ -154,7 +159,13 @@ impl<'a> Record<'a> {
                     return None;
                 }
                 let gateway = payload.text()?.parse().ok()?;
-                Self::Begun { gateway, run: payload.number()?, segment: payload.serial()?, host: payload.text()? }
+                Self::Begun {
+                    gateway,
+                    run: payload.number()?,
+                    segment: payload.serial()?,
+                    previous: payload.serial()?,
+                    host: payload.text()?,
+                }
             }
             1 => Self::Account {
                 serial: payload.serial()?,
@@ -271,7 +282,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes()?).ok()
     }
 
-    fn serials(&mut self) -> Option<Vec<u32>> {
+    fn serials(&mut self) -> Option<Cow<'a, [u32]>> {
         let count = usize::from(self.byte()?);
         let bytes = self.take(count * 4)?;
         let (serials, rest) = bytes.as_chunks::<4>();

@@ -50,7 +50,14 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
     let mark =
         crate::aggregate::Mark { position: set, at: Timestamp::from_millis(0), by: crate::actor::Actor::operator() };
     let trail = crate::aggregate::Trail::born(&mark);
-    let budget = crate::budget::Budget { scope: Scope::Gateway, realm: None, limits: vec![limit.clone()], set, trail };
+    let budget = crate::budget::Budget {
+        scope: Scope::Gateway,
+        realm: None,
+        limits: vec![limit.clone()],
+        reclaim_after_seconds: None,
+        set,
+        trail,
+    };
     let mut ledger = SliceLedger::new(gateway(), Policy { least: usd(1_000), ..Policy::default() });
     let opening = Opening { scope: Scope::Gateway, limit, control: set, posted: usd(0), wanted: usd(10_000) };
     ledger.ask(&Root::Gateway, opening);
@@ -68,6 +75,11 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
 /// A journal of one run: three requests, of which the first is settled, the second released, and the third runs; and a
 /// fourth whose end is unknown.
 fn run() -> (Vec<u8>, SliceLedger) {
+    let (bytes, ledger, _) = written();
+    (bytes, ledger)
+}
+
+fn written() -> (Vec<u8>, SliceLedger, Encoder) {
     let (mut ledger, budgets) = ledger();
     let place = |ledger: &mut SliceLedger| -> Hold { ledger.place(budgets.iter(), usd(100), MOMENT).unwrap() };
     let mut journal = Encoder::begin(&gateway(), 1, HOST);
@@ -79,7 +91,7 @@ fn run() -> (Vec<u8>, SliceLedger) {
     let mut holds = holds.into_iter();
     let mut next = || holds.next().unwrap();
     let settled = next();
-    journal.settled(&ledger, &settled, usd(60), Position::new(8), b"settled");
+    journal.settled(&settled, usd(60), Position::new(8), b"settled");
     ledger.settle(settled, usd(60), 1);
     let released = next();
     journal.released(&released);
@@ -90,7 +102,7 @@ fn run() -> (Vec<u8>, SliceLedger) {
     journal.suspended(&unknown);
     ledger.suspend(unknown);
     journal.happened(Position::new(9), b"refused");
-    (journal.take(), ledger)
+    (journal.take(), ledger, journal)
 }
 
 fn circumstances(host: &str, is_alone: bool, activity: u64) -> Circumstances<'_> {
@@ -143,26 +155,55 @@ fn a_run_is_whole_only_if_nothing_of_it_can_be_missing() {
 
 #[test]
 fn a_segment_stands_for_those_before_it() {
-    let (first, mut ledger) = run();
-    let mut journal = Encoder::next(&ledger, 1, 1, HOST);
+    let (first, mut ledger, mut journal) = written();
+    journal.next_segment(&ledger);
     let (_, budgets) = self::ledger();
     let hold = ledger.place(budgets.iter(), usd(50), MOMENT).unwrap();
     journal.held(&ledger, &hold, request(5));
-    journal.settled(&ledger, &hold, usd(40), Position::new(10), b"later");
+    journal.settled(&hold, usd(40), Position::new(10), b"later");
     ledger.settle(hold, usd(40), 1);
     let second = journal.take();
     let read = |segments: &[&[u8]]| {
         let journal = Journal::read(&gateway(), segments.iter().copied());
         remembered(&Recovery::of(&journal, circumstances(HOST, true, 7)))
     };
-    let both = Use { spent: usd(100), suspended: usd(100), open: usd(100) };
-    assert_eq!(read(&[&first, &second]), (Evidence::Whole, both));
-    // The third request is only in the first segment, which is kept until it ends.
-    assert_eq!(read(&[&second]), (Evidence::Whole, Use { open: usd(0), ..both }));
-    let third = Encoder::next(&ledger, 1, 3, HOST).take();
-    assert_eq!(read(&[&first, &second, &third]).0, Evidence::Partial, "the segment between is missing");
+    let all = (Evidence::Whole, Use { spent: usd(100), suspended: usd(100), open: usd(100) });
+    assert_eq!(read(&[&first, &second]), all);
+    assert_eq!(read(&[&second, &first]), all, "each says which one it is");
+    assert_eq!(read(&[&second]), all, "the third request is in it again");
     let torn = &first[..first.len() - 1];
     assert_eq!(read(&[torn, &second]).0, Evidence::Partial, "only the last segment may be torn");
+    let shorter = frame::read(&first);
+    let shorter = &first[..first.len() - frame::HEADER_BYTES - shorter.payloads.last().unwrap().len()];
+    assert_eq!(read(&[shorter, &second]).0, Evidence::Partial, "the end of one is missing");
+    journal.next_segment(&ledger);
+    let _ = journal.take();
+    journal.next_segment(&ledger);
+    assert_eq!(read(&[&first, &second, &journal.take()]).0, Evidence::Partial, "the segment between is missing");
+}
+
+#[test]
+fn a_new_run_of_the_same_process_stands_for_what_could_not_be_written() {
+    let (_, ledger, mut journal) = written();
+    journal.next_run(&ledger, 2);
+    let bytes = journal.take();
+    let used = Use { spent: usd(60), suspended: usd(100), open: usd(100) };
+    assert_eq!(remembered(&recover(&bytes, circumstances(HOST, true, 9))), (Evidence::Whole, used));
+}
+
+#[test]
+fn what_an_earlier_segment_left_behind_the_end_is_not_looked_at() {
+    let (before, _) = run();
+    let mut journal = Encoder::begin(&gateway(), 9, HOST);
+    journal.happened(Position::new(9), b"now");
+    let now = journal.take();
+    for cut in 0..before.len() {
+        let reused = [now.as_slice(), &frame::TERMINATOR, &before[cut..]].concat();
+        assert_eq!(frame::read(&reused), frame::read(&now), "cut at {cut}");
+        // Without the terminator the leftover is never taken for a record.
+        let unended = [now.as_slice(), &before[cut..]].concat();
+        assert_eq!(frame::read(&unended).payloads, frame::read(&now).payloads, "cut at {cut}");
+    }
 }
 
 #[test]
@@ -190,10 +231,10 @@ fn a_journal_of_another_gateway_is_not_believed() {
 #[test]
 fn a_journal_cut_at_any_byte_ends_with_its_last_whole_record() {
     let (bytes, _) = run();
-    let (records, end) = frame::read(&bytes);
+    let frame::Segment { payloads: records, end, .. } = frame::read(&bytes);
     assert_eq!((records.len(), end), (11, End::Whole));
     for cut in 0..bytes.len() {
-        let (kept, end) = frame::read(&bytes[..cut]);
+        let frame::Segment { payloads: kept, end, .. } = frame::read(&bytes[..cut]);
         assert_eq!(kept, records[..kept.len()], "cut at {cut}");
         let whole: usize = kept.iter().map(|record| frame::HEADER_BYTES + record.len()).sum();
         match end {
@@ -212,7 +253,7 @@ fn every_flipped_bit_of_a_journal_is_found() {
     for bit in 0..bytes.len() * 8 {
         let mut changed = bytes.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        let (records, end) = frame::read(&changed);
+        let frame::Segment { payloads: records, end, .. } = frame::read(&changed);
         let End::Damaged { at, .. } = end else { panic!("bit {bit}: {end:?}") };
         assert!(at <= bit / 8 && records.len() < 11, "bit {bit}");
         let recovery = recover(&changed, circumstances(HOST, true, 7));
@@ -226,12 +267,12 @@ fn records_that_are_missing_doubled_or_moved_are_found() {
     let (bytes, _) = run();
     let mut pieces: Vec<&[u8]> = Vec::new();
     let mut rest = bytes.as_slice();
-    for record in frame::read(&bytes).0 {
+    for record in frame::read(&bytes).payloads {
         let (piece, after) = rest.split_at(frame::HEADER_BYTES + record.len());
         pieces.push(piece);
         rest = after;
     }
-    let is_damaged = |pieces: &[&[u8]]| matches!(frame::read(&pieces.concat()).1, End::Damaged { .. });
+    let is_damaged = |pieces: &[&[u8]]| matches!(frame::read(&pieces.concat()).end, End::Damaged { .. });
     for at in 1..pieces.len() - 1 {
         let mut missing = pieces.clone();
         missing.remove(at);
@@ -243,9 +284,6 @@ fn records_that_are_missing_doubled_or_moved_are_found() {
         moved.swap(at, at + 1);
         assert!(is_damaged(&moved), "{at} moved");
     }
-    let mut zeros = bytes;
-    zeros.extend([0; 4_096]);
-    assert!(matches!(frame::read(&zeros).1, End::Damaged { .. }), "what a loss of power leaves");
 }
 
 /// The bytes of a journal are read by the next version too.
@@ -257,12 +295,13 @@ fn a_record_has_these_bytes() {
         payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     assert_eq!(FORMAT, 1);
-    let held = Record::Held { number: 7, request: request(0x0102), amount: usd(258), serials: vec![1, 2] };
+    let held = Record::Held { number: 7, request: request(0x0102), amount: usd(258), serials: vec![1, 2].into() };
     let expected = "03070000000000000010000000000000000000000000000000000001020201000000000000020100000002000000";
     assert_eq!(bytes(&held), expected);
     assert_eq!(bytes(&Record::Released { number: 1 }), "050100000000000000");
-    let begun = Record::Begun { gateway: gateway(), run: 1, segment: 2, host: "h" };
-    assert_eq!(bytes(&begun), "0001000000000000000400000067772d31010000000000000002000000000000000100000068");
+    let begun = Record::Begun { gateway: gateway(), run: 1, segment: 2, previous: 3, host: "h" };
+    let expected = "0001000000000000000400000067772d310100000000000000020000000000000003000000000000000100000068";
+    assert_eq!(bytes(&begun), expected);
 }
 
 fn account() -> impl Strategy<Value = Charge> {
@@ -292,12 +331,12 @@ proptest! {
         let (activity, position) = (text.as_bytes(), Position::new(number));
         let root = Root::Realm(id("acme"));
         for record in [
-            Record::Begun { gateway: gateway(), run: number, segment: serial, host: &text },
+            Record::Begun { gateway: gateway(), run: number, segment: serial, previous: serial, host: &text },
             Record::Joined { root: root.clone(), epoch: Epoch::new(number) },
             Record::Account { serial, root, epoch: Epoch::new(number), account },
             Record::Total { serial, spent: usd(amount), suspended: usd(other) },
-            Record::Held { number, request: request(number.into()), amount: usd(amount), serials: serials.clone() },
-            Record::Settled { number, cost: usd(amount), serials, position, activity },
+            Record::Held { number, request: request(number.into()), amount: usd(amount), serials: (&serials).into() },
+            Record::Settled { number, cost: usd(amount), serials: (&serials).into(), position, activity },
             Record::Released { number },
             Record::Suspended { number },
             Record::Happened { position, activity },
@@ -314,8 +353,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Record::read(&bytes);
-        let (records, _) = frame::read(&bytes);
-        prop_assert!(records.is_empty());
+        prop_assert!(frame::read(&bytes).payloads.is_empty());
         let journal = Journal::read(&gateway(), [bytes.as_slice()]);
         prop_assert_eq!(Recovery::of(&journal, circumstances(HOST, true, 0)).memory, BTreeMap::new());
     }

@@ -205,6 +205,11 @@ impl Book {
         self.accounts.contains_key(account) || forgotten.is_some_and(|latest| account.window <= latest)
     }
 
+    /// A place of the chain is taken by a line that is no gateway's: nothing happened there.
+    pub(super) fn skip(&mut self, position: Position) {
+        self.position = self.position.max(position);
+    }
+
     /// Folds the next event of the chain.
     pub fn evolve(&mut self, position: Position, at: Timestamp, event: &Event) {
         self.position = position;

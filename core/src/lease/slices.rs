@@ -11,11 +11,12 @@ mod slot;
 mod holding;
 mod following;
 mod proposing;
+mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::allot::{Policy, autonomy_seconds};
-use super::book::Book;
+use super::book::{Book, Slice};
 use super::decide::Opening;
 use super::{AccountId, Epoch, Event, Root};
 use crate::id::{EventId, WriterId};
@@ -26,6 +27,7 @@ use crate::time::{Period, Timestamp};
 
 pub use holding::{Exhausted, Hold, HoldPart, Refused, Settled, Unavailable};
 pub use slot::{Flow, Slot};
+pub use upkeep::Upkeep;
 
 /// The slices of one gateway.
 #[derive(Debug)]
@@ -41,6 +43,7 @@ pub struct SliceLedger {
     heard_ms: u64,
     holds: u64,
     serials: u32,
+    is_retiring: bool,
 }
 
 /// A chain as its gateway sees it.
@@ -69,6 +72,8 @@ enum Standing {
     Member(Epoch),
     /// A newer boot joined.
     Fenced(Epoch),
+    /// An event of the chain cannot be read by this version: nobody knows what it gave to whom.
+    Unreadable(Option<Epoch>),
 }
 
 /// What was proposed, and is in the log or not.
@@ -145,6 +150,7 @@ impl SliceLedger {
             heard_ms: 0,
             holds: 0,
             serials: 0,
+            is_retiring: false,
         }
     }
 
@@ -157,6 +163,11 @@ impl SliceLedger {
     /// The log was heard of at this moment, and all that it holds was applied.
     pub fn heard(&mut self, now_ms: u64) {
         self.heard_ms = self.heard_ms.max(now_ms);
+    }
+
+    /// The gateway is about to stop: from here on proposals report all that was spent and return all that is free.
+    pub const fn retire(&mut self) {
+        self.is_retiring = true;
     }
 
     /// For how long, in milliseconds, a gateway has written nothing to a chain since it was read here. What is longer than a
@@ -193,7 +204,24 @@ impl SliceLedger {
         match self.chains.iter().find(|chain| chain.root == *root)?.standing {
             Standing::Outside => None,
             Standing::Recovering(epoch) | Standing::Member(epoch) | Standing::Fenced(epoch) => Some(epoch),
+            Standing::Unreadable(epoch) => epoch,
         }
+    }
+
+    /// Whether it takes part in a chain, with its earlier boots wound up: what its journal says of them is not needed any
+    /// more.
+    #[must_use]
+    pub fn is_member(&self, root: &Root) -> bool {
+        self.chains.iter().any(|chain| chain.root == *root && matches!(chain.standing, Standing::Member(_)))
+    }
+
+    /// Whether something that an earlier boot of this gateway had in a chain waits to be wound up.
+    #[must_use]
+    pub fn left_something(&self, root: &Root) -> bool {
+        let Some(chain) = self.chains.iter().find(|chain| chain.root == *root) else { return false };
+        let left =
+            |slice: &Slice| slice.gateway == self.gateway && (slice.out != NanoUsd::ZERO || slice.gone > NanoUsd::ZERO);
+        chain.standing.epoch().is_none() && chain.book.accounts().any(|(_, row)| row.slices().iter().any(left))
     }
 
     /// Whether a newer boot took over a chain. The gateway should stop: it may hold nothing more there.
@@ -317,6 +345,7 @@ impl Standing {
         match self {
             Self::Outside => None,
             Self::Recovering(epoch) | Self::Member(epoch) | Self::Fenced(epoch) => Some(epoch),
+            Self::Unreadable(epoch) => epoch,
         }
     }
 }

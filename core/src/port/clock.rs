@@ -7,6 +7,10 @@ use uuid::Uuid;
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The moment now, to the millisecond.
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds by a clock that only runs forward, also while the machine sleeps, whatever happens to the calendar. What
+    /// it counts from says nothing.
+    fn steady_ms(&self) -> u64;
 }
 
 /// Makes identifiers.

@@ -208,7 +208,7 @@ fn about_scopes() -> impl Strategy<Value = Command> {
     });
     let slot = || prop::sample::select(&["fast", "fast", "x@gateway", "m1"][..]).prop_map(id);
     prop_oneof![
-        3 => (scope(), prop::collection::vec(limit, 0..3)).prop_map(|(scope, limits)| SetBudget { scope, limits }.into()),
+        3 => (scope(), prop::collection::vec(limit, 0..3), prop::option::of(1_u64..99)).prop_map(|(scope, limits, reclaim_after_seconds)| SetBudget { scope, limits, reclaim_after_seconds }.into()),
         3 => (scope(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
             .prop_map(|(scope, slot, model)| SelectModel { scope, slot, model }.into()),
         2 => (scope(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),

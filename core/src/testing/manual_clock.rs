@@ -1,29 +1,33 @@
 //! A clock that stands still until a test moves it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::port::clock::Clock;
 use crate::time::Timestamp;
 
 /// A clock that a test sets. Share it by reference or in an `Arc`.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    calendar: AtomicI64,
+    steady: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that stands at a moment.
     #[must_use]
     pub const fn at(moment: Timestamp) -> Self {
-        Self(AtomicI64::new(moment.millis()))
+        Self { calendar: AtomicI64::new(moment.millis()), steady: AtomicU64::new(1) }
     }
 
-    /// Puts the clock at a moment, earlier or later.
+    /// Puts the calendar at a moment, earlier or later. The clock that only runs forward does not see it.
     pub fn set(&self, moment: Timestamp) {
-        self.0.store(moment.millis(), Ordering::SeqCst);
+        self.calendar.store(moment.millis(), Ordering::SeqCst);
     }
 
     /// Moves the clock on.
     pub fn advance_millis(&self, millis: u32) {
-        self.0.fetch_add(i64::from(millis), Ordering::SeqCst);
+        self.calendar.fetch_add(i64::from(millis), Ordering::SeqCst);
+        self.steady.fetch_add(u64::from(millis), Ordering::SeqCst);
     }
 }
 
@@ -36,7 +40,11 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.calendar.load(Ordering::SeqCst))
+    }
+
+    fn steady_ms(&self) -> u64 {
+        self.steady.load(Ordering::SeqCst)
     }
 }
 
@@ -54,5 +62,6 @@ mod tests {
         assert_eq!(clock.now().millis_since(start), 1_500);
         clock.set(start);
         assert_eq!(clock.now(), start);
+        assert_eq!(clock.steady_ms(), 1_501, "it does not run back");
     }
 }

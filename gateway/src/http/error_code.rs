@@ -20,6 +20,9 @@ pub(crate) enum ErrorCode {
     NoDeployment,
     DeploymentUnusable,
     BudgetExhausted,
+    BudgetUnavailable,
+    SuspenseNotFound,
+    SuspenseTooEarly,
     Unpriced,
     RateLimited,
     BodyTooLarge,
@@ -64,6 +67,9 @@ impl ErrorCode {
             Self::NoDeployment => "no_deployment",
             Self::DeploymentUnusable => "deployment_unusable",
             Self::BudgetExhausted => "budget_exhausted",
+            Self::BudgetUnavailable => "budget_unavailable",
+            Self::SuspenseNotFound => "suspense_not_found",
+            Self::SuspenseTooEarly => "suspense_too_early",
             Self::Unpriced => "unpriced",
             Self::RateLimited => "rate_limited",
             Self::BodyTooLarge => "body_too_large",
@@ -99,9 +105,9 @@ impl ErrorCode {
             | Self::RealmSuspended
             | Self::ModelNotAllowed
             | Self::ModelNotGranted => 403,
-            Self::RouteUnknown => 404,
+            Self::RouteUnknown | Self::SuspenseNotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::CommandIdReused => 409,
+            Self::CommandIdReused | Self::SuspenseTooEarly => 409,
             Self::BodyTooLarge => 413,
             Self::ContentTypeUnsupported => 415,
             Self::BudgetExhausted => 422,
@@ -123,6 +129,7 @@ impl ErrorCode {
             | Self::CommandContended
             | Self::CommandOutcomeUnknown
             | Self::LogUnavailable
+            | Self::BudgetUnavailable
             | Self::ViewsStopped
             | Self::Overloaded => 503,
         }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+use tallygate_core::money::NanoUsd;
 use tallygate_projections::Health;
 
 use super::App;
@@ -16,6 +17,9 @@ use super::error_code::ErrorCode;
 /// The LiteLLM whose API this is. Its clients and dashboards look for it here; it is the same in every version of this
 /// gateway for as long as the API is, so it tells nothing of what runs.
 const LITELLM_VERSION: &str = "1.109.1";
+
+/// The longest autonomy that is told, in seconds.
+const DAY: u64 = 86_400;
 
 /// `GET /health/liveliness`: LiteLLM's very words.
 pub(super) async fn alive() -> Json<&'static str> {
@@ -59,6 +63,16 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, ApiError
     metrics.activity_waiting.set(waiting);
     let position = app.pipeline.views.control.position().get();
     metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
+    let figures = app.pipeline.activity.outbox().figures();
+    let number = |amount: NanoUsd| amount.nano();
+    let spending = &metrics.spending;
+    spending.slices.set(i64::try_from(figures.slices).unwrap_or(i64::MAX));
+    spending.holds_open.set(i64::try_from(figures.open).unwrap_or(i64::MAX));
+    spending.held_nano_usd.set(number(figures.held));
+    spending.suspense_nano_usd.set(number(figures.suspense));
+    spending.autonomy_seconds.set(i64::try_from(figures.autonomy_seconds.unwrap_or(DAY).min(DAY)).unwrap_or(0));
+    spending.unheard_seconds.set(figures.unheard_ms.map_or(-1, |ms| i64::try_from(ms / 1_000).unwrap_or(i64::MAX)));
+    metrics.journal_writable.set(i64::from(app.pipeline.activity.outbox().is_safe()));
     let text = metrics.text().map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -70,5 +70,5 @@ async fn run(
         Err(error) => Err(error),
     };
     let request = request.map_err(|error| authenticated.refuse(pipeline, error))?;
-    authenticated.resolve(pipeline, request)?.admit(pipeline)?.call(pipeline).await
+    authenticated.resolve(pipeline, request)?.admit(pipeline).await?.call(pipeline).await
 }

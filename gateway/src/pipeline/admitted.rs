@@ -8,7 +8,6 @@ use tallygate_adapters::dialect::metering::IMAGE_TOKENS_MAX;
 use tallygate_adapters::dialect::openai_chat::{OutputLimit, Request, Rewrite};
 use tallygate_core::admission;
 use tallygate_core::budget::Budget;
-use tallygate_core::ledger::Terms;
 use tallygate_core::limits::Limits as Quotas;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::Price;
@@ -25,7 +24,7 @@ use super::resolved::Resolved;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::limits::Share;
-use crate::spending::{Held, Spending};
+use crate::spending::{Chain, Held, NotHeld};
 use crate::upstreams::Target;
 
 /// The answer that is held for when neither the client nor the deployment says how long it can be, in tokens.
@@ -59,12 +58,14 @@ pub(crate) struct Admitted {
 }
 
 impl Resolved {
-    /// Takes the share, places the hold, and chooses the deployment.
+    /// Takes the share, places the hold, and chooses the deployment. It waits only for a budget's slice.
+    ///
+    /// Cancellation: nothing stays taken or held.
     ///
     /// # Errors
     /// The answer for the client. The refusal is recorded, and nothing stays taken or held.
-    pub(crate) fn admit(self, pipeline: &Pipeline) -> Result<Admitted, ApiError> {
-        match self.take(pipeline) {
+    pub(crate) async fn admit(self, pipeline: &Pipeline) -> Result<Admitted, ApiError> {
+        match self.take(pipeline).await {
             Ok(taken) => Ok(self.with(taken)),
             Err(error) => {
                 let (key, model) = (&self.caller.key, self.request.model());
@@ -74,7 +75,7 @@ impl Resolved {
         }
     }
 
-    fn take(&self, pipeline: &Pipeline) -> Result<Taken, ApiError> {
+    async fn take(&self, pipeline: &Pipeline) -> Result<Taken, ApiError> {
         if !pipeline.activity.has_room() {
             let message = "the activity log is away, and what happens could not be recorded: try again";
             return Err(
@@ -86,16 +87,15 @@ impl Resolved {
         admission::permit_deployment(&self.snapshot.control, &self.model, deployment)
             .map_err(|refused| refusal::credential(&refused, &self.model.name))?;
         let target = pipeline.upstreams.target(&self.snapshot, deployment)?;
-        let terms = Spending::terms(self.budgets()?, self.received.at)
-            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+        let chain = self.budgets()?;
         let share = pipeline
             .limits
             .take(&self.quotas(), self.token_estimate())
             .map_err(|limited| refusal::limited(&limited, &self.caller.key.hash))?;
-        let (held, output_limit) = if terms.is_empty() {
+        let (held, output_limit) = if chain.budgets.is_empty() {
             (None, None)
         } else {
-            let (held, limit) = self.hold(pipeline, deployment, &target, &terms)?;
+            let (held, limit) = self.hold(pipeline, deployment, &target, &chain).await?;
             (Some(held), limit)
         };
         let body = self.request.rewrite(&Rewrite {
@@ -148,10 +148,12 @@ impl Resolved {
     }
 
     /// The budgets that the request is paid from.
-    fn budgets(&self) -> Result<impl Iterator<Item = &Budget>, ApiError> {
-        let caller = &self.caller;
-        admission::budgets(&self.snapshot.control, &caller.key, caller.budget.as_deref())
-            .map_err(|refused| refusal::unread_budget(&refused))
+    fn budgets(&self) -> Result<Chain<'_>, ApiError> {
+        let (control, key) = (&self.snapshot.control, &self.caller.key);
+        let budgets = admission::budgets(control, key, self.caller.budget.as_deref())
+            .map_err(|refused| refusal::unread_budget(&refused))?;
+        let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty()).collect();
+        Ok(Chain { control, realm: &key.realm, budgets })
     }
 
     /// What the request takes of a limit of tokens before it is known what it uses.
@@ -162,12 +164,12 @@ impl Resolved {
 
     /// Holds the most that the call can cost. Where the client set no limit of output, the gateway sets one that the
     /// budgets can pay for.
-    fn hold(
+    async fn hold(
         &self,
         pipeline: &Pipeline,
         deployment: &Deployment,
         target: &Target,
-        terms: &[Terms],
+        chain: &Chain<'_>,
     ) -> Result<(Held, Option<u64>), ApiError> {
         let price = deployment.price.as_ref().map(|in_force| &in_force.price).ok_or_else(|| self.unpriced())?;
         let prompt = self.prompt_bound(target)?;
@@ -176,19 +178,20 @@ impl Resolved {
         let mut tokens = wanted.unwrap_or(longest);
         for _ in 0..FITTING_MAX {
             if wanted.is_none() {
-                let available = pipeline.spending.available(terms).unwrap_or(NanoUsd::MAX);
+                let available = pipeline.spending.available(chain).unwrap_or(NanoUsd::MAX);
                 tokens = self.affordable(price, prompt, longest, available);
             }
             let bound = price
                 .bound(prompt, self.request.output_bound(tokens))
                 .map_err(|error| ApiError::new(ErrorCode::BudgetExhausted, error.to_string()))?;
-            match pipeline.spending.hold(terms, bound) {
+            match pipeline.spending.hold(chain, bound, self.received.id, self.received.at).await {
                 Ok(held) => return Ok((held, wanted.is_none().then_some(tokens))),
-                Err(exhausted) if wanted.is_some() || tokens <= OUTPUT_TOKENS_LEAST => {
+                Err(NotHeld::Exhausted(exhausted)) if wanted.is_some() || tokens <= OUTPUT_TOKENS_LEAST => {
                     return Err(refusal::budget(&exhausted, pipeline.settings.budget_exceeded_status));
                 }
                 // Another request took what was there in between.
-                Err(_) => {}
+                Err(NotHeld::Exhausted(_)) => {}
+                Err(NotHeld::Unavailable(reason)) => return Err(refusal::budget_unavailable(reason)),
             }
         }
         let message = "many requests compete for what is left of a budget: try again";

@@ -17,12 +17,14 @@ use tallygate_core::secret::Secret;
 
 use super::Pipeline;
 use super::admitted::Admitted;
+use super::refusal;
 use super::settled::{End, Settling};
 use super::stream_body::{Pieces, StreamBody};
 use super::unabandoned;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::response_headers;
+use crate::spending::Held;
 
 impl Admitted {
     /// Sends the request to its upstream and makes the client's response of the answer.
@@ -33,6 +35,11 @@ impl Admitted {
     /// # Errors
     /// The answer for the client. The hold and the share are closed.
     pub(crate) async fn call(self, pipeline: &Arc<Pipeline>) -> Result<Response, ApiError> {
+        if let Some(Err(unavailable)) = self.held.as_ref().map(Held::check) {
+            let error = refusal::budget_unavailable(unavailable.into());
+            refusal::record(pipeline, &self.received, Some(&self.caller.key), Some(self.request.model()), &error);
+            return Err(error);
+        }
         let streams = self.request.streams();
         let upstream = Arc::clone(&self.target.upstream);
         let call = Call {

@@ -2,6 +2,7 @@
 //! look at them; and the record of it.
 
 use std::error::Error;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tallygate_adapters::dialect::openai_chat::RequestError;
@@ -10,7 +11,7 @@ use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::admission::{Refusal, Rule};
 use tallygate_core::id::ModelName;
 use tallygate_core::key::{Key, KeyHash};
-use tallygate_core::ledger::Exhausted;
+use tallygate_core::lease::slices::Exhausted;
 use tallygate_core::scope::Scope;
 
 use super::Pipeline;
@@ -19,6 +20,10 @@ use crate::activity::Happened;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::limits::Limited;
+use crate::spending::Reason;
+
+/// When to come back for a budget that cannot be used now: until then a slice may have come back.
+const BUDGET_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Records a refusal. Those without a known key are counted by a metric alone: anybody can cause any number of them,
 /// and a log that strangers can fill is a way to stop the gateway.
@@ -194,26 +199,40 @@ pub(crate) fn request(error: &RequestError) -> ApiError {
 
 /// A budget that cannot pay.
 pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
-    let Exhausted { terms, balance, asked } = exhausted;
-    let who = match &terms.account.scope {
+    let Exhausted { account, limit, resets_at, posted, held, suspense, asked } = exhausted;
+    let who = match &account.scope {
         Scope::Realm(realm) => format!(" Team={realm}"),
         Scope::Key(_) | Scope::Gateway => String::new(),
     };
-    let resets = terms.resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
+    let resets = resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
     let message = format!(
-        "Budget has been exceeded!{who} Current cost: {}, Max budget: {}. Held by running requests: {}, asked: {asked}.{resets}",
-        balance.posted, terms.limit, balance.held
+        "Budget has been exceeded!{who} Current cost: {posted}, Max budget: {limit}. Held by running requests: {held}, asked: {asked}.{resets}"
     );
     ApiError::new(ErrorCode::BudgetExhausted, message).status(status).kind("budget_exceeded").details(json!({
-        "scope": terms.account.scope,
-        "limit_nano_usd": terms.limit,
-        "spent_nano_usd": balance.posted,
-        "held_nano_usd": balance.held,
-        "suspense_nano_usd": balance.suspense,
+        "scope": account.scope,
+        "limit_nano_usd": limit,
+        "spent_nano_usd": posted,
+        "held_nano_usd": held,
+        "suspense_nano_usd": suspense,
         "asked_nano_usd": asked,
-        "window_start": terms.account.window,
-        "resets_at": terms.resets_at,
+        "window_start": account.window,
+        "resets_at": resets_at,
     }))
+}
+
+/// Whether a budget can pay is not known here now.
+pub(crate) fn budget_unavailable(reason: Reason) -> ApiError {
+    let why = match reason {
+        Reason::NoSlice => "this gateway did not get a part of the budget in time",
+        Reason::LogAway => "this gateway has not heard of the lease log for too long",
+        Reason::Fenced => "another process of this gateway has taken over",
+        Reason::Unreadable => "an event about the budget cannot be read by this version: upgrade the gateway",
+        Reason::Journal => "this gateway cannot write down what it holds",
+        Reason::Views => "what was spent before cannot be read",
+    };
+    ApiError::new(ErrorCode::BudgetUnavailable, format!("the budget cannot be used now: {why}. Try again"))
+        .retry_after(BUDGET_RETRY_AFTER)
+        .details(json!({ "reason": reason.as_str() }))
 }
 
 /// A rate limit that was reached.

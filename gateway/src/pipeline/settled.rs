@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tallygate_adapters::dialect::metering::Metered;
 use tallygate_adapters::dialect::openai_chat::Request;
-use tallygate_core::activity::{Charge, Event, Outcome, RequestSettled};
+use tallygate_core::activity::{Event, Outcome, RequestSettled};
 use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::id::RequestId;
 use tallygate_core::money::NanoUsd;
@@ -21,6 +21,7 @@ use super::called::answer_to;
 use crate::activity::Happened;
 use crate::http::error::ApiError;
 use crate::limits::Left;
+use crate::spending::Held;
 
 /// The longest id of a provider that is kept, in bytes.
 const PROVIDER_ID_MAX_BYTES: usize = 256;
@@ -156,20 +157,16 @@ impl Settling {
         // A usage too absurd to price costs what was held for it: the most that was thought possible.
         let cost = price.as_ref().map(|in_force| in_force.price.cost(&end.metered.usage).unwrap_or(NanoUsd::MAX));
         let held = self.admitted.held.take();
-        let charged = held.as_ref().map(|held| held.accounts().to_vec()).unwrap_or_default();
         // An estimate counts no more than was held: the upstream was told that limit and bills within it, however much it
         // sent.
         let cost = match (cost, &held) {
             (Some(cost), Some(held)) if cost == NanoUsd::MAX || end.metered.estimated => Some(cost.min(held.amount())),
             (cost, _) => cost,
         };
-        if let Some(held) = held {
-            held.settle(cost.unwrap_or_default());
-        }
         if let Some(share) = self.admitted.share.take() {
             share.settle(end.metered.usage.total_tokens());
         }
-        self.record(end, cost, charged);
+        self.record(end, cost, held);
         cost
     }
 
@@ -180,9 +177,11 @@ impl Settling {
         decided.into_iter().filter(|position| *position > Position::START).chain(*selected).collect()
     }
 
-    fn record(&self, end: End, cost: Option<NanoUsd>, charged: Vec<Charge>) {
+    /// Closes the hold and records the fact, in one step.
+    fn record(&self, end: End, cost: Option<NanoUsd>, mut held: Option<Held>) {
         let Admitted { received, caller, request, model, .. } = &self.admitted;
         let Some(deployment) = self.deployment() else { return };
+        let charged = held.as_mut().map(Held::take_charged).unwrap_or_default();
         let key = &caller.key;
         let settled = RequestSettled {
             request: received.id,
@@ -209,12 +208,16 @@ impl Settling {
             duration_ms: self.elapsed_ms(),
         };
         self.pipeline.metrics.settled(&settled);
-        self.pipeline.activity.record(Happened {
+        let happened = Happened {
             realm: Some(key.realm.clone()),
             actor: Actor { kind: ActorKind::Key, id: key.id.to_string() },
             cause: self.causes(),
             event: Event::RequestSettled(Arc::new(settled)),
-        });
+        };
+        match held {
+            Some(held) => drop(self.pipeline.activity.outbox().settle(held, cost.unwrap_or_default(), happened)),
+            None => drop(self.pipeline.activity.record(happened)),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tallygate_core::stream::{ChainId, Head, Log};
 /// A forged line is skipped. Whether it takes a place in the chain depends on where it got in, so the next true line
 /// may follow it or the last true one: either shows that nothing true was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ChainTip {
+pub struct ChainTip {
     /// The last true line.
     head: Head,
     /// The last line, when it is forged.
@@ -19,7 +19,7 @@ pub(crate) struct ChainTip {
 
 /// A true line at its place.
 #[derive(Debug)]
-pub(crate) enum Followed<'a> {
+pub enum Followed<'a> {
     /// This process sealed it: its event is at hand.
     Known(&'a Recorded),
     /// It was read from its bytes.
@@ -27,15 +27,18 @@ pub(crate) enum Followed<'a> {
 }
 
 impl ChainTip {
-    pub(crate) const START: Self = Self { head: Head::EMPTY, past_forged: None };
+    /// Before the first line.
+    pub const START: Self = Self { head: Head::EMPTY, past_forged: None };
 
     /// The end of the chain: what the next line is sealed to follow.
-    pub(crate) fn end(&self) -> Head {
+    #[must_use]
+    pub fn end(&self) -> Head {
         self.past_forged.unwrap_or(self.head)
     }
 
     /// The last true line.
-    pub(crate) const fn head(&self) -> Head {
+    #[must_use]
+    pub const fn head(&self) -> Head {
         self.head
     }
 
@@ -44,7 +47,7 @@ impl ChainTip {
     ///
     /// # Errors
     /// The [`Fault`] of a line that is true and stands where it must not: the log is damaged.
-    pub(crate) fn follow<'a>(
+    pub fn follow<'a>(
         &mut self,
         log: Log,
         chain: &ChainId,
@@ -78,7 +81,7 @@ impl ChainTip {
     }
 
     /// Takes a line that was found to be forged.
-    pub(crate) fn skip_forged(&mut self, line: &Line) {
+    pub fn skip_forged(&mut self, line: &Line) {
         self.past_forged = Some(Head { position: self.end().position.plus(1), hash: line.hash() });
     }
 }

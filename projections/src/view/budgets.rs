@@ -10,7 +10,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const BUDGETS: RowTable<Budget> = RowTable::new(7, 1, "budgets");
+pub(crate) const BUDGETS: RowTable<Budget> = RowTable::new(7, 2, "budgets");
 
 pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreError> {
     light::load(store, &BUDGETS, |budget| control.budgets.load(budget.scope.clone(), Arc::new(budget)))

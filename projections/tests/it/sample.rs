@@ -52,7 +52,7 @@ pub fn rotate(number: u64, to: u64) -> RotateKey {
 
 pub fn budget(scope: Scope, limit: i64) -> SetBudget {
     let limit = NewBudgetLimit { period: Period::Months(1), anchor: None, limit_nano_usd: NanoUsd::new(limit) };
-    SetBudget { scope, limits: vec![limit] }
+    SetBudget { scope, limits: vec![limit], reclaim_after_seconds: None }
 }
 
 pub fn request_id(number: u64) -> RequestId {

@@ -89,8 +89,8 @@ fn of_budgets() -> Vec<&'static str> {
     use budget::Rejection as R;
     every!(
         [R::UnknownScope(Scope::Gateway), R::Negative(NanoUsd::ZERO), R::PeriodTwice, R::Period,
-            R::Anchor(Timestamp::from_millis(0)), R::TooMany, R::NoChange(Scope::Gateway)];
-        R::UnknownScope(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::TooMany, R::NoChange(_)
+            R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::NoChange(Scope::Gateway)];
+        R::UnknownScope(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace, R::TooMany, R::NoChange(_)
     )
 }
 

@@ -5,6 +5,7 @@ use super::super::{AccountId, Epoch, Event, Root};
 use super::{Applied, Entry, Gap, SliceLedger, Slot, Standing};
 use crate::id::WriterId;
 use crate::money::NanoUsd;
+use crate::stream::Position;
 
 impl SliceLedger {
     /// Applies the next event of a chain. One that was applied before changes nothing, so the answer to an append and the
@@ -42,12 +43,33 @@ impl SliceLedger {
         Ok(Applied::Folded)
     }
 
+    /// A place of a chain is taken by a line that is no gateway's, as only a log can have it that others may write to:
+    /// nothing happened there.
+    pub fn skip(&mut self, root: &Root, position: Position) {
+        let index = self.chain_index(root);
+        let Some(chain) = self.chains.get_mut(index) else { return };
+        if position == chain.book.position().plus(1) {
+            chain.book.skip(position);
+            self.give_up(root);
+        }
+    }
+
+    /// An event of a chain cannot be read by this version. From here on nobody knows who has what: nothing more is held
+    /// there, and nothing is written.
+    pub fn lose_track(&mut self, root: &Root) {
+        let index = self.chain_index(root);
+        if let Some(chain) = self.chains.get_mut(index) {
+            chain.standing = Standing::Unreadable(chain.standing.epoch());
+        }
+    }
+
     /// Joining, being fenced, and having wound up the last run.
     fn stand(&mut self, index: usize, entry: &Entry<'_>, is_own: bool) {
         let gateway = self.gateway.clone();
         let Some(chain) = self.chains.get_mut(index) else { return };
         if let Event::Joined(data) = entry.event
             && data.gateway == gateway
+            && !matches!(chain.standing, Standing::Unreadable(_))
         {
             chain.standing = match (is_own, chain.standing.epoch()) {
                 (true, _) => Standing::Recovering(data.epoch),

@@ -69,6 +69,8 @@ pub enum Unavailable {
     Fenced,
     /// The log was not heard of for too long.
     Stale,
+    /// The chain has an event that this version cannot read.
+    Unreadable,
 }
 
 /// Why a hold was not placed. Nothing is held then.
@@ -162,6 +164,19 @@ impl SliceLedger {
             narrow((wide(limit.limit_nano_usd) - counted).max(0))
         };
         budgets.flat_map(|budget| budget.limits.iter().map(move |limit| of_limit(&budget.scope, limit))).min()
+    }
+
+    /// What certainly counts in the open window of a limit, and when that window began; none where no window was opened
+    /// yet. What is in the hands of other gateways is not in it.
+    #[must_use]
+    pub fn counted(&self, scope: &Scope, period: Period) -> Option<(Timestamp, NanoUsd)> {
+        if let Some(slot) = self.current(scope, period).and_then(|index| self.slot(index)) {
+            return Some((slot.account.window, slot.counted()));
+        }
+        let (book, account) =
+            self.chains.iter().find_map(|chain| Some((&chain.book, chain.book.current(scope, period)?)))?;
+        let row = book.account(&account)?;
+        Some((account.window, row.posted.saturating_plus(row.suspense())))
     }
 
     /// Asks that a window be opened: the one that a limit has now. Its first slice will be what is wanted.
@@ -306,6 +321,7 @@ impl SliceLedger {
         match self.chains.get(slot.chain as usize)?.standing {
             Standing::Outside | Standing::Recovering(_) => Some(Unavailable::NotJoined),
             Standing::Fenced(_) => Some(Unavailable::Fenced),
+            Standing::Unreadable(_) => Some(Unavailable::Unreadable),
             Standing::Member(_) => {
                 let age = now_ms.saturating_sub(self.heard_ms);
                 (age > self.policy.age_ms).then_some(Unavailable::Stale)

@@ -43,6 +43,7 @@ impl SliceLedger {
             },
             Standing::Member(epoch) => self.as_member(index, epoch, now),
             Standing::Fenced(epoch) => self.as_fenced(index, epoch),
+            Standing::Unreadable(_) => None,
         }?;
         let chain = self.chains.get_mut(index)?;
         let after = chain.book.position();
@@ -132,7 +133,7 @@ impl SliceLedger {
     }
 
     fn roll(&mut self, chain: usize, epoch: Epoch, now_ms: u64) -> Option<Event> {
-        let policy = self.policy;
+        let (policy, is_retiring) = (self.policy, self.is_retiring);
         let mut slices = Vec::new();
         let mut is_due = false;
         let indexes: Vec<u32> = self.indexes(chain);
@@ -147,8 +148,8 @@ impl SliceLedger {
                 limit_nano_usd: slot.limit,
                 control: slot.control,
             });
-            let is_late =
-                slot.unreported > NanoUsd::ZERO && now_ms.saturating_sub(slot.unreported_since_ms) >= policy.report_ms;
+            let waited_ms = now_ms.saturating_sub(slot.unreported_since_ms);
+            let is_late = slot.unreported > NanoUsd::ZERO && (is_retiring || waited_ms >= policy.report_ms);
             is_due |= grant.is_some() || allotment.returned > NanoUsd::ZERO || is_late;
             let roll = Roll {
                 account: slot.account.clone(),
@@ -201,7 +202,7 @@ impl SliceLedger {
             need: slot.need,
             wanted: slot.wanted,
             sharers: u32::try_from(others.count()).unwrap_or(u32::MAX).saturating_add(1),
-            is_idle: !slot.is_current || now_ms.saturating_sub(slot.used_at_ms) >= policy.idle_ms,
+            is_idle: self.is_retiring || !slot.is_current || now_ms.saturating_sub(slot.used_at_ms) >= policy.idle_ms,
         })
     }
 

@@ -22,6 +22,9 @@ use crate::stream::Position;
 use crate::testing::samples::id;
 use crate::time::{Period, Timestamp};
 
+mod chains;
+mod upkeep;
+
 fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
     let mark = Mark { position: Position::new(set), at: NOON, by: Actor::operator() };
     let limit = |(period, nano): &(Period, i64)| BudgetLimit {
@@ -30,7 +33,7 @@ fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
         limit_nano_usd: usd(*nano),
     };
     let limits = limits.iter().map(limit).collect();
-    Budget { scope, realm: None, limits, set: mark.position, trail: Trail::born(&mark) }
+    Budget { scope, realm: None, limits, reclaim_after_seconds: None, set: mark.position, trail: Trail::born(&mark) }
 }
 
 /// A realm's budget of 1,000 a day and 5,000 in all, below the gateway's of 10,000.

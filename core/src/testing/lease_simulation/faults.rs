@@ -97,13 +97,7 @@ impl World {
             if let Some(one) = process.running.pop() {
                 let record = one.request.as_uuid().as_bytes().to_vec();
                 let cost = NanoUsd::new(one.cost);
-                process.encoder.settled(
-                    &process.ledger,
-                    &one.hold,
-                    cost,
-                    crate::stream::Position::new(u64::MAX),
-                    &record,
-                );
+                process.encoder.settled(&one.hold, cost, crate::stream::Position::new(u64::MAX), &record);
                 around.disk.extend_from_slice(process.encoder.bytes());
             }
         });

@@ -114,8 +114,16 @@ impl Process {
     }
 
     pub(super) fn write(&mut self, around: &mut Around<'_>) {
-        around.disk.extend_from_slice(self.encoder.bytes());
-        self.encoder.clear();
+        around.disk.append(self.encoder.bytes());
+    }
+
+    /// Begins another segment of the journal now and then, and drops the earlier ones, which it stands for.
+    pub(super) fn roll_journal(&mut self, around: &mut Around<'_>) {
+        if self.queue.is_empty() && around.random.chance(30) {
+            self.encoder.next_segment(&self.ledger);
+            around.disk.clear();
+            self.write(around);
+        }
     }
 
     /// Reads what the lease log has, up to some events of each chain, and hears of the log when that was all.

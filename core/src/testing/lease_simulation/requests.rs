@@ -128,7 +128,7 @@ impl Process {
             Ending::Settled => {
                 self.promised = self.promised.plus(1);
                 let record = one.request.as_uuid().as_bytes().to_vec();
-                self.encoder.settled(&self.ledger, &one.hold, cost, self.promised, &record);
+                self.encoder.settled(&one.hold, cost, self.promised, &record);
                 self.write(around);
                 self.queue.push_back((self.promised, record));
                 self.ledger.settle(one.hold, cost, around.now_ms);

@@ -123,7 +123,7 @@ fn budget(scope: Scope, period: Period, limit: i64) -> Budget {
     let set = Position::new(10);
     let mark = Mark { position: set, at: Timestamp::from_millis(0), by: Actor::operator() };
     let limits = vec![BudgetLimit { period, anchor: Timestamp::from_millis(0), limit_nano_usd: NanoUsd::new(limit) }];
-    Budget { scope, realm: None, limits, set, trail: Trail::born(&mark) }
+    Budget { scope, realm: None, limits, reclaim_after_seconds: None, set, trail: Trail::born(&mark) }
 }
 
 impl World {
@@ -255,6 +255,7 @@ impl World {
             if !process.is_cut(now_ms) {
                 process.ship(around);
             }
+            process.roll_journal(around);
             std::mem::take(&mut process.ended)
         });
         self.certain.extend(ended.into_iter().filter(|(_, is_certain)| *is_certain).map(|(request, _)| request));

@@ -8,7 +8,7 @@ use tallygate_projections::{KeyRow, StoreError};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::pipeline::refusal;
-use crate::spending::Spending;
+use crate::spending::NotHeld;
 
 /// How long an answer waits for what this gateway has recorded itself. While the activity log is away it is answered
 /// from what is known.
@@ -31,11 +31,13 @@ pub(super) async fn catch_up(app: &App) {
 /// # Errors
 /// 503 if it cannot be read.
 pub(super) fn spend_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError> {
-    let budget = row.budget.as_deref().filter(|budget| !budget.limits.is_empty());
-    let Some(budget) = budget else { return total_of_key(app, row) };
-    let terms =
-        Spending::terms(std::iter::once(budget), app.pipeline.clock.now()).map_err(|error| refusal::views(&error))?;
-    Ok(terms.first().map_or(NanoUsd::ZERO, |terms| app.pipeline.spending.counted(terms)))
+    let first = row.budget.as_deref().and_then(|budget| Some((&budget.scope, budget.limits.first()?)));
+    let Some((scope, limit)) = first else { return total_of_key(app, row) };
+    let pipeline = &app.pipeline;
+    pipeline.spending.counted(scope, limit, pipeline.clock.now()).map_err(|not_held| match not_held {
+        NotHeld::Exhausted(exhausted) => refusal::budget(&exhausted, pipeline.settings.budget_exceeded_status),
+        NotHeld::Unavailable(reason) => refusal::budget_unavailable(reason),
+    })
 }
 
 /// What a key spent in all.

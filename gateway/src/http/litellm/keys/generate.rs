@@ -36,7 +36,7 @@ pub(super) async fn generate(State(app): State<App>, headers: HeaderMap, body: B
     let (id, now) = (KeyId::new(app.pipeline.ids.uuid()), app.pipeline.clock.now());
     let mut commands: Vec<Command> = vec![request.issue(id, &secret, now)?.into()];
     if let Some(limits) = request.budget.limits(&[], now)? {
-        commands.push(SetBudget { scope: Scope::Key(id), limits }.into());
+        commands.push(SetBudget { scope: Scope::Key(id), limits, reclaim_after_seconds: None }.into());
     }
     let position = carry_out(&app, actor, commands).await.map_err(refused)?;
     let mut answer = row::generated(&app, &find::by_id(&app, id)?, &secret)?;

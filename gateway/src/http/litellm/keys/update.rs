@@ -67,7 +67,9 @@ pub(super) fn commands(request: &KeyRequest, current: &KeyRow, now: Timestamp) -
     let mut commands: Vec<Command> = vec![request.revise(key, now)?.into()];
     let limits = current.budget.as_deref().map_or(&[][..], |budget| &budget.limits);
     if let Some(limits) = request.budget.limits(limits, now)? {
-        commands.push(SetBudget { scope: Scope::Key(key.id), limits }.into());
+        // Whether it is soft is no matter of LiteLLM's: it stays as it is.
+        let reclaim_after_seconds = current.budget.as_deref().and_then(|budget| budget.reclaim_after_seconds);
+        commands.push(SetBudget { scope: Scope::Key(key.id), limits, reclaim_after_seconds }.into());
     }
     match (&request.blocked, key.blocked.is_some()) {
         (Patch::Set(true), false) => commands.push(BlockKey { key: key.id }.into()),

@@ -1,0 +1,137 @@
+//! Holds: placed on the slices, written to the journal, and ended once.
+
+use tallygate_core::activity::Charge;
+use tallygate_core::budget::Budget;
+use tallygate_core::id::RequestId;
+use tallygate_core::lease::decide::Opening;
+use tallygate_core::lease::slices::{Hold, Moment, Refused, Unavailable};
+use tallygate_core::lease::{Root, SliceLedger};
+use tallygate_core::money::NanoUsd;
+use tallygate_core::scope::Scope;
+use tallygate_core::stream::Position;
+use tallygate_core::time::{Period, Timestamp};
+
+use super::{Desk, Happened, Outbox};
+
+/// A hold that ends by itself: dropped without a settlement it is released.
+#[derive(Debug)]
+pub(crate) struct Held {
+    outbox: Outbox,
+    hold: Option<Hold>,
+    charged: Vec<Charge>,
+}
+
+/// Why nothing is held.
+#[derive(Debug)]
+pub(crate) enum NotPlaced {
+    /// The ledger says why.
+    Refused(Refused),
+    /// The journal cannot be written: a request that is killed with the process would leave no trace.
+    Journal,
+}
+
+impl Outbox {
+    /// Holds an amount on every budget of a chain, or on none. When this returns, the hold survives the process.
+    pub(crate) fn place(&self, budgets: &[&Budget], amount: NanoUsd, request: RequestId) -> Result<Held, NotPlaced> {
+        let now = self.moment();
+        let mut desk = self.desk();
+        let Desk { ledger, journal, .. } = &mut *desk;
+        let hold = ledger.place(budgets.iter().copied(), amount, now).map_err(NotPlaced::Refused)?;
+        journal.held(ledger, &hold, request);
+        journal.write(ledger);
+        if journal.is_broken() {
+            ledger.release(hold);
+            return Err(NotPlaced::Journal);
+        }
+        let charged = ledger.parts(&hold).map(|part| part.account.clone()).collect();
+        drop(desk);
+        Ok(Held { outbox: self.clone(), hold: Some(hold), charged })
+    }
+
+    /// The most that could be held on every budget of a chain; none without budgets.
+    pub(crate) fn available(&self, budgets: &[&Budget]) -> Option<NanoUsd> {
+        self.desk().ledger.available(budgets.iter().copied())
+    }
+
+    /// What certainly counts in the open window of a limit, and when that window began.
+    pub(crate) fn counted(&self, scope: &Scope, period: Period) -> Option<(Timestamp, NanoUsd)> {
+        self.desk().ledger.counted(scope, period)
+    }
+
+    /// Asks the log for a chain to take part in, and for windows that are not open.
+    pub(crate) fn ask(&self, openings: impl IntoIterator<Item = (Root, Option<Opening>)>) {
+        let mut desk = self.desk();
+        for (root, opening) in openings {
+            if let Some(opening) = opening {
+                desk.ledger.ask(&root, opening);
+            }
+            desk.leases.wanted.insert(root);
+        }
+        drop(desk);
+        self.hurry();
+    }
+
+    /// Ends a request that held something, and records what happened. Tells by how much it cost more than it held.
+    pub(crate) fn settle(&self, mut held: Held, cost: NanoUsd, happened: Happened) -> Option<NanoUsd> {
+        let draft = self.draft(happened);
+        let now_ms = self.0.clock.steady_ms();
+        let mut desk = self.desk();
+        let mut over = None;
+        if let Some(hold) = held.hold.take() {
+            let Desk { ledger, journal, records, .. } = &mut *desk;
+            match draft.and_then(|draft| records.place(draft)) {
+                Some(waiting) => {
+                    journal.settled(&hold, cost, waiting.position, &waiting.unsealed);
+                    records.push(waiting);
+                }
+                // The record is lost, and the money is not.
+                None => journal.settled(&hold, cost, Position::START, &[]),
+            }
+            over = ledger.settle(hold, cost, now_ms).over;
+            journal.write(ledger);
+        }
+        drop(desk);
+        self.0.arrived.notify_one();
+        over
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        Moment { at: self.0.clock.now(), ms: self.0.clock.steady_ms() }
+    }
+
+    fn release(&self, hold: Hold) {
+        let mut desk = self.desk();
+        let Desk { ledger, journal, .. } = &mut *desk;
+        // It goes with the next write: a process that is killed before leaves it in suspense.
+        journal.released(&hold);
+        ledger.release(hold);
+    }
+}
+
+impl Held {
+    /// The accounts that are held on. Taken once, for the record of what was charged.
+    pub(crate) fn take_charged(&mut self) -> Vec<Charge> {
+        std::mem::take(&mut self.charged)
+    }
+
+    /// How much is held on each account.
+    pub(crate) fn amount(&self) -> NanoUsd {
+        self.hold.as_ref().map_or(NanoUsd::ZERO, Hold::amount)
+    }
+
+    /// The rule before each send: whether the request may be sent still. If not, the hold is to be dropped.
+    pub(crate) fn check(&self) -> Result<(), Unavailable> {
+        let Some(hold) = &self.hold else { return Ok(()) };
+        let now_ms = self.outbox.0.clock.steady_ms();
+        let ledger: &SliceLedger = &self.outbox.desk().ledger;
+        ledger.check(hold, now_ms)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            self.outbox.release(hold);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The chains of the lease log, as far as they were read: lines are applied to the ledger, and what it proposes is sealed
+//! as the line that follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tallygate_core::actor::Actor;
+use tallygate_core::envelope::{Fault, Line, MacKey, seal_event};
+use tallygate_core::event::{Event as AnyEvent, Recorded, Undecodable};
+use tallygate_core::id::EventId;
+use tallygate_core::lease::recovery::Memory;
+use tallygate_core::lease::slices::{Entry, Proposal};
+use tallygate_core::lease::{Book, Event, Root, SliceLedger};
+use tallygate_core::stream::{Log, Position};
+use tallygate_core::time::Timestamp;
+use tallygate_projections::{ChainTip, Followed};
+
+use super::{Desk, Outbox};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Leases {
+    tips: BTreeMap<Root, ChainTip>,
+    /// The chains that this gateway takes part in, or is to.
+    pub(super) wanted: BTreeSet<Root>,
+    /// What the journal says of earlier boots, until they are wound up.
+    memory: BTreeMap<Root, Memory>,
+}
+
+/// Why a line of the lease log is not applied.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotApplied {
+    /// It belongs to no chain of the lease log, or does not stand where it must: the log is damaged.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// A line is missing before it.
+    #[error("a line of the chain {0} is missing before position {1}")]
+    Missing(Root, Position),
+}
+
+/// What is known of a line before it is followed.
+struct Place {
+    root: Root,
+    position: Position,
+}
+
+impl Outbox {
+    /// Applies a line of the lease log, whoever wrote it. One that was applied before changes nothing.
+    pub(crate) fn apply(&self, line: &Line, mac: &MacKey) -> Result<(), NotApplied> {
+        let now_ms = self.0.clock.steady_ms();
+        let mut desk = self.desk();
+        let applied = desk.apply(line, mac, now_ms);
+        let Desk { ledger, journal, .. } = &mut *desk;
+        journal.write(ledger);
+        drop(desk);
+        self.0.changed.notify_waiters();
+        applied
+    }
+
+    /// The log was heard of at this moment, and all that it held then was applied.
+    pub(crate) fn heard(&self, at_ms: u64) {
+        self.desk().ledger.heard(at_ms);
+    }
+
+    /// The chains that should be written to: all that this gateway takes part in, or those that cannot wait.
+    pub(crate) fn roots(&self, all: bool) -> Vec<Root> {
+        let mut desk = self.desk();
+        let left: Vec<Root> = desk.ledger.roots().filter(|root| desk.ledger.left_something(root)).cloned().collect();
+        desk.leases.wanted.extend(left);
+        let urgent: BTreeSet<Root> = desk.ledger.take_urgent().into_iter().collect();
+        let wanted = desk.leases.wanted.iter();
+        wanted.filter(|root| all || urgent.contains(*root) || desk.ledger.epoch(root).is_none()).cloned().collect()
+    }
+
+    /// The next line of a chain, if there is anything to say.
+    pub(crate) fn propose(&self, root: &Root, mac: &MacKey) -> Option<Line> {
+        let now = self.moment();
+        let id = EventId::new(self.0.ids.uuid());
+        let mut desk = self.desk();
+        let Desk { ledger, leases, .. } = &mut *desk;
+        let nothing = Memory::default();
+        let proposal = ledger.propose(root, leases.memory.get(root).unwrap_or(&nothing), id, now);
+        leases.forget_memory_of_members(ledger);
+        if leases.memory.is_empty() {
+            desk.journal.forget_earlier();
+        }
+        let Proposal { id, after, event } = proposal?;
+        let actor = Actor::gateway(desk.ledger.gateway().as_str());
+        let line = desk.seal(root, (id, after, event), (actor, now.at), mac);
+        if line.is_none() {
+            desk.ledger.give_up(root);
+        }
+        line
+    }
+
+    /// What was proposed is certainly not stored.
+    pub(crate) fn give_up(&self, root: &Root) {
+        self.desk().ledger.give_up(root);
+    }
+
+    /// The log says that a chain ends here. If lines that no gateway wrote stand at its end, they are passed over.
+    pub(crate) fn pass_over_forged(&self, root: &Root, end: Position) {
+        let mut desk = self.desk();
+        let Desk { ledger, leases, .. } = &mut *desk;
+        let Some(tip) = leases.tips.get(root).filter(|tip| tip.end().position == end) else { return };
+        for position in tip.head().position.plus(1).get()..=end.get() {
+            ledger.skip(root, Position::new(position));
+        }
+    }
+
+    /// Reports and returns all that can be: the gateway is about to stop.
+    pub(crate) fn retire(&self) {
+        self.desk().ledger.retire();
+        self.hurry();
+    }
+
+    /// Waits until a chain should be written to soon.
+    pub(crate) async fn urgent(&self) {
+        self.0.urgent.notified().await;
+    }
+
+    /// Writes to the chains soon.
+    pub(crate) fn hurry(&self) {
+        self.0.urgent.notify_one();
+    }
+}
+
+impl Leases {
+    /// Before the log was read, with what the journal says of earlier boots.
+    pub(super) fn after(memory: BTreeMap<Root, Memory>) -> Self {
+        Self { wanted: memory.keys().cloned().collect(), memory, tips: BTreeMap::new() }
+    }
+
+    fn forget_memory_of_members(&mut self, ledger: &SliceLedger) {
+        self.memory.retain(|root, _| !ledger.is_member(root));
+    }
+}
+
+impl Desk {
+    fn apply(&mut self, line: &Line, mac: &MacKey, now_ms: u64) -> Result<(), NotApplied> {
+        let Place { root, position } = place(line, mac)?;
+        let tip = self.leases.tips.entry(root.clone()).or_insert(ChainTip::START);
+        if position <= tip.head().position {
+            return Ok(());
+        }
+        let before = tip.end().position;
+        let recorded = match tip.follow(Log::Lease, &root.chain(), line, Some(mac))? {
+            Some(Followed::Known(recorded)) => Ok(recorded.clone()),
+            Some(Followed::Read(envelope)) => Recorded::decode(&envelope),
+            None => {
+                tracing::error!(log = "lease", %root, %position, "a forged line is skipped");
+                return Ok(());
+            }
+        };
+        // Forged lines before it took places of the chain.
+        let known = self.ledger.book(&root).map_or(Position::START, Book::position);
+        for skipped in known.get() + 1..position.get().min(before.get() + 1) {
+            self.ledger.skip(&root, Position::new(skipped));
+        }
+        self.fold(&root, recorded, now_ms)
+    }
+
+    fn fold(&mut self, root: &Root, recorded: Result<Recorded, Undecodable>, now_ms: u64) -> Result<(), NotApplied> {
+        let (recorded, event) = match recorded {
+            Ok(Recorded { event: AnyEvent::Lease(event), id, position, at, .. }) => ((id, position, at), event),
+            Ok(Recorded { position, .. }) => return Err(NotApplied::Missing(root.clone(), position)),
+            Err(error) => {
+                tracing::error!(
+                    log = "lease", %root, reason = &error as &dyn std::error::Error,
+                    "an event cannot be read by this version: nothing is held on the budgets of this chain any more"
+                );
+                self.ledger.lose_track(root);
+                return Ok(());
+            }
+        };
+        let (id, position, at) = recorded;
+        let before = self.ledger.epoch(root);
+        let entry = Entry { id, position, at, event: &event };
+        self.ledger.apply(root, entry, now_ms).map_err(|gap| NotApplied::Missing(root.clone(), gap.found))?;
+        if let Some(epoch) = self.ledger.epoch(root).filter(|epoch| before != Some(*epoch)) {
+            self.journal.joined(root, epoch);
+        }
+        Ok(())
+    }
+
+    /// Seals an event as the line after a position, if the chain ends there as far as it was read.
+    pub(super) fn seal(
+        &self,
+        root: &Root,
+        (id, after, event): (EventId, Position, Event),
+        (actor, at): (Actor, Timestamp),
+        mac: &MacKey,
+    ) -> Option<Line> {
+        let head = self.leases.tips.get(root).copied().unwrap_or(ChainTip::START).end();
+        if head.position != after {
+            return None;
+        }
+        let recorded = Recorded {
+            id,
+            log: Log::Lease,
+            position: head.position.plus(1),
+            realm: root.realm().cloned(),
+            stream: root.stream(),
+            version: head.position.plus(1).get(),
+            at,
+            actor,
+            command: None,
+            part: (1, 1),
+            event: AnyEvent::Lease(event),
+        };
+        // A line names 500 accounts at most, which stays far under the limit of a line.
+        seal_event(&head, recorded, &[], mac).ok().map(|(line, _)| line)
+    }
+}
+
+/// The chain and the place of a line, by its own words.
+fn place(line: &Line, mac: &MacKey) -> Result<Place, Fault> {
+    let (stream, position) = match line.known(mac) {
+        Some(known) => (known.recorded().stream.clone(), known.recorded().position),
+        None => {
+            let envelope = line.envelope()?;
+            (envelope.stream, envelope.position)
+        }
+    };
+    let root = Root::of_stream(&stream).ok_or_else(|| Fault::Elsewhere(stream.to_string()))?;
+    Ok(Place { root, position })
+}
