@@ -67,7 +67,9 @@ impl Connection {
         let mut answer = pin!(self.sender.try_send_request(request));
         let answered = poll_fn(|context| self.drive_until(context, || answer.as_mut().poll(&mut nobody())));
         match answered.await {
-            Ok(answer) => Ok(answer.map(|body| Answering { body, connection: Some(self), host: Arc::clone(host) })),
+            Ok(answer) => {
+                Ok(answer.map(|body| Answering { body: Some(body), connection: Some(self), host: Arc::clone(host) }))
+            }
             Err(mut refused) => Err(Unanswered { unsent: refused.take_message(), error: refused.into_error() }),
         }
     }
@@ -112,10 +114,12 @@ fn nobody() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// The body of an answer, and the connection that it comes over: kept for the next request once all has come, closed when
-/// this is dropped before.
+/// The body of an answer, and the connection that it comes over: kept for the next request once all has come. Dropped
+/// before, it is kept if what is left has come too (the end of a stream stands behind the last event that anybody reads),
+/// and closed if not.
 pub(super) struct Answering {
-    body: Incoming,
+    /// None once it is dropped.
+    body: Option<Incoming>,
     connection: Option<Box<Connection>>,
     host: Arc<Host>,
 }
@@ -137,13 +141,14 @@ impl Body for Answering {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let mut body = Pin::new(&mut this.body);
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let mut body = Pin::new(body);
         let frame = match &mut this.connection {
             Some(connection) => connection.drive_until(context, || body.as_mut().poll_frame(&mut nobody())),
             None => body.poll_frame(&mut nobody()),
         };
         match &frame {
-            Poll::Ready(Some(Ok(_))) if this.body.is_end_stream() => this.give_back(),
+            Poll::Ready(Some(Ok(_))) if this.is_end_stream() => this.give_back(),
             Poll::Ready(None) => this.give_back(),
             _ => {}
         }
@@ -151,10 +156,17 @@ impl Body for Answering {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.body = None;
+        self.give_back();
     }
 }

@@ -421,6 +421,21 @@ async fn a_connection_is_used_again_and_not_past_its_time() {
     }
 }
 
+#[tokio::test]
+async fn a_stream_that_is_read_to_its_last_event_leaves_its_connection_to_the_next() {
+    const STREAM: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n0\r\n\r\n";
+    let script = (1..=3).flat_map(|_| [Act::ReadRequest, Act::Write(STREAM.into())]).collect();
+    let upstream = Upstream::start(script).await;
+    let provider = provider();
+    for _ in 1..=3 {
+        let Body::Pieces(mut pieces) = call(&upstream.url).by(&provider).await.unwrap().body else {
+            panic!("streamed")
+        };
+        assert_eq!(pieces.next().await.unwrap().unwrap(), "data: a\n\n");
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
 // === Upstreams that send garbage, or too much ===
 
 #[tokio::test]
