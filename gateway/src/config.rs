@@ -62,6 +62,9 @@ pub struct ServeArgs {
     /// A file with NATS credentials.
     #[arg(long, env = "TALLYGATE_NATS_CREDENTIALS", requires = "nats")]
     pub nats_credentials: Option<PathBuf>,
+    /// What to do about a NATS server that acknowledges before its disk has the data.
+    #[arg(long, env = "TALLYGATE_NATS_SYNC", value_enum, default_value_t = NatsSync::Warn)]
+    pub nats_sync: NatsSync,
     /// The beginning of the names of NATS streams and subjects.
     #[arg(long, env = "TALLYGATE_NATS_PREFIX", hide = true)]
     pub nats_prefix: Option<String>,
@@ -112,6 +115,17 @@ pub struct ServeArgs {
     pub log_json: bool,
 }
 
+/// What to do about a NATS server without `sync_interval: always`, or one that does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum NatsSync {
+    /// Say it at the start.
+    Warn,
+    /// Do not start.
+    Require,
+    /// Do not ask.
+    Trust,
+}
+
 /// A size within bounds, both of them allowed.
 fn range(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
@@ -137,6 +151,7 @@ pub(crate) struct Config {
 pub(crate) struct NatsConfig {
     pub(crate) servers: String,
     pub(crate) credentials: Option<PathBuf>,
+    pub(crate) sync: NatsSync,
     pub(crate) prefix: Option<String>,
 }
 
@@ -202,6 +217,7 @@ impl ServeArgs {
             nats: self.nats.map(|servers| NatsConfig {
                 servers,
                 credentials: self.nats_credentials,
+                sync: self.nats_sync,
                 prefix: self.nats_prefix,
             }),
             master_key: master_key.map(Secret::new),

@@ -1,5 +1,7 @@
 //! The logs of a gateway: in its data folder, or on NATS; and, with NATS, the doors that commands come in by.
 
+mod nats_sync;
+
 use std::sync::Arc;
 
 use tallygate_adapters::event_log::file::{FileLog, Options as FileOptions, Verify};
@@ -47,7 +49,7 @@ impl Logs {
     /// Opens the logs. For the embedded log this reads the whole control log, off the runtime's threads.
     pub(crate) async fn open(config: &Config, data: &DataFolder, mac: &MacKey) -> Result<Self, StartError> {
         match &config.nats {
-            Some(nats) => Self::on_nats(nats).await,
+            Some(nats) => Self::on_nats(nats, mac).await,
             None => Self::in_files(data, mac).await,
         }
     }
@@ -64,14 +66,16 @@ impl Logs {
         })
     }
 
-    async fn on_nats(nats: &NatsConfig) -> Result<Self, StartError> {
+    async fn on_nats(nats: &NatsConfig, mac: &MacKey) -> Result<Self, StartError> {
         let mut options = NatsOptions::new(nats.servers.clone());
+        options.mac_key = Some(mac.clone());
         options.credentials_file.clone_from(&nats.credentials);
         if let Some(prefix) = &nats.prefix {
             options.prefix = Prefix::new(prefix)
                 .map_err(|error| StartError::Log(Log::Control, LogError::Misconfigured(error.to_string())))?;
         }
         let logs = NatsLogs::connect(options).await.map_err(|error| StartError::Log(Log::Control, error))?;
+        nats_sync::check(&logs.connection, nats.sync).await?;
         let kept = Kept::Nats(Box::new(logs.connection));
         Ok(Self { control: logs.control, lease: logs.lease, activity: logs.activity, kept })
     }

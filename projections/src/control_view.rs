@@ -35,6 +35,7 @@ pub(crate) struct Published {
     /// Held while rows are written and published, and, shared, while a decision's state is put together: so that all of
     /// it is of one position.
     commit: RwLock<()>,
+    /// Where the chain ends, forged lines included: whoever waits for a place in the log has it then.
     position: watch::Sender<Position>,
     health: Arc<watch::Sender<Health>>,
     metrics: LogMetrics,
@@ -59,7 +60,7 @@ impl Published {
     ) -> Self {
         Self {
             store,
-            position: watch::Sender::new(snapshot.position()),
+            position: watch::Sender::new(snapshot.end.position),
             snapshot: ArcSwap::from_pointee(snapshot),
             keys: RowCache::new(keys_max),
             commit: RwLock::new(()),
@@ -81,7 +82,7 @@ impl Published {
         snapshot: Snapshot,
         offset: Offset,
     ) -> Result<(), StoreError> {
-        let position = snapshot.position();
+        let position = snapshot.end.position;
         let rows = writes.len();
         {
             // Nothing panics while the lock is held that would leave it in need of repair.
@@ -119,7 +120,8 @@ impl ControlView {
         self.snapshot().position()
     }
 
-    /// Waits until the views have come to a position. It may wait for ever: the caller sets a limit.
+    /// Waits until the views have come to a position, whatever stands there: a forged line is passed too. It may wait for
+    /// ever: the caller sets a limit.
     ///
     /// # Errors
     /// [`Ended`] when the follower has ended before it.

@@ -14,6 +14,7 @@ mod books;
 mod leases;
 mod cluster;
 mod shared_budgets;
+mod foreign_lines;
 mod demo;
 mod litellm;
 mod guides;
