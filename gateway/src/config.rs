@@ -78,6 +78,9 @@ pub struct ServeArgs {
     /// The status of a request that a budget refuses: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
     #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", default_value_t = 422, value_parser = clap::value_parser!(u16).range(400..500))]
     pub budget_exceeded_status: u16,
+    /// How long requests are answered after the control log was last heard of, in seconds.
+    #[arg(long, env = "TALLYGATE_MAX_STALENESS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub max_staleness_seconds: u64,
     /// The longest request body, in bytes.
     #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
     pub body_max_bytes: usize,
@@ -207,6 +210,7 @@ impl ServeArgs {
             body_max_bytes: self.body_max_bytes,
             body_timeout: Duration::from_secs(self.body_timeout_seconds),
             budget_exceeded_status: self.budget_exceeded_status,
+            staleness_max: Duration::from_secs(self.max_staleness_seconds),
             ..RequestSettings::default()
         };
         requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
@@ -292,6 +296,7 @@ mod tests {
             ("--head-max-bytes", "8191", "8192"),
             ("--body-timeout-seconds", "86401", "86400"),
             ("--connections-max", "0", "1"),
+            ("--max-staleness-seconds", "0", "1"),
             ("--drain-seconds", "-1", "0"),
         ] {
             let parse = |value: &str| Cli::try_parse_from(["tallygate", &format!("{flag}={value}")]);

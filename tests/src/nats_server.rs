@@ -191,6 +191,23 @@ impl NatsServer {
         self.wait_until_it_greets().await
     }
 
+    /// Copies its store into that of another server. Neither may run.
+    ///
+    /// # Errors
+    /// When one runs, or the store cannot be copied.
+    pub async fn copy_store_to(&self, other: &Self) -> Result<()> {
+        if self.process.is_some() || other.process.is_some() {
+            bail!("a server still runs");
+        }
+        let to = other.folder.path().join("store");
+        std::fs::remove_dir_all(&to)?;
+        let copied = Command::new("cp").arg("-a").arg(self.folder.path().join("store")).arg(to).status().await?;
+        if !copied.success() {
+            bail!("the store could not be copied");
+        }
+        Ok(())
+    }
+
     /// Throws the store away; the server must not run.
     ///
     /// # Errors
