@@ -307,6 +307,14 @@ impl NatsCluster {
     /// # Errors
     /// When the binary is not installed, or a server does not start.
     pub async fn start(count: usize) -> Result<Self> {
+        Self::start_with(count, &[]).await
+    }
+
+    /// Starts so many servers with more arguments each.
+    ///
+    /// # Errors
+    /// When the binary is not installed, or a server does not start.
+    pub async fn start_with(count: usize, extra: &[&str]) -> Result<Self> {
         // The ports are free now; between now and the start another process could take one, and the start would fail.
         let held: Vec<_> =
             (0..count).map(|_| std::net::TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<_>>()?;
@@ -321,6 +329,7 @@ impl NatsCluster {
             let name = format!("server-{number}");
             let arguments =
                 ["--server_name", &name, "--cluster_name", "test", "--cluster", route, "--routes", &all_routes];
+            let arguments = [&arguments[..], extra].concat();
             servers.push((name.clone(), NatsServer::start_release(Release::Current, &arguments).await?));
         }
         Ok(Self { servers })
@@ -330,6 +339,11 @@ impl NatsCluster {
     #[must_use]
     pub fn urls(&self) -> String {
         self.servers.iter().map(|(_, server)| server.url()).collect::<Vec<_>>().join(",")
+    }
+
+    /// The servers, in the order they were started.
+    pub fn servers(&mut self) -> impl Iterator<Item = &mut NatsServer> {
+        self.servers.iter_mut().map(|(_, server)| server)
     }
 
     /// A server by its name.
