@@ -45,8 +45,10 @@ pub(crate) struct Cluster {
     servers: NatsCluster,
     /// The links of each gateway, one to each server.
     links: Vec<Vec<LossyLink>>,
+    setups: Vec<Setup>,
     gateways: Vec<Gateway>,
-    _config: TempDir,
+    /// The servers' configuration, and the gateways' data.
+    folder: TempDir,
 }
 
 impl Cluster {
@@ -59,15 +61,17 @@ impl Cluster {
         // Clients must not learn of ways around the links.
         let mut servers = NatsCluster::start_with(SERVERS, &["--config", config, "--no_advertise"]).await?;
         let ports: Vec<u16> = servers.servers().map(|server| server.port()).collect();
-        let mut cluster = Self { servers, links: Vec::new(), gateways: Vec::new(), _config: folder };
-        for _ in 0..gateways {
+        let mut cluster = Self { servers, links: Vec::new(), setups: Vec::new(), gateways: Vec::new(), folder: folder };
+        for number in 0..gateways {
             let mut links = Vec::new();
             for port in &ports {
                 links.push(LossyLink::to(*port).await?);
             }
             let urls: Vec<String> = links.iter().map(LossyLink::nats_url).collect();
             let setup = Setup::new().env("TALLYGATE_NATS", urls.join(",")).env("TALLYGATE_SECRET", SECRET);
-            cluster.gateways.push(start_when_elected(setup).await?);
+            let setup = setup.data(&cluster.folder.path().join(format!("data-{number}")));
+            cluster.gateways.push(start_when_elected(&setup).await?);
+            cluster.setups.push(setup);
             cluster.links.push(links);
         }
         ground::register(&cluster.gateways[0], upstream).await?;
@@ -105,8 +109,8 @@ impl Cluster {
                 Ok(format!("gateway {gateway} cut off"))
             }
             2 => {
-                let killed = self.gateways.remove(gateway);
-                let again = killed.kill_and_restart().await?;
+                self.gateways.remove(gateway).kill().await?;
+                let again = start_when_elected(&self.setups[gateway]).await?;
                 self.gateways.insert(gateway, again);
                 Ok(format!("gateway {gateway} killed"))
             }
@@ -128,8 +132,8 @@ impl Cluster {
     }
 }
 
-/// The servers say that they are unavailable until they have elected a leader.
-async fn start_when_elected(setup: Setup) -> Result<Gateway> {
+/// Starts a gateway again and again, as whoever supervises it would: the servers may have no leader yet.
+async fn start_when_elected(setup: &Setup) -> Result<Gateway> {
     let begun = Instant::now();
     loop {
         match setup.clone().start().await {
@@ -168,6 +172,14 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     let used = drain(&upstream).await;
     callers.shutdown().await;
     tell(figures, &upstream, used);
+    let mut held = 0;
+    for gateway in cluster.gateways() {
+        held += ground::held(&gateway.caller(&key)?).await?;
+    }
+    figures.none("holds leaked, nano-dollars", held);
+    let charged = ground::charged(&cluster.gateways[0], &key).await?;
+    figures.none("requests charged and not sent", charged.saturating_sub(used));
+    figures.told("requests sent and not charged", used.saturating_sub(charged));
     figures.told("commands acknowledged", acknowledged.len());
     figures.none("events lost", missing(&cluster.gateways[0], &acknowledged).await?);
     figures.holds("all gateways have one state", one_state(cluster.gateways()).await?);

@@ -71,6 +71,24 @@ pub(crate) async fn ask(caller: &Client) -> Result<Result<String, u16>> {
     Ok(Ok(answer.header("x-litellm-call-id").context("no call id")?.to_owned()))
 }
 
+/// What a gateway holds on a key's budget, in nano-dollars: it says so to a request that costs more than the budget.
+pub(crate) async fn held(caller: &Client) -> Result<usize> {
+    let mut dear = chat();
+    dear["max_tokens"] = json!(100_000_000);
+    let answer = caller.post("/v1/chat/completions", &dear).await?;
+    let held = answer.at("/error/tallygate/details/held_nano_usd")?.as_u64();
+    let held = held.with_context(|| format!("nothing is said of holds: {}", answer.text()))?;
+    Ok(usize::try_from(held)?)
+}
+
+/// For how many requests a key was charged, by what the views of a gateway sum up.
+pub(crate) async fn charged(gateway: &Gateway, key: &str) -> Result<usize> {
+    let info = gateway.operator()?.get(&format!("/key/info?key={key}")).await?.expect(200)?;
+    let dollars = info.at("/info/spend")?.as_f64().context("no spend")?;
+    // Whole thousandths, as far as a double has them exactly.
+    Ok(format!("{:.0}", dollars * 1_000.0).parse()?)
+}
+
 /// Goes through the whole lines of a log in a data folder.
 fn each_line(data: &Path, log: &str, mut see: impl FnMut(&Value)) -> Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(data.join("log").join(log))?

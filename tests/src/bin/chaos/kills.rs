@@ -38,6 +38,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
         gateway = setup.clone().start().await?;
         recoveries.push(killed.elapsed());
     }
+    figures.none("holds leaked, nano-dollars", ground::held(&gateway.caller(&key)?).await?);
     // Whatever a start has to make good from what was left behind is in the log before a gateway ends in order.
     gateway.shut_down().await?;
 
