@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::activity::{ActivityWriter, Happened};
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
+use crate::standing::Standing;
 pub(crate) use decider::Decider;
 
 /// The most commands that wait for a decision. One more is refused, to be tried again.
@@ -41,6 +42,7 @@ struct Pending {
 #[derive(Debug, Clone)]
 pub(crate) struct Commands {
     queue: mpsc::Sender<Pending>,
+    standing: Arc<Standing>,
     activity: ActivityWriter,
     ids: Arc<dyn Ids>,
 }
@@ -57,9 +59,9 @@ pub(crate) struct Queue(mpsc::Receiver<Pending>);
 
 impl Commands {
     /// A queue, and the end where commands go in.
-    pub(crate) fn channel(activity: ActivityWriter, ids: Arc<dyn Ids>) -> (Self, Queue) {
+    pub(crate) fn channel(standing: Arc<Standing>, activity: ActivityWriter, ids: Arc<dyn Ids>) -> (Self, Queue) {
         let (queue, receiver) = mpsc::channel(QUEUE_MAX);
-        (Self { queue, activity, ids }, Queue(receiver))
+        (Self { queue, standing, activity, ids }, Queue(receiver))
     }
 
     /// Carries out a command. The answer comes when it is durable and this gateway enforces it.
@@ -97,6 +99,9 @@ impl Commands {
     }
 
     async fn enqueue(&self, actor: Actor, request: Request) -> Result<Receipt, Refused> {
+        if let Some(why) = self.standing.divergence() {
+            return Err(Refused::gateway(ErrorCode::Diverged, format!("this gateway has stopped serving: {why}")));
+        }
         let (answer, answered) = oneshot::channel();
         if self.queue.try_send(Pending { actor, request, answer }).is_err() {
             return Err(Refused::gateway(ErrorCode::Overloaded, "too many commands wait for a decision: try again"));

@@ -25,7 +25,7 @@ use tallygate_core::stream::{ChainId, Log, Offset};
 use tallygate_projections::{Metrics as ViewMetrics, Options as ViewOptions, Views};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::activity::{self, ActivityWriter, WriterTask};
 use crate::command::{Commands, Decider};
@@ -40,6 +40,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::random;
 use crate::spending::Spending;
+use crate::standing::{self, Standing, StandingMetrics};
 use crate::system::{SystemClock, SystemIds};
 use crate::upstreams::Upstreams;
 
@@ -91,6 +92,9 @@ struct Spine {
     chain: ChainId,
     activity: ActivityWriter,
     commands: Commands,
+    standing: Arc<Standing>,
+    /// What finds out how this gateway stands.
+    watching: JoinSet<()>,
     decider: JoinHandle<()>,
     writer: JoinHandle<()>,
     leases: Leases,
@@ -127,6 +131,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let provider = Arc::new(HttpProvider::new(&client)?);
     let pipeline = Pipeline {
         views: spine.views.clone(),
+        standing: Arc::clone(&spine.standing),
         master: MasterKey::new(&master),
         limits: Limits::new(),
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
@@ -206,7 +211,10 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         control: views.control.clone(),
     };
     let leasing = tokio::spawn(leases.clone().run(stopped));
-    let (commands, queue) = Commands::channel(activity.clone(), Arc::clone(&ids));
+    let standing = Standing::new(config.requests.staleness_max, StandingMetrics::new(metrics.registry())?);
+    let standing = Arc::new(standing);
+    let watching = standing::watch(&standing, &logs, &views, writer, &mac);
+    let (commands, queue) = Commands::channel(Arc::clone(&standing), activity.clone(), Arc::clone(&ids));
     let decider = Decider {
         views: views.clone(),
         log: Arc::clone(&logs.control),
@@ -222,6 +230,8 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         chain,
         activity,
         commands,
+        standing,
+        watching,
         decider,
         writer: writer_task,
         leases,
@@ -337,7 +347,7 @@ impl Running {
         }
         let Spine { logs, views, chain, activity, commands, decider, writer, .. } = spine;
         let Spine { leasing, stop_leases, followers, stop_followers, data, .. } = spine;
-        drop(app);
+        drop((app, spine.watching));
         drop(commands);
         let _ = tokio::time::timeout(SHUT_DOWN, decider).await;
         stop_leases.send_replace(true);

@@ -62,6 +62,9 @@ pub struct ServeArgs {
     /// A file with NATS credentials.
     #[arg(long, env = "TALLYGATE_NATS_CREDENTIALS", requires = "nats")]
     pub nats_credentials: Option<PathBuf>,
+    /// What to do about a NATS server that acknowledges before its disk has the data.
+    #[arg(long, env = "TALLYGATE_NATS_SYNC", value_enum, default_value_t = NatsSync::Warn)]
+    pub nats_sync: NatsSync,
     /// The beginning of the names of NATS streams and subjects.
     #[arg(long, env = "TALLYGATE_NATS_PREFIX", hide = true)]
     pub nats_prefix: Option<String>,
@@ -75,6 +78,9 @@ pub struct ServeArgs {
     /// The status of a request that a budget refuses: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
     #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", default_value_t = 422, value_parser = clap::value_parser!(u16).range(400..500))]
     pub budget_exceeded_status: u16,
+    /// How long requests are answered after the control log was last heard of, in seconds.
+    #[arg(long, env = "TALLYGATE_MAX_STALENESS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub max_staleness_seconds: u64,
     /// The longest request body, in bytes.
     #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
     pub body_max_bytes: usize,
@@ -112,6 +118,17 @@ pub struct ServeArgs {
     pub log_json: bool,
 }
 
+/// What to do about a NATS server without `sync_interval: always`, or one that does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum NatsSync {
+    /// Say it at the start.
+    Warn,
+    /// Do not start.
+    Require,
+    /// Do not ask.
+    Trust,
+}
+
 /// A size within bounds, both of them allowed.
 fn range(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
@@ -137,6 +154,7 @@ pub(crate) struct Config {
 pub(crate) struct NatsConfig {
     pub(crate) servers: String,
     pub(crate) credentials: Option<PathBuf>,
+    pub(crate) sync: NatsSync,
     pub(crate) prefix: Option<String>,
 }
 
@@ -192,6 +210,7 @@ impl ServeArgs {
             body_max_bytes: self.body_max_bytes,
             body_timeout: Duration::from_secs(self.body_timeout_seconds),
             budget_exceeded_status: self.budget_exceeded_status,
+            staleness_max: Duration::from_secs(self.max_staleness_seconds),
             ..RequestSettings::default()
         };
         requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
@@ -202,6 +221,7 @@ impl ServeArgs {
             nats: self.nats.map(|servers| NatsConfig {
                 servers,
                 credentials: self.nats_credentials,
+                sync: self.nats_sync,
                 prefix: self.nats_prefix,
             }),
             master_key: master_key.map(Secret::new),
@@ -276,6 +296,7 @@ mod tests {
             ("--head-max-bytes", "8191", "8192"),
             ("--body-timeout-seconds", "86401", "86400"),
             ("--connections-max", "0", "1"),
+            ("--max-staleness-seconds", "0", "1"),
             ("--drain-seconds", "-1", "0"),
         ] {
             let parse = |value: &str| Cli::try_parse_from(["tallygate", &format!("{flag}={value}")]);

@@ -10,6 +10,7 @@ mod data_folder;
 
 mod command;
 mod pipeline;
+mod standing;
 
 mod http;
 mod activity;

@@ -1,9 +1,12 @@
 //! The logs of a gateway: in its data folder, or on NATS; and, with NATS, the doors that commands come in by.
 
+mod nats_sync;
+
 use std::sync::Arc;
 
 use tallygate_adapters::event_log::file::{FileLog, Options as FileOptions, Verify};
 use tallygate_adapters::event_log::nats::NatsLogs;
+use tallygate_adapters::nats::broadcast::Broadcast;
 use tallygate_adapters::nats::durable_commands::{DurableCommands, Options as DurableOptions};
 use tallygate_adapters::nats::micro_service::{MicroService, Options as ServiceOptions};
 use tallygate_adapters::nats::{Connection, Options as NatsOptions, Prefix};
@@ -47,7 +50,7 @@ impl Logs {
     /// Opens the logs. For the embedded log this reads the whole control log, off the runtime's threads.
     pub(crate) async fn open(config: &Config, data: &DataFolder, mac: &MacKey) -> Result<Self, StartError> {
         match &config.nats {
-            Some(nats) => Self::on_nats(nats).await,
+            Some(nats) => Self::on_nats(nats, mac).await,
             None => Self::in_files(data, mac).await,
         }
     }
@@ -64,16 +67,26 @@ impl Logs {
         })
     }
 
-    async fn on_nats(nats: &NatsConfig) -> Result<Self, StartError> {
+    async fn on_nats(nats: &NatsConfig, mac: &MacKey) -> Result<Self, StartError> {
         let mut options = NatsOptions::new(nats.servers.clone());
+        options.mac_key = Some(mac.clone());
         options.credentials_file.clone_from(&nats.credentials);
         if let Some(prefix) = &nats.prefix {
             options.prefix = Prefix::new(prefix)
                 .map_err(|error| StartError::Log(Log::Control, LogError::Misconfigured(error.to_string())))?;
         }
         let logs = NatsLogs::connect(options).await.map_err(|error| StartError::Log(Log::Control, error))?;
+        nats_sync::check(&logs.connection, nats.sync).await?;
         let kept = Kept::Nats(Box::new(logs.connection));
         Ok(Self { control: logs.control, lease: logs.lease, activity: logs.activity, kept })
+    }
+
+    /// Where gateways of this log tell one another where they are; none for a log that one gateway has to itself.
+    pub(crate) fn broadcast(&self) -> Option<Broadcast> {
+        match &self.kept {
+            Kept::Files(_) => None,
+            Kept::Nats(connection) => Some(Broadcast::new(connection.as_ref().clone())),
+        }
     }
 
     /// Opens the doors that commands come in by, beside HTTP.

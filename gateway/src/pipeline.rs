@@ -30,12 +30,14 @@ use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
 use crate::settings::RequestSettings;
 use crate::spending::Spending;
+use crate::standing::Standing;
 use crate::upstreams::Upstreams;
 
 /// What requests are served with. One for the whole gateway.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) views: Views,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) master: MasterKey,
     pub(crate) limits: Limits,
     pub(crate) spending: Spending,

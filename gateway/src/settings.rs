@@ -15,6 +15,8 @@ pub(crate) struct RequestSettings {
     pub(crate) answer_max_bytes: usize,
     /// How long a request waits for the position that it demands.
     pub(crate) min_position_wait: Duration,
+    /// How old the state may be that requests are answered from.
+    pub(crate) staleness_max: Duration,
     /// The status of a refused budget: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
     pub(crate) budget_exceeded_status: u16,
     /// How long to wait for upstreams.
@@ -28,6 +30,7 @@ impl Default for RequestSettings {
             body_timeout: Duration::from_secs(60),
             answer_max_bytes: 64 * 1024 * 1024,
             min_position_wait: Duration::from_secs(5),
+            staleness_max: Duration::from_secs(30),
             budget_exceeded_status: 422,
             timeouts: Timeouts::default(),
         }

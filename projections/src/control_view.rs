@@ -1,10 +1,11 @@
 //! What the control log means now: the snapshot that requests read, keys on demand, lists, receipts, and the state that
 //! commands are decided on.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use tallygate_core::control::{CommandRecord, Control, Needs};
+use tallygate_core::digest::Digest;
 use tallygate_core::id::{CommandId, KeyAlias, KeyId, RealmId};
 use tallygate_core::key::KeyHash;
 use tallygate_core::stream::{Head, Offset, Position};
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use crate::digest::{StateDigest, digest_of};
 use crate::fold::control_rows;
 use crate::follow::Health;
+use crate::follow::recent_heads::RecentHeads;
 use crate::metrics::LogMetrics;
 use crate::row_cache::RowCache;
 use crate::snapshot::Snapshot;
@@ -32,9 +34,11 @@ pub(crate) struct Published {
     store: SharedStore,
     snapshot: ArcSwap<Snapshot>,
     keys: RowCache<KeyHash, KeyRow>,
+    recent: Mutex<RecentHeads>,
     /// Held while rows are written and published, and, shared, while a decision's state is put together: so that all of
     /// it is of one position.
     commit: RwLock<()>,
+    /// Where the chain ends, forged lines included: whoever waits for a place in the log has it then.
     position: watch::Sender<Position>,
     health: Arc<watch::Sender<Health>>,
     metrics: LogMetrics,
@@ -57,9 +61,12 @@ impl Published {
         health: Arc<watch::Sender<Health>>,
         metrics: LogMetrics,
     ) -> Self {
+        let mut recent = RecentHeads::default();
+        recent.push(snapshot.head);
         Self {
             store,
-            position: watch::Sender::new(snapshot.position()),
+            recent: Mutex::new(recent),
+            position: watch::Sender::new(snapshot.end.position),
             snapshot: ArcSwap::from_pointee(snapshot),
             keys: RowCache::new(keys_max),
             commit: RwLock::new(()),
@@ -79,9 +86,10 @@ impl Published {
         writes: Writes,
         touched: Vec<TouchedKey>,
         snapshot: Snapshot,
+        heads: &RecentHeads,
         offset: Offset,
     ) -> Result<(), StoreError> {
-        let position = snapshot.position();
+        let position = snapshot.end.position;
         let rows = writes.len();
         {
             // Nothing panics while the lock is held that would leave it in need of repair.
@@ -95,6 +103,7 @@ impl Published {
                 self.keys.publish(&hash, Some(row));
             }
             self.snapshot.store(Arc::new(snapshot));
+            self.recent.lock().unwrap_or_else(PoisonError::into_inner).append(heads);
         }
         self.metrics.applied(rows, offset);
         self.position.send_replace(position);
@@ -119,7 +128,22 @@ impl ControlView {
         self.snapshot().position()
     }
 
-    /// Waits until the views have come to a position. It may wait for ever: the caller sets a limit.
+    /// SHA-256 of the event at a position, if it was folded lately: among the last 4,096 of this process.
+    #[must_use]
+    pub fn hash_at(&self, position: Position) -> Option<Digest> {
+        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner).hash_at(position)
+    }
+
+    /// A digest of what the rows are: their tables and the events that they are folded from. Only digests of views with
+    /// the same one can be compared.
+    #[must_use]
+    pub fn layout() -> Digest {
+        let layout = control_rows::LAYOUT;
+        Digest::of(format!("{:?} {:?}", layout.tables, (layout.events)()).as_bytes())
+    }
+
+    /// Waits until the views have come to a position, whatever stands there: a forged line is passed too. It may wait for
+    /// ever: the caller sets a limit.
     ///
     /// # Errors
     /// [`Ended`] when the follower has ended before it.

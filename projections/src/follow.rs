@@ -11,6 +11,7 @@ pub(crate) mod control_reader;
 pub(crate) mod intake;
 pub(crate) mod item;
 pub(crate) mod pump;
+pub(crate) mod recent_heads;
 
 use std::sync::Arc;
 

@@ -9,9 +9,10 @@ use tallygate_tests::upstream::Upstream;
 
 use crate::scene::{KeyTerms, MODEL, Scene, chat, command, issue, uuid};
 
-const SECRET: &str = "the-secret-of-all-gateways-of-the-tests";
+pub const SECRET: &str = "the-secret-of-all-gateways-of-the-tests";
 
-fn on(nats: &NatsServer) -> Setup {
+/// A gateway with its log on a server.
+pub fn on(nats: &NatsServer) -> Setup {
     Setup::new().env("TALLYGATE_NATS", nats.url()).env("TALLYGATE_SECRET", SECRET)
 }
 
@@ -94,7 +95,7 @@ async fn a_command_published_while_no_gateway_ran_is_carried_out_once() -> Resul
     // The stream is made by the first gateway, which then goes.
     on(&nats).start().await?.shut_down().await?;
     let body = json!({ "id": uuid(), "type": "RegisterRealm", "data": { "realm": "published" } }).to_string();
-    publish(&nats, "tallygate.commands.RegisterRealm", &body)?;
+    nats.publish("tallygate.commands.RegisterRealm", body.as_bytes())?;
     let gateway = on(&nats).start().await?;
     for _ in 0..1_000 {
         let again = gateway.operator()?.post_bytes("/api/commands", "application/json", body.clone()).await?;
@@ -105,21 +106,4 @@ async fn a_command_published_while_no_gateway_ran_is_carried_out_once() -> Resul
         }
     }
     anyhow::bail!("the published command was never carried out")
-}
-
-/// Publishes over NATS' text protocol, as any client would.
-fn publish(nats: &NatsServer, subject: &str, body: &str) -> Result<()> {
-    use std::io::{Read as _, Write as _};
-    let address = nats.url().trim_start_matches("nats://").to_owned();
-    let mut stream = std::net::TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;
-    write!(stream, "CONNECT {{\"verbose\":false}}\r\nPUB {subject} {}\r\n{body}\r\nPING\r\n", body.len())?;
-    let mut seen = Vec::new();
-    let mut buffer = [0; 4_096];
-    while !seen.windows(4).any(|window| window == b"PONG") {
-        let count = stream.read(&mut buffer)?;
-        anyhow::ensure!(count > 0, "the server hung up: {}", String::from_utf8_lossy(&seen));
-        seen.extend_from_slice(&buffer[..count]);
-    }
-    Ok(())
 }

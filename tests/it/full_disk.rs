@@ -1,70 +1,16 @@
 //! A disk that fills up and is freed again under a running gateway: a small file system of the test's own.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use tallygate_tests::client::Answer;
 use tallygate_tests::gateway::{Gateway, Setup};
+use tallygate_tests::small_disk::SmallDisk;
 use tallygate_tests::upstream::Upstream;
-use tempfile::TempDir;
 
 use crate::durability::replay;
 use crate::scene::{KeyTerms, MODEL, Scene, chat, command, lines};
-
-/// How large the file system is, as `mount` takes it.
-const SIZE: &str = "size=12m";
-
-/// A small file system in memory. It is unmounted when this is dropped.
-struct SmallDisk {
-    folder: TempDir,
-}
-
-impl SmallDisk {
-    /// None for who may not mount, and the reason is printed. Root must be able to.
-    fn mount() -> Result<Option<Self>> {
-        let folder = tempfile::tempdir()?;
-        let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "tallygate-test"]).arg(folder.path()).output()?;
-        if mounted.status.success() {
-            return Ok(Some(Self { folder }));
-        }
-        let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
-        ensure!(!is_root()?, "root cannot mount a small file system: {why}");
-        println!("not tested: only root may mount a small file system: {why}");
-        Ok(None)
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Takes all room that is left, and gives the file that took it.
-    fn fill(&self) -> Result<PathBuf> {
-        let path = self.path().join("filling");
-        let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
-        // Ever smaller pieces, so that not even a page is left.
-        for size in [64 * 1024, 4 * 1024, 64, 1] {
-            while file.write_all(&vec![b'x'; size]).is_ok() {}
-        }
-        Ok(path)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a gateway that was just killed may hold a file for a moment yet.
-        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
-    }
-}
-
-fn is_root() -> Result<bool> {
-    let id = Command::new("id").arg("-u").output()?;
-    Ok(String::from_utf8_lossy(&id.stdout).trim() == "0")
-}
 
 async fn register(gateway: &Gateway, realm: &str) -> Result<Answer> {
     command(gateway, "RegisterRealm", json!({ "realm": realm })).await

@@ -14,6 +14,8 @@ mod books;
 mod leases;
 mod cluster;
 mod shared_budgets;
+mod foreign_lines;
+mod standing;
 mod demo;
 mod litellm;
 mod guides;

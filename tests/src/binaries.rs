@@ -13,10 +13,10 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     beside(&test, name)
 }
 
-/// Tests run from `<target>/<profile>/deps/`, binaries lie one folder up.
+/// Tests run from `<target>/<profile>/deps/`, binaries lie one folder up; a binary of the harness is one of them.
 fn beside(test: &Path, name: &str) -> Result<PathBuf> {
-    let folder = test.parent().filter(|folder| folder.ends_with("deps")).and_then(Path::parent);
-    let folder = folder.with_context(|| format!("{} is not in a `deps` folder of cargo's", test.display()))?;
+    let folder = test.parent().map(|folder| if folder.ends_with("deps") { folder.parent() } else { Some(folder) });
+    let folder = folder.flatten().with_context(|| format!("{} is in no folder of cargo's", test.display()))?;
     let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if !path.is_file() {
         bail!("{} is not built: run `cargo build --workspace --all-targets` first, as tests/run does", path.display());
@@ -36,6 +36,7 @@ mod tests {
         assert!(error.contains("tallygate") && error.contains("cargo build"), "{error}");
         std::fs::write(target.path().join("tallygate"), "").unwrap();
         assert_eq!(beside(&test, "tallygate").unwrap(), target.path().join("tallygate"));
-        assert!(beside(&target.path().join("it-0123"), "tallygate").is_err());
+        assert_eq!(beside(&target.path().join("chaos"), "tallygate").unwrap(), target.path().join("tallygate"));
+        assert!(beside(&target.path().join("other").join("it-0123"), "tallygate").is_err());
     }
 }

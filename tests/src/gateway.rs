@@ -191,6 +191,14 @@ impl Gateway {
         Client::new(&self.url, Some(key))
     }
 
+    /// Kills it with SIGKILL and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(self) -> Result<Ended> {
+        self.process.kill().await
+    }
+
     /// Kills it with SIGKILL and starts it again on the same data. The port is another one.
     ///
     /// # Errors

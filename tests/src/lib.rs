@@ -5,7 +5,9 @@
 pub mod binaries;
 pub mod process;
 pub mod nats_server;
+pub mod nats_bridge;
 pub mod lossy_link;
+pub mod small_disk;
 pub mod gateway;
 pub mod client;
 pub mod python;

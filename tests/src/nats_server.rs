@@ -66,10 +66,14 @@ impl Release {
 pub struct NatsServer {
     release: Release,
     extra: Vec<String>,
+    environment: Vec<(String, String)>,
     folder: TempDir,
     port: u16,
     process: Option<Child>,
 }
+
+/// The variable that a configuration file takes the folder of the store from.
+const STORE_DIR: &str = "TALLYGATE_NATS_STORE_DIR";
 
 impl NatsServer {
     /// Starts the current release with JetStream on a free port.
@@ -85,7 +89,7 @@ impl NatsServer {
     /// # Errors
     /// When the binary is not installed, or does not start.
     pub async fn start_without_jetstream() -> Result<Self> {
-        Self::start_with(Release::Current, &[]).await
+        Self::start_with(Release::Current, &["--store_dir", "store"], &[]).await
     }
 
     /// Starts a release with JetStream on a free port, with more arguments.
@@ -93,13 +97,24 @@ impl NatsServer {
     /// # Errors
     /// When the binary is not installed, or does not start.
     pub async fn start_release(release: Release, extra: &[&str]) -> Result<Self> {
-        Self::start_with(release, &[&["--jetstream"], extra].concat()).await
+        Self::start_with(release, &[&["--jetstream", "--store_dir", "store"], extra].concat(), &[]).await
     }
 
-    async fn start_with(release: Release, extra: &[&str]) -> Result<Self> {
+    /// Starts the current release on a free port with a configuration file and variables that it reads. The file takes
+    /// its store from `TALLYGATE_NATS_STORE_DIR`.
+    ///
+    /// # Errors
+    /// When the binary is not installed, or does not start.
+    pub async fn start_configured(file: &Path, environment: &[(&str, &str)]) -> Result<Self> {
+        let file = file.to_str().context("a path that is text")?;
+        Self::start_with(Release::Current, &["--config", file], environment).await
+    }
+
+    async fn start_with(release: Release, extra: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         let folder = TempDir::new()?;
         let extra = extra.iter().map(|&argument| argument.to_owned()).collect();
-        let mut server = Self { release, extra, folder, port: 0, process: None };
+        let environment = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut server = Self { release, extra, environment, folder, port: 0, process: None };
         server.spawn("-1")?;
         server.port = server.announced_port().await?;
         server.wait_until_it_greets().await?;
@@ -116,6 +131,42 @@ impl NatsServer {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Publishes as any client could, over NATS' text protocol, and returns when the server has it.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub fn publish(&self, subject: &str, body: &[u8]) -> Result<()> {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "CONNECT {{\"verbose\":false}}\r\nPUB {subject} {}\r\n", body.len())?;
+        stream.write_all(body)?;
+        stream.write_all(b"\r\nPING\r\n")?;
+        let mut seen = Vec::new();
+        let mut buffer = [0; 4_096];
+        while !seen.windows(4).any(|window| window == b"PONG") {
+            let count = stream.read(&mut buffer)?;
+            if count == 0 {
+                bail!("the server hung up: {}", String::from_utf8_lossy(&seen));
+            }
+            seen.extend_from_slice(&buffer[..count]);
+        }
+        Ok(())
+    }
+
+    /// Sends the server a signal by name: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let id = self.process.as_ref().and_then(Child::id).context("the server does not run")?;
+        let sent = Command::new("/bin/sh").arg("-c").arg(format!("kill -s {name} {id}")).status().await?;
+        if !sent.success() {
+            bail!("nats-server ({id}) could not be sent {name}");
+        }
+        Ok(())
     }
 
     /// Ends the server with SIGKILL: it cannot say goodbye or flush anything.
@@ -140,6 +191,23 @@ impl NatsServer {
         self.wait_until_it_greets().await
     }
 
+    /// Copies its store into that of another server. Neither may run.
+    ///
+    /// # Errors
+    /// When one runs, or the store cannot be copied.
+    pub async fn copy_store_to(&self, other: &Self) -> Result<()> {
+        if self.process.is_some() || other.process.is_some() {
+            bail!("a server still runs");
+        }
+        let to = other.folder.path().join("store");
+        std::fs::remove_dir_all(&to)?;
+        let copied = Command::new("cp").arg("-a").arg(self.folder.path().join("store")).arg(to).status().await?;
+        if !copied.success() {
+            bail!("the store could not be copied");
+        }
+        Ok(())
+    }
+
     /// Throws the store away; the server must not run.
     ///
     /// # Errors
@@ -156,11 +224,12 @@ impl NatsServer {
         let log = std::fs::File::create(self.folder.path().join("server.log"))?;
         let process = Command::new(self.release.binary()?)
             .args(["--addr", "127.0.0.1", "--port", port])
-            .arg("--store_dir")
-            .arg(self.folder.path().join("store"))
             .arg("--ports_file_dir")
             .arg(self.folder.path())
             .args(&self.extra)
+            .current_dir(self.folder.path())
+            .env(STORE_DIR, self.folder.path().join("store"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -238,6 +307,14 @@ impl NatsCluster {
     /// # Errors
     /// When the binary is not installed, or a server does not start.
     pub async fn start(count: usize) -> Result<Self> {
+        Self::start_with(count, &[]).await
+    }
+
+    /// Starts so many servers with more arguments each.
+    ///
+    /// # Errors
+    /// When the binary is not installed, or a server does not start.
+    pub async fn start_with(count: usize, extra: &[&str]) -> Result<Self> {
         // The ports are free now; between now and the start another process could take one, and the start would fail.
         let held: Vec<_> =
             (0..count).map(|_| std::net::TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<_>>()?;
@@ -252,6 +329,7 @@ impl NatsCluster {
             let name = format!("server-{number}");
             let arguments =
                 ["--server_name", &name, "--cluster_name", "test", "--cluster", route, "--routes", &all_routes];
+            let arguments = [&arguments[..], extra].concat();
             servers.push((name.clone(), NatsServer::start_release(Release::Current, &arguments).await?));
         }
         Ok(Self { servers })
@@ -261,6 +339,11 @@ impl NatsCluster {
     #[must_use]
     pub fn urls(&self) -> String {
         self.servers.iter().map(|(_, server)| server.url()).collect::<Vec<_>>().join(",")
+    }
+
+    /// The servers, in the order they were started.
+    pub fn servers(&mut self) -> impl Iterator<Item = &mut NatsServer> {
+        self.servers.iter_mut().map(|(_, server)| server)
     }
 
     /// A server by its name.

@@ -55,6 +55,7 @@ struct Plan {
     queue: VecDeque<Reply>,
     by_model: BTreeMap<String, Reply>,
     recorded: Vec<Recorded>,
+    is_forgetful: bool,
 }
 
 impl State {
@@ -67,8 +68,10 @@ impl State {
         let mut plan = self.plan();
         let model = request.model();
         let reply = plan.queue.pop_front().or_else(|| plan.by_model.get(&model?).cloned()).unwrap_or_default();
-        plan.recorded.push(request);
-        self.arrived.send_replace(plan.recorded.len());
+        if !plan.is_forgetful {
+            plan.recorded.push(request);
+        }
+        self.arrived.send_modify(|count| *count += 1);
         reply
     }
 
@@ -111,6 +114,17 @@ impl Upstream {
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.state.plan().recorded.clone()
+    }
+
+    /// From now on requests are counted and not kept: for loads.
+    pub fn forget_requests(&self) {
+        self.state.plan().is_forgetful = true;
+    }
+
+    /// How many requests have come in all: what a provider would bill.
+    #[must_use]
+    pub fn request_count(&self) -> usize {
+        *self.state.arrived.borrow()
     }
 
     /// Waits until this many requests have come in all, and gives them.

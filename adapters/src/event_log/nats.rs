@@ -12,11 +12,12 @@
 //! reading back tells which.
 //!
 //! **Durability.** An acknowledgement means that the server has the lines, on a majority of the copies in a cluster.
-//! They survive a power cut only if the servers run with `sync_interval: always`, which a client cannot see.
+//! They survive a power cut only if the servers run with `sync_interval: always`: see `nats::server_survey`.
 //!
 //! **Damage.** Streams deny deletion, so sequences have no holes. A hole, a stream that begins late, and a log that ends
-//! before what was already read are errors that end a tail. What foreigners publish into a stream takes a position like
-//! any line and is yielded as it is; readers check lines, the log does not.
+//! before what was already read are errors that end a tail. What foreigners publish into a stream is yielded as it is;
+//! readers check lines, the log does not. In control it takes a position like any line. In lease and activity it is in
+//! no chain, where the gateways' key is known (`Options::mac_key`), and counts as one line where it is not.
 
 mod append;
 mod chain;
@@ -32,6 +33,7 @@ pub use setup::NatsLogs;
 
 use std::sync::Arc;
 
+use tallygate_core::envelope::MacKey;
 use tallygate_core::port::event_log::{AppendError, Batch, BoxError, Entry, EventLog, LogError};
 use tallygate_core::port::{BoxFuture, BoxStream};
 use tallygate_core::stream::{ChainId, Head, Log, Offset};
@@ -72,6 +74,10 @@ impl NatsLog {
 
     fn layout(&self) -> &Layout {
         &self.shared.layout
+    }
+
+    fn mac_key(&self) -> Option<&MacKey> {
+        self.connection().options().mac_key.as_ref()
     }
 
     async fn ready(&self) -> Result<(), LogError> {

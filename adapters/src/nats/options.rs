@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tallygate_core::envelope::MacKey;
+
 use super::prefix::Prefix;
 
 /// How many servers keep a copy of each stream that is created here.
@@ -51,6 +53,9 @@ pub struct Options {
     pub reconnect_wait: Duration,
     /// How long an append tries to find out what became of it, before it is ambiguous. 15 s.
     pub resolve_timeout: Duration,
+    /// The key that gateways seal lines under. Given, a line of lease or activity that was not sealed under it is in no
+    /// chain. Who only reads needs none.
+    pub mac_key: Option<MacKey>,
 }
 
 impl Options {
@@ -68,6 +73,7 @@ impl Options {
             request_timeout: Duration::from_secs(5),
             reconnect_wait: Duration::from_secs(2),
             resolve_timeout: Duration::from_secs(15),
+            mac_key: None,
         }
     }
 }

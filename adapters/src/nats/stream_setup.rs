@@ -1,8 +1,8 @@
 //! Creates a JetStream stream, or verifies one that is there.
 //!
 //! What the server says it has is compared with what is needed, field by field: a server drops options that it does not
-//! know, and an operator may have made the stream by hand. The flush interval of the server (`sync_interval`) cannot be
-//! seen through the client API; operators must set `sync_interval: always` for acknowledgements to survive a power cut.
+//! know, and an operator may have made the stream by hand. The flush interval of the server (`sync_interval`) is no part of
+//! it: see [`super::server_survey`].
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};

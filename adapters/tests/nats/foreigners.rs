@@ -6,7 +6,13 @@ use tallygate_core::port::event_log::{AppendError, EventLog as _};
 use tallygate_core::stream::{Head, Log, Offset, Position};
 use tallygate_core::testing::chain_writer::ChainWriter;
 
-use crate::fixture::{LOGS, all_lines, next_lines, run, server_with_logs};
+use tallygate_adapters::event_log::nats::NatsLogs;
+use tallygate_adapters::nats::Options;
+use tallygate_core::envelope::Line;
+use tallygate_core::testing::chain_writer::TEST_MAC_KEY;
+use tallygate_tests::nats_server::NatsServer;
+
+use crate::fixture::{LOGS, all_lines, impatient, next_lines, run, server_with_logs};
 
 const GARBAGE: &[u8] = b"\xff not a line, {\"position\":999}";
 
@@ -80,6 +86,55 @@ fn a_chain_of_another_name_is_not_touched_by_wildcards_in_an_id() {
             for writer in &writers {
                 assert_eq!(log.head(&writer.chain()).await.unwrap(), writer.head());
             }
+        }
+    });
+}
+
+/// A line that says it is the millionth of a chain, sealed under no gateway's key.
+fn forged(log: Log) -> Line {
+    let at = Head { position: Position::new(999_999), hash: Digest::ZERO };
+    let line = ChainWriter::new(log, "acme").at(at).batch(1).lines.remove(0);
+    let text = String::from_utf8(line.bytes().to_vec()).unwrap();
+    let from = text.rfind("\"mac\":\"").unwrap() + 7;
+    Line::from_bytes(format!("{}{}\"}}", &text[..from], "0".repeat(64)).into_bytes().into())
+}
+
+#[test]
+fn what_was_not_sealed_under_the_gateways_key_moves_no_chain_and_stops_no_writer() {
+    run(async {
+        let server = NatsServer::start().await.unwrap();
+        let options = Options { mac_key: Some(TEST_MAC_KEY), ..impatient(server.url()) };
+        let logs = NatsLogs::connect(options.clone()).await.unwrap();
+        let foreigner = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+        for kind in [Log::Lease, Log::Activity] {
+            let log = logs.of(kind);
+            let mut writer = ChainWriter::new(kind, "acme");
+            let mut written = Vec::new();
+            for forgery in [Bytes::from_static(GARBAGE), forged(kind).bytes().clone()] {
+                for lines in [2, 3] {
+                    let batch = writer.command(lines);
+                    assert_eq!(
+                        log.append(batch.clone()).await.unwrap(),
+                        writer.head(),
+                        "though a forgery is behind it"
+                    );
+                    assert_eq!(log.append(batch.clone()).await.unwrap(), writer.head(), "the same lines again");
+                    written.extend(batch.lines);
+                }
+                foreigner.publish(subject(kind), forgery.clone()).await.unwrap().await.unwrap();
+                written.push(Line::from_bytes(forgery));
+            }
+            // Who starts now, and has nothing in memory, finds the chain where its own last line is.
+            let fresh = NatsLogs::connect(options.clone()).await.unwrap();
+            assert_eq!(fresh.of(kind).head(&writer.chain()).await.unwrap(), writer.head());
+            let behind = writer.batch(1);
+            assert_eq!(fresh.of(kind).append(behind.clone()).await.unwrap(), writer.head());
+            written.extend(behind.lines);
+            let mut rival = ChainWriter::new(kind, "acme").rival(1);
+            let refused = log.append(rival.batch(1)).await;
+            let Err(AppendError::Conflict { actual, .. }) = refused else { panic!("no conflict but {refused:?}") };
+            assert_eq!(actual, writer.head().position);
+            assert_eq!(all_lines(&**log).await, written);
         }
     });
 }

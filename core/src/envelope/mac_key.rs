@@ -16,6 +16,18 @@ impl MacKey {
         Self(bytes)
     }
 
+    /// The MAC of what gateways tell one another besides lines. No message of one purpose passes for one of another, nor
+    /// for a line.
+    #[must_use]
+    pub fn tag(&self, purpose: &str, message: &[u8]) -> Digest {
+        Hmac::<Sha256>::new_from_slice(&self.0).map_or(Digest::ZERO, |mut mac| {
+            mac.update(purpose.as_bytes());
+            mac.update(&[0]);
+            mac.update(message);
+            Digest::from_bytes(mac.finalize().into_bytes().into())
+        })
+    }
+
     /// The MAC of a line, from the SHA-256 of all that it covers: so that one pass over the bytes gives both the MAC and
     /// the hash that the next line names.
     pub(super) fn mac(&self, covered: &Digest) -> Digest {

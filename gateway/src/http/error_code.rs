@@ -41,6 +41,8 @@ pub(crate) enum ErrorCode {
     CommandOutcomeUnknown,
     LogUnavailable,
     ViewsStopped,
+    StateTooOld,
+    Diverged,
     Overloaded,
     RouteUnknown,
     MethodNotAllowed,
@@ -88,6 +90,8 @@ impl ErrorCode {
             Self::CommandOutcomeUnknown => "command_outcome_unknown",
             Self::LogUnavailable => "log_unavailable",
             Self::ViewsStopped => "views_stopped",
+            Self::StateTooOld => "state_too_old",
+            Self::Diverged => "diverged",
             Self::Overloaded => "overloaded",
             Self::RouteUnknown => "route_unknown",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -131,6 +135,8 @@ impl ErrorCode {
             | Self::LogUnavailable
             | Self::BudgetUnavailable
             | Self::ViewsStopped
+            | Self::StateTooOld
+            | Self::Diverged
             | Self::Overloaded => 503,
         }
     }

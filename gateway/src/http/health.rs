@@ -1,5 +1,7 @@
 //! Whether the gateway lives, is ready, and how it does. No model, key or tenant is named here.
 
+use std::time::Instant;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -36,8 +38,8 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         Health::Waiting(_) => Some("the control log is away"),
         Health::Idle => Some("the views have not begun"),
         Health::Closed => Some("the gateway is being stopped"),
-        Health::Following if app.pipeline.activity.has_room() => None,
-        Health::Following => Some("the activity log is away"),
+        Health::Following if !app.pipeline.activity.has_room() => Some("the activity log is away"),
+        Health::Following => app.pipeline.standing.reason(Instant::now()),
     };
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body: Value = json!({
@@ -61,6 +63,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, ApiError
     let metrics = &app.pipeline.metrics;
     let waiting = i64::try_from(app.pipeline.activity.waiting()).unwrap_or(i64::MAX);
     metrics.activity_waiting.set(waiting);
+    app.pipeline.standing.measure(Instant::now());
     let position = app.pipeline.views.control.position().get();
     metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
     let figures = app.pipeline.activity.outbox().figures();

@@ -1,6 +1,7 @@
 //! Phase 2: the request has a key that may be used now, and one snapshot that all later phases read.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::HeaderMap;
 use tallygate_core::admission;
@@ -49,6 +50,7 @@ impl Received {
         if let Some(position) = min_position(headers)? {
             reach(pipeline, position).await?;
         }
+        pipeline.standing.check(Instant::now())?;
         let snapshot = pipeline.views.control.snapshot();
         if pipeline.master.matches(&secret) {
             return Ok((snapshot, pipeline.master.row()));

@@ -52,7 +52,7 @@ impl Fold for ControlFold {
             at: self.at,
             control: self.working.clone(),
         };
-        self.published.commit(writes, touched, snapshot, group.checkpoint.offset)
+        self.published.commit(writes, touched, snapshot, &group.heads, group.checkpoint.offset)
     }
 }
 

@@ -9,6 +9,7 @@ use tallygate_core::stream::{ChainId, Head, Log, Offset};
 use super::chain::ChainTip;
 use super::item::Item;
 use super::pump::{Group, Reader};
+use super::recent_heads::RecentHeads;
 use super::{Damage, Misplaced};
 use crate::metrics::LogMetrics;
 
@@ -36,6 +37,8 @@ impl ControlCheckpoint {
 #[derive(Debug)]
 pub(crate) struct ControlGroup {
     pub(crate) items: Vec<Item>,
+    /// Where the chain was after each of the last lines.
+    pub(crate) heads: RecentHeads,
     pub(crate) checkpoint: ControlCheckpoint,
 }
 
@@ -52,6 +55,7 @@ pub(crate) struct ControlReader {
     whole: ControlCheckpoint,
     /// Whether `whole` was given out.
     given: bool,
+    heads: RecentHeads,
     ready: Vec<Item>,
     /// The first parts of a command whose last part is still to come.
     held_back: Vec<Item>,
@@ -59,8 +63,18 @@ pub(crate) struct ControlReader {
 
 impl ControlReader {
     pub(crate) fn new(from: ControlCheckpoint, key: Option<MacKey>, metrics: LogMetrics) -> Self {
-        let (ready, held_back) = (Vec::new(), Vec::new());
-        Self { chain: ChainId::control(), key, metrics, tip: from.tip, whole: from, given: true, ready, held_back }
+        let (heads, ready, held_back) = (RecentHeads::default(), Vec::new(), Vec::new());
+        Self {
+            chain: ChainId::control(),
+            key,
+            metrics,
+            tip: from.tip,
+            whole: from,
+            given: true,
+            heads,
+            ready,
+            held_back,
+        }
     }
 
     /// Takes the next entry.
@@ -85,6 +99,7 @@ impl ControlReader {
             }
             Ok(Some(followed)) => {
                 self.metrics.lines.inc();
+                self.heads.push(self.tip.head());
                 let item = Item::read(&followed);
                 if matches!(item, Item::Undecodable(_)) {
                     self.metrics.undecodable.inc();
@@ -117,7 +132,8 @@ impl ControlReader {
         if std::mem::replace(&mut self.given, true) {
             return None;
         }
-        Some(ControlGroup { items: std::mem::take(&mut self.ready), checkpoint: self.whole })
+        let heads = std::mem::take(&mut self.heads);
+        Some(ControlGroup { items: std::mem::take(&mut self.ready), heads, checkpoint: self.whole })
     }
 }
 
@@ -133,6 +149,7 @@ impl Reader for ControlReader {
 impl Group for ControlGroup {
     fn append(&mut self, mut next: Self) {
         self.items.append(&mut next.items);
+        self.heads.append(&next.heads);
         self.checkpoint = next.checkpoint;
     }
 

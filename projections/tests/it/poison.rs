@@ -167,6 +167,8 @@ async fn a_forged_line_is_skipped_whether_it_takes_a_place_or_not() {
     while site.metrics.quarantined(Log::Control) < 2 {
         tokio::task::yield_now().await;
     }
+    // Whoever waits for the end of the log does not wait for ever, though the end is a lie.
+    control.wait_for(unaware.head().position.plus(1)).await.unwrap();
     let state = running.decision_at(|head| head.hash == lie.hash()).await;
     assert_eq!(state.head.position, unaware.head().position.plus(1));
     let mut after_the_lie = unaware.at(state.head);

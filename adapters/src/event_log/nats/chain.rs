@@ -1,7 +1,9 @@
 //! Where chains end, and which line stands at a position.
 //!
 //! In control the sequence is the position. In lease and activity the stream does not know positions: a line says its
-//! own, and a line that does not belong (a foreigner published it) counts as one.
+//! own. A line that does not belong (a foreigner published it) counts as one; but where the gateways' key is known, what
+//! was not sealed under it is in no chain at all, whatever it says: a forger can neither move a chain's end nor stop its
+//! writer, whose next line follows its own last one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +14,7 @@ use tallygate_core::port::event_log::LogError;
 use tallygate_core::stream::{ChainId, Head, Log, Position};
 
 use super::NatsLog;
-use super::stored::{Stored, position, said_position};
+use super::stored::{Stored, said_position};
 
 /// How many messages are read at a time when a chain must be walked.
 const WALK_PAGE: usize = 1_000;
@@ -81,15 +83,22 @@ impl NatsLog {
         let log = self.layout().log;
         let lines = last.lines(log);
         let Some(line) = lines.last() else { return Ok(ChainEnd::EMPTY) };
-        let position = match (log, said_position(line, log, chain)) {
-            (Log::Control, _) => Position::new(last.sequence),
-            (_, Some(position)) => position,
-            (_, None) => self.walk(chain, &filter, last.sequence, |_, _| false).await?.0,
-        };
-        if log != Log::Control {
-            self.shared.ends.learn(chain, position, last.sequence);
+        if log == Log::Control {
+            let head = Head { position: Position::new(last.sequence), hash: line.hash() };
+            return Ok(ChainEnd { head, sequence: last.sequence });
         }
-        Ok(ChainEnd { head: Head { position, hash: line.hash() }, sequence: last.sequence })
+        let head = match self.own_position(line, chain) {
+            Some(position) => Head { position, hash: line.hash() },
+            None => self.walk(chain, &filter, last.sequence, |_, _| false).await?.end,
+        };
+        self.shared.ends.learn(chain, head.position, last.sequence);
+        Ok(ChainEnd { head, sequence: last.sequence })
+    }
+
+    /// The position that a line of lease or activity says, if it belongs to the chain.
+    fn own_position(&self, line: &Line, chain: &ChainId) -> Option<Position> {
+        let is_forged = self.mac_key().is_some_and(|key| !line.is_authentic(key));
+        if is_forged { None } else { said_position(line, self.layout().log, chain) }
     }
 
     /// The line at a position of a chain that reaches at least as far.
@@ -100,21 +109,23 @@ impl NatsLog {
         let Some(filter) = self.layout().chain_filter(chain) else {
             return Err(self.damaged(end.sequence, "it has no such chain"));
         };
-        let (_, found) = self.walk(chain, &filter, end.sequence, |_, position| position == wanted).await?;
-        found.ok_or_else(|| self.damaged(end.sequence, format!("chain {chain} has no line at position {wanted}")))
+        let walked = self.walk(chain, &filter, end.sequence, |_, position| position == wanted).await?;
+        walked
+            .found
+            .ok_or_else(|| self.damaged(end.sequence, format!("chain {chain} has no line at position {wanted}")))
     }
 
-    /// Goes through a chain from its first message to the one at `last`, until `is_wanted` says so. Tells the position
-    /// it came to, and the line that was wanted.
+    /// Goes through a chain from its first message to the one at `last`, until `is_wanted` says so.
     async fn walk(
         &self,
         chain: &ChainId,
         filter: &str,
         last: u64,
         is_wanted: impl Fn(&Line, Position) -> bool + Send,
-    ) -> Result<(Position, Option<Line>), LogError> {
+    ) -> Result<Walked, LogError> {
         let log = self.layout().log;
-        let mut at = Position::START;
+        let skips_foreign = self.mac_key().is_some();
+        let mut end = Head::EMPTY;
         let mut from = 1;
         while from <= last {
             let page = self.page(from, Some(filter), WALK_PAGE).await?;
@@ -124,14 +135,27 @@ impl NatsLog {
             };
             for stored in page.iter().take_while(|stored| stored.sequence <= last) {
                 for line in stored.lines(log) {
-                    at = position(&line, log, chain, at);
-                    if is_wanted(&line, at) {
-                        return Ok((at, Some(line)));
+                    let position = match self.own_position(&line, chain) {
+                        Some(position) => position,
+                        None if skips_foreign => continue,
+                        None => end.position.plus(1),
+                    };
+                    end = Head { position, hash: line.hash() };
+                    if is_wanted(&line, position) {
+                        return Ok(Walked { end, found: Some(line) });
                     }
                 }
             }
             from = reached + 1;
         }
-        Ok((at, None))
+        Ok(Walked { end, found: None })
     }
+}
+
+/// How far a walk through a chain came.
+struct Walked {
+    /// The last line of the chain that was passed.
+    end: Head,
+    /// The line that was wanted.
+    found: Option<Line>,
 }

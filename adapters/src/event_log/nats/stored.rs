@@ -37,12 +37,6 @@ impl Stored {
     }
 }
 
-/// The position of a line in lease or activity, given that of the line before. A line that belongs there says it; one
-/// that does not, because a foreigner published it, counts as one.
-pub(super) fn position(line: &Line, log: Log, chain: &ChainId, before: Position) -> Position {
-    said_position(line, log, chain).unwrap_or_else(|| before.plus(1))
-}
-
 /// The position that a line says, if it belongs to the chain.
 pub(super) fn said_position(line: &Line, log: Log, chain: &ChainId) -> Option<Position> {
     let envelope = line.envelope().ok()?;
