@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -20,17 +21,24 @@ const SIZE: &str = "size=12m";
 
 /// A small file system in memory. It is unmounted when this is dropped.
 struct SmallDisk {
-    folder: TempDir,
+    mount_point: PathBuf,
+    _folder: TempDir,
 }
 
 impl SmallDisk {
     /// None for who may not mount, and the reason is printed. Root must be able to.
     fn mount() -> Result<Option<Self>> {
         let folder = tempfile::tempdir()?;
+        let mount_point = folder.path().to_path_buf();
+        Self::mount_at(folder, mount_point)
+    }
+
+    /// The same on a folder within another one.
+    fn mount_at(folder: TempDir, mount_point: PathBuf) -> Result<Option<Self>> {
         let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "tallygate-test"]).arg(folder.path()).output()?;
+        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "tallygate-test"]).arg(&mount_point).output()?;
         if mounted.status.success() {
-            return Ok(Some(Self { folder }));
+            return Ok(Some(Self { _folder: folder, mount_point }));
         }
         let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
         ensure!(!is_root()?, "root cannot mount a small file system: {why}");
@@ -39,7 +47,7 @@ impl SmallDisk {
     }
 
     fn path(&self) -> &Path {
-        self.folder.path()
+        &self.mount_point
     }
 
     /// Takes all room that is left, and gives the file that took it.
@@ -57,7 +65,7 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: a gateway that was just killed may hold a file for a moment yet.
-        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+        let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
     }
 }
 
@@ -130,5 +138,80 @@ async fn on_a_full_disk_commands_are_refused_and_requests_go_on_until_there_is_r
     assert!(verified.status.success(), "{}", verified.output);
     let rebuilt = replay(&data, &["rebuild", "--expect", digest.as_str().context("no digest")?]).await?;
     assert!(rebuilt.status.success(), "{}", rebuilt.output);
+    Ok(())
+}
+
+/// Waits until the gateway has written a text.
+async fn until_said(gateway: &Gateway, text: &str, deadline: Duration) -> bool {
+    let until = Instant::now() + deadline;
+    while Instant::now() < until {
+        if gateway.output().contains(text) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+/// Frees room for the journal of a few rows, and changes rows until sled has used up the room that it took before.
+async fn until_sled_fails(scene: &Scene, filling: &Path) -> Result<()> {
+    const SAID: &str = "sled did not take the rows";
+    let file = OpenOptions::new().write(true).open(filling)?;
+    file.set_len(file.metadata()?.len().saturating_sub(192 * 1024))?;
+    for round in 0..20 {
+        for number in 0..30 {
+            let realm =
+                json!({ "realm": format!("large-{round}-{number}"), "metadata": { "text": "x".repeat(3_000) } });
+            command(&scene.gateway, "RegisterRealm", realm).await?.expect(200).context("the log has room")?;
+        }
+        if until_said(&scene.gateway, SAID, Duration::from_millis(3_500)).await {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("sled met no full disk: {}", scene.gateway.output())
+}
+
+#[tokio::test]
+async fn views_whose_own_write_meets_a_full_disk_go_on_by_themselves_once_there_is_room() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let views = data.join("views");
+    fs::create_dir_all(&views)?;
+    // The views alone are on the small disk: the logs take all that happens.
+    let Some(disk) = SmallDisk::mount_at(folder, views)? else { return Ok(()) };
+    let upstream = Upstream::start().await?;
+    let scene = Scene { gateway: Setup::new().data(&data).start().await?, upstream };
+    scene.register(MODEL, "deployment-1").await?;
+    let key = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    let (caller, operator) = (scene.gateway.caller(&key.secret)?, scene.gateway.operator()?);
+
+    let filling = disk.fill()?;
+    for number in 0..40 {
+        register(&scene.gateway, &format!("filling-{number}")).await?.expect(200).context("the log has room")?;
+    }
+    let said = until_said(&scene.gateway, "the views cannot be written", Duration::from_secs(20)).await;
+    ensure!(said, "the views were written to a full disk: {}", scene.gateway.output());
+    until_sled_fails(&scene, &filling).await?;
+    register(&scene.gateway, "meanwhile").await?.expect(200)?;
+    caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    operator.get("/api/state").await?.expect(200)?;
+    operator.get("/health/readiness").await?.expect(200)?;
+
+    fs::remove_file(&filling)?;
+    let again = until_said(&scene.gateway, "the views are written again", Duration::from_secs(20)).await;
+    ensure!(again, "the views did not go on: {}", scene.gateway.output());
+    register(&scene.gateway, "after").await?.expect(200).context("there is room again")?;
+    caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    scene.activity("request.settled", 2).await?;
+
+    let digest = operator.get("/api/state").await?.expect(200)?.at("/control/digest")?;
+    let ended = scene.gateway.shut_down().await?;
+    assert!(ended.status.success(), "{}", ended.output);
+    let expected = digest.as_str().context("no digest")?.to_owned();
+    let rebuilt = replay(&data, &["rebuild", "--expect", &expected]).await?;
+    assert!(rebuilt.status.success(), "{}", rebuilt.output);
+    // What is on disk is what a rebuild makes: nothing was lost, and nothing is there twice.
+    let compared = replay(&data, &["rebuild"]).await?;
+    assert!(compared.status.success(), "{}", compared.output);
     Ok(())
 }
