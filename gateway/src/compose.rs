@@ -54,6 +54,8 @@ const LINGER: Duration = Duration::from_millis(100);
 /// The most memory for pages of each store of views, in bytes. Requests are served from memory; what is read from disk
 /// lies in the page cache of the system too.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Rows of the views are written when so many bytes of them are in memory, or after some seconds.
+const WRITE_BYTES: usize = 8 * 1024 * 1024;
 
 /// A gateway that serves.
 pub(crate) struct Running {
@@ -263,6 +265,7 @@ async fn follow(
     let mut options = ViewOptions::new(data.path("views"), control, activity, mac.clone(), view_metrics);
     options.activity_linger = LINGER;
     options.cache_bytes = CACHE_BYTES;
+    options.write_bytes = WRITE_BYTES;
     let (views, followers) = Views::open(options).await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {

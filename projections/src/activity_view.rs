@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
 use tallygate_core::activity::Charge;
+use tallygate_core::envelope::MacKey;
 use tallygate_core::id::{KeyId, ModelName, RealmId};
 use tallygate_core::money::NanoUsd;
-use tallygate_core::stream::{ChainId, Offset, Position};
+use tallygate_core::stream::{ChainId, Log, Offset, Position};
 use tokio::sync::watch;
 
 use crate::activity::charges;
@@ -14,12 +16,15 @@ use crate::activity::newest::{self, UsageFilter, UsagePage};
 use crate::activity::spend::{self, Day, Days, Detail, Spent};
 use crate::activity::totals::Totals;
 use crate::digest::{StateDigest, digest_of};
+use crate::fold::activity::ActivityFold;
+use crate::fold::activity_rows::{self, Beginning};
 use crate::follow::Health;
-use crate::follow::activity_reader::Tips;
+use crate::follow::activity_reader::{ActivityReader, Tips};
+use crate::follower::{Followed, Resumed};
 use crate::metrics::LogMetrics;
 use crate::row_cache::RowCache;
 use crate::row_key::RowKey;
-use crate::store::{SharedStore, Store, StoreError, Writes};
+use crate::store::{Layout, SharedStore, Store, StoreError, Writes};
 use crate::view::key_list::Page;
 use crate::waiting::{Ended, wait_until};
 
@@ -36,7 +41,7 @@ pub struct ActivityView(Arc<Published>);
 /// What a fold publishes to, and everyone reads from.
 #[derive(Debug)]
 pub(crate) struct Published {
-    store: SharedStore,
+    store: ArcSwap<Store>,
     keys: RowCache<KeyId, Totals>,
     positions: watch::Sender<Positions>,
     /// Held while rows are written and published, and, shared, while a digest is made.
@@ -46,25 +51,26 @@ pub(crate) struct Published {
 }
 
 impl Published {
+    /// Publishes what a store holds.
     pub(crate) fn new(
         store: SharedStore,
-        tips: &Tips,
         health: Arc<watch::Sender<Health>>,
         metrics: LogMetrics,
-    ) -> Self {
-        let positions = tips.iter().map(|(chain, tip)| (chain.clone(), tip.head().position)).collect();
-        Self {
-            store,
+    ) -> Result<Self, StoreError> {
+        let positions = positions_of(&store)?;
+        Ok(Self {
+            store: ArcSwap::new(store),
             keys: RowCache::new(KEYS_IN_MEMORY),
             positions: watch::Sender::new(positions),
             commit: RwLock::new(()),
             health,
             metrics,
-        }
+        })
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
+    /// The store. It is another one after it was lost and made again.
+    pub(crate) fn store(&self) -> SharedStore {
+        self.store.load_full()
     }
 
     /// Writes a group's rows and publishes them: first to disk, then the sums of keys, then the positions.
@@ -76,10 +82,12 @@ impl Published {
         offset: Offset,
     ) -> Result<(), StoreError> {
         let rows = writes.len();
+        // Not under the lock: it may wait for the disk.
+        self.store.load().make_room()?;
         {
             // Nothing panics while the lock is held that would leave it in need of repair.
             let _commit = self.commit.write().unwrap_or_else(PoisonError::into_inner);
-            self.store.apply(writes)?;
+            self.store.load().apply(writes);
             for (key, totals) in keys {
                 self.keys.publish(key, Some(*totals));
             }
@@ -90,6 +98,50 @@ impl Published {
         self.metrics.applied(rows, offset);
         Ok(())
     }
+}
+
+impl Followed for Published {
+    type Reader = ActivityReader;
+    type Fold = ActivityFold;
+
+    const LOG: Log = Log::Activity;
+    const LAYOUT: Layout = activity_rows::LAYOUT;
+
+    fn check(store: &Store) -> Result<(), StoreError> {
+        activity_rows::read(store).map(drop)
+    }
+
+    fn store(&self) -> SharedStore {
+        self.store.load_full()
+    }
+
+    fn resume(self: &Arc<Self>, mac: Option<MacKey>) -> Result<Resumed<ActivityReader, ActivityFold>, StoreError> {
+        let Beginning { checkpoint, tips } = activity_rows::read(&self.store.load())?;
+        Ok(Resumed {
+            reader: ActivityReader::new(tips, mac, self.metrics.clone()),
+            fold: ActivityFold::new(Arc::clone(self)),
+            offset: checkpoint.offset,
+            last_line: checkpoint.last_line,
+        })
+    }
+
+    fn beside(&self, store: SharedStore) -> Result<Self, StoreError> {
+        Self::new(store, Arc::new(watch::Sender::new(Health::Idle)), self.metrics.clone())
+    }
+
+    fn exchange(&self, store: SharedStore) -> Result<(), StoreError> {
+        let positions = positions_of(&store)?;
+        let _commit = self.commit.write().unwrap_or_else(PoisonError::into_inner);
+        self.store.store(store);
+        self.keys.clear();
+        self.positions.send_replace(positions);
+        Ok(())
+    }
+}
+
+fn positions_of(store: &Store) -> Result<Positions, StoreError> {
+    let tips = activity_rows::read(store)?.tips;
+    Ok(tips.into_iter().map(|(chain, tip)| (chain, tip.head().position)).collect())
 }
 
 impl ActivityView {
@@ -132,7 +184,7 @@ impl ActivityView {
     /// # Errors
     /// [`StoreError`]. What was spent is not known then, and the budget must be taken for exhausted.
     pub fn charged(&self, charge: &Charge) -> Result<NanoUsd, StoreError> {
-        charges::posted(self.0.store(), charge)
+        charges::posted(&self.0.store(), charge)
     }
 
     /// The sums of a key, since it was issued: from memory, or once from disk.
@@ -140,7 +192,7 @@ impl ActivityView {
     /// # Errors
     /// [`StoreError`].
     pub fn spend_of_key(&self, key: KeyId) -> Result<Totals, StoreError> {
-        let sums = self.0.keys.get_or_load(&key, || spend::of_key(self.0.store(), key).map(Some))?;
+        let sums = self.0.keys.get_or_load(&key, || spend::of_key(&self.0.store(), key).map(Some))?;
         Ok(sums.unwrap_or_default())
     }
 
@@ -158,7 +210,7 @@ impl ActivityView {
     /// [`StoreError`].
     pub fn spend_by_day(&self, realm: &RealmId, days: Days) -> Result<Vec<Spent<Day>>, StoreError> {
         let prefix = RowKey::of(&spend::BY_DAY).realm(Some(realm));
-        spend::days_between(self.0.store(), &spend::BY_DAY, &prefix, days)
+        spend::days_between(&self.0.store(), &spend::BY_DAY, &prefix, days)
     }
 
     /// The sums of a realm by model, in the order of the models' names.
@@ -166,7 +218,7 @@ impl ActivityView {
     /// # Errors
     /// [`StoreError`].
     pub fn spend_by_model(&self, realm: &RealmId) -> Result<Vec<Spent<ModelName>>, StoreError> {
-        spend::all(self.0.store(), &spend::BY_MODEL, &RowKey::of(&spend::BY_MODEL).realm(Some(realm)))
+        spend::all(&self.0.store(), &spend::BY_MODEL, &RowKey::of(&spend::BY_MODEL).realm(Some(realm)))
     }
 
     /// The keys of a realm that cost most, dearest first: at most [`spend::RANKING_MAX`].
@@ -174,7 +226,7 @@ impl ActivityView {
     /// # Errors
     /// [`StoreError`].
     pub fn dearest_keys(&self, realm: &RealmId, keys_max: usize) -> Result<Vec<Spent<(RealmId, KeyId)>>, StoreError> {
-        spend::dearest_keys(self.0.store(), &RowKey::of(&spend::BY_KEY).realm(Some(realm)), keys_max)
+        spend::dearest_keys(&self.0.store(), &RowKey::of(&spend::BY_KEY).realm(Some(realm)), keys_max)
     }
 
     /// The sums of a realm by day, key, model and vendor, oldest day first: at most [`spend::SPEND_ROWS_MAX`] rows.
@@ -183,7 +235,7 @@ impl ActivityView {
     /// [`StoreError`].
     pub fn spend_in_detail(&self, realm: &RealmId, days: Days) -> Result<Vec<Spent<Detail>>, StoreError> {
         let prefix = RowKey::of(&spend::IN_DETAIL).realm(Some(realm));
-        spend::days_between(self.0.store(), &spend::IN_DETAIL, &prefix, days)
+        spend::days_between(&self.0.store(), &spend::IN_DETAIL, &prefix, days)
     }
 
     /// The sums over all realms, requests without a known key included.
@@ -199,7 +251,7 @@ impl ActivityView {
     /// # Errors
     /// [`StoreError`].
     pub fn spend_of_all_realms_by_day_for_operator(&self, days: Days) -> Result<Vec<Spent<Day>>, StoreError> {
-        spend::days_between(self.0.store(), &spend::ALL_BY_DAY, &RowKey::of(&spend::ALL_BY_DAY), days)
+        spend::days_between(&self.0.store(), &spend::ALL_BY_DAY, &RowKey::of(&spend::ALL_BY_DAY), days)
     }
 
     /// The sums over all realms by model, in the order of the models' names.
@@ -207,7 +259,7 @@ impl ActivityView {
     /// # Errors
     /// [`StoreError`].
     pub fn spend_of_all_realms_by_model_for_operator(&self) -> Result<Vec<Spent<ModelName>>, StoreError> {
-        spend::all(self.0.store(), &spend::ALL_BY_MODEL, &RowKey::of(&spend::ALL_BY_MODEL))
+        spend::all(&self.0.store(), &spend::ALL_BY_MODEL, &RowKey::of(&spend::ALL_BY_MODEL))
     }
 
     /// The keys of all realms that cost most, dearest first: at most [`spend::RANKING_MAX`].
@@ -218,7 +270,7 @@ impl ActivityView {
         &self,
         keys_max: usize,
     ) -> Result<Vec<Spent<(RealmId, KeyId)>>, StoreError> {
-        spend::dearest_keys(self.0.store(), &RowKey::of(&spend::BY_KEY), keys_max)
+        spend::dearest_keys(&self.0.store(), &RowKey::of(&spend::BY_KEY), keys_max)
     }
 
     /// Records of requests of one realm, newest first; of no realm, those of refused requests without a known key.
@@ -231,7 +283,7 @@ impl ActivityView {
         filter: &UsageFilter,
         page: Page,
     ) -> Result<UsagePage, StoreError> {
-        newest::of_realm(self.0.store(), realm, filter, page)
+        newest::of_realm(&self.0.store(), realm, filter, page)
     }
 
     /// Records of requests of all realms, newest first.
@@ -239,7 +291,7 @@ impl ActivityView {
     /// # Errors
     /// [`StoreError`].
     pub fn usage_of_all_realms_for_operator(&self, filter: &UsageFilter, page: Page) -> Result<UsagePage, StoreError> {
-        newest::of_all_realms_for_operator(self.0.store(), filter, page)
+        newest::of_all_realms_for_operator(&self.0.store(), filter, page)
     }
 
     /// The digest of all rows, and the positions that it is of. Nothing is folded meanwhile; it takes seconds for
@@ -249,7 +301,7 @@ impl ActivityView {
     /// [`StoreError`].
     pub fn digest(&self) -> Result<(Positions, StateDigest), StoreError> {
         let _commit = self.0.commit.read().unwrap_or_else(PoisonError::into_inner);
-        let digest = digest_of(self.0.store())?;
+        let digest = digest_of(&self.0.store())?;
         Ok((self.0.positions.borrow().clone(), digest))
     }
 }

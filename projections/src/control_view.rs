@@ -6,19 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use tallygate_core::control::{CommandRecord, Control, Needs};
 use tallygate_core::digest::Digest;
+use tallygate_core::envelope::MacKey;
 use tallygate_core::id::{CommandId, KeyAlias, KeyId, RealmId};
 use tallygate_core::key::KeyHash;
-use tallygate_core::stream::{Head, Offset, Position};
+use tallygate_core::stream::{Head, Log, Offset, Position};
 use tokio::sync::watch;
 
 use crate::digest::{StateDigest, digest_of};
-use crate::fold::control_rows;
+use crate::fold::control::ControlFold;
+use crate::fold::control_rows::{self, Beginning};
 use crate::follow::Health;
+use crate::follow::control_reader::ControlReader;
 use crate::follow::recent_heads::RecentHeads;
+use crate::follower::{Followed, Resumed};
 use crate::metrics::LogMetrics;
 use crate::row_cache::RowCache;
 use crate::snapshot::Snapshot;
-use crate::store::{SharedStore, Store, StoreError, Writes};
+use crate::store::{Layout, SharedStore, Store, StoreError, Writes};
 use crate::view::commands;
 use crate::view::key_list::{self, KeyPage, Page};
 use crate::view::keys::{self, KeyRow, TouchedKey};
@@ -31,7 +35,7 @@ pub struct ControlView(Arc<Published>);
 /// What a fold publishes to, and everyone reads from.
 #[derive(Debug)]
 pub(crate) struct Published {
-    store: SharedStore,
+    store: ArcSwap<Store>,
     snapshot: ArcSwap<Snapshot>,
     keys: RowCache<KeyHash, KeyRow>,
     recent: Mutex<RecentHeads>,
@@ -54,29 +58,29 @@ pub struct DecisionState {
 }
 
 impl Published {
+    /// Publishes what a store holds.
     pub(crate) fn new(
         store: SharedStore,
-        snapshot: Snapshot,
         keys_max: usize,
         health: Arc<watch::Sender<Health>>,
         metrics: LogMetrics,
-    ) -> Self {
-        let mut recent = RecentHeads::default();
-        recent.push(snapshot.head);
-        Self {
-            store,
-            recent: Mutex::new(recent),
+    ) -> Result<Self, StoreError> {
+        let snapshot = snapshot_of(&store)?;
+        Ok(Self {
+            store: ArcSwap::new(store),
+            recent: Mutex::new(RecentHeads::from_head(snapshot.head)),
             position: watch::Sender::new(snapshot.end.position),
             snapshot: ArcSwap::from_pointee(snapshot),
             keys: RowCache::new(keys_max),
             commit: RwLock::new(()),
             health,
             metrics,
-        }
+        })
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
+    /// The store. It is another one after it was lost and made again.
+    pub(crate) fn store(&self) -> SharedStore {
+        self.store.load_full()
     }
 
     /// Writes a group's rows and publishes them: first to disk, then the keys in memory, then the snapshot. So whoever
@@ -91,10 +95,12 @@ impl Published {
     ) -> Result<(), StoreError> {
         let position = snapshot.end.position;
         let rows = writes.len();
+        // Not under the lock: it may wait for the disk.
+        self.store.load().make_room()?;
         {
             // Nothing panics while the lock is held that would leave it in need of repair.
             let _commit = self.commit.write().unwrap_or_else(PoisonError::into_inner);
-            self.store.apply(writes)?;
+            self.store.load().apply(writes);
             for TouchedKey { hash_before, row } in touched {
                 if let Some(before) = hash_before.filter(|before| *before != row.key.hash) {
                     self.keys.publish(&before, None);
@@ -109,6 +115,54 @@ impl Published {
         self.position.send_replace(position);
         Ok(())
     }
+}
+
+impl Followed for Published {
+    type Reader = ControlReader;
+    type Fold = ControlFold;
+
+    const LOG: Log = Log::Control;
+    const LAYOUT: Layout = control_rows::LAYOUT;
+
+    fn check(store: &Store) -> Result<(), StoreError> {
+        control_rows::read(store).map(drop)
+    }
+
+    fn store(&self) -> SharedStore {
+        self.store.load_full()
+    }
+
+    fn resume(self: &Arc<Self>, mac: Option<MacKey>) -> Result<Resumed<ControlReader, ControlFold>, StoreError> {
+        let Beginning { control, list, checkpoint, at } = control_rows::read(&self.store.load())?;
+        Ok(Resumed {
+            reader: ControlReader::new(checkpoint, mac, self.metrics.clone()),
+            fold: ControlFold::new(control, list, at, Arc::clone(self)),
+            offset: checkpoint.offset,
+            last_line: checkpoint.last_line,
+        })
+    }
+
+    fn beside(&self, store: SharedStore) -> Result<Self, StoreError> {
+        Self::new(store, 0, Arc::new(watch::Sender::new(Health::Idle)), self.metrics.clone())
+    }
+
+    fn exchange(&self, store: SharedStore) -> Result<(), StoreError> {
+        let snapshot = snapshot_of(&store)?;
+        let position = snapshot.end.position;
+        {
+            let _commit = self.commit.write().unwrap_or_else(PoisonError::into_inner);
+            self.store.store(store);
+            self.keys.clear();
+            self.snapshot.store(Arc::new(snapshot));
+        }
+        self.position.send_replace(position);
+        Ok(())
+    }
+}
+
+fn snapshot_of(store: &Store) -> Result<Snapshot, StoreError> {
+    let Beginning { control, checkpoint, at, .. } = control_rows::read(store)?;
+    Ok(Snapshot { head: checkpoint.head(), end: checkpoint.tip.end(), at, control })
 }
 
 impl ControlView {
@@ -167,7 +221,7 @@ impl ControlView {
     /// # Errors
     /// [`StoreError`].
     pub fn key_by_hash(&self, hash: &KeyHash) -> Result<Option<KeyRow>, StoreError> {
-        let store = self.0.store();
+        let store = &self.0.store();
         let mut elsewhere = None;
         let found = self.0.keys.get_or_load(hash, || {
             let Some(place) = keys::place_of_hash(store, hash)? else { return Ok(None) };
@@ -188,8 +242,8 @@ impl ControlView {
     /// # Errors
     /// [`StoreError`].
     pub fn key_by_id(&self, id: KeyId) -> Result<Option<KeyRow>, StoreError> {
-        let place = keys::place_of_id(self.0.store(), id)?;
-        place.map_or(Ok(None), |place| keys::find(self.0.store(), &place))
+        let place = keys::place_of_id(&self.0.store(), id)?;
+        place.map_or(Ok(None), |place| keys::find(&self.0.store(), &place))
     }
 
     /// The key with an alias, from disk.
@@ -197,8 +251,8 @@ impl ControlView {
     /// # Errors
     /// [`StoreError`].
     pub fn key_by_alias(&self, alias: &KeyAlias) -> Result<Option<KeyRow>, StoreError> {
-        let place = keys::place_of_alias(self.0.store(), alias)?;
-        place.map_or(Ok(None), |place| keys::find(self.0.store(), &place))
+        let place = keys::place_of_alias(&self.0.store(), alias)?;
+        place.map_or(Ok(None), |place| keys::find(&self.0.store(), &place))
     }
 
     /// The keys of one realm that are not revoked, newest first.
@@ -206,7 +260,7 @@ impl ControlView {
     /// # Errors
     /// [`StoreError`].
     pub fn keys_of_realm(&self, realm: &RealmId, page: Page) -> Result<KeyPage, StoreError> {
-        key_list::of_realm(self.0.store(), realm, page)
+        key_list::of_realm(&self.0.store(), realm, page)
     }
 
     /// The keys of all realms that are not revoked, newest first.
@@ -214,7 +268,7 @@ impl ControlView {
     /// # Errors
     /// [`StoreError`].
     pub fn keys_of_all_realms_for_operator(&self, page: Page) -> Result<KeyPage, StoreError> {
-        key_list::of_all_realms_for_operator(self.0.store(), page)
+        key_list::of_all_realms_for_operator(&self.0.store(), page)
     }
 
     /// The record of a command, if it was carried out.
@@ -222,7 +276,7 @@ impl ControlView {
     /// # Errors
     /// [`StoreError`].
     pub fn command(&self, id: &CommandId) -> Result<Option<CommandRecord>, StoreError> {
-        commands::find(self.0.store(), id)
+        commands::find(&self.0.store(), id)
     }
 
     /// The state to decide commands on, all of it of one position. Waits while a group is being written (milliseconds
@@ -234,7 +288,7 @@ impl ControlView {
         let _commit = self.0.commit.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.snapshot();
         let mut control = snapshot.control.clone();
-        control_rows::load(self.0.store(), &mut control, needs)?;
+        control_rows::load(&self.0.store(), &mut control, needs)?;
         Ok(DecisionState { control, head: snapshot.end })
     }
 
@@ -245,6 +299,6 @@ impl ControlView {
     /// [`StoreError`].
     pub fn digest(&self) -> Result<(Head, StateDigest), StoreError> {
         let _commit = self.0.commit.read().unwrap_or_else(PoisonError::into_inner);
-        Ok((self.snapshot().head, digest_of(self.0.store())?))
+        Ok((self.snapshot().head, digest_of(&self.0.store())?))
     }
 }

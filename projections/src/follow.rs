@@ -94,6 +94,8 @@ pub enum Health {
     Following,
     /// The log is away. The follower tries again and again; the views grow older meanwhile.
     Waiting(Arc<LogError>),
+    /// The store has failed. It is waited for, or made again; the views grow older meanwhile.
+    Recovering(Arc<str>),
     /// It has stopped for good.
     Stopped(Arc<FollowError>),
     /// It was told to stop.

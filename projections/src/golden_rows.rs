@@ -38,7 +38,7 @@ use crate::follow::chain::ChainTip;
 use crate::follow::control_reader::ControlCheckpoint;
 use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
-use crate::store::{Layout, META_TABLE, Settings, Store, StoredBytes, Writes};
+use crate::store::{Layout, META_TABLE, Settings, Store, StoredRow, Writes};
 use crate::{rebuild_activity, rebuild_control};
 
 /// Rows as text, key and value in hexadecimal digits, by the table's id.
@@ -189,10 +189,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn open(dir: &Path, layout: Layout) -> Store {
-    Store::open_as_it_is(dir, &Settings { layout, cache_bytes: 1024 * 1024 }, &|_| Ok(())).unwrap().0
+    Store::open_as_it_is(dir, &Settings { layout, cache_bytes: 1024 * 1024, write_bytes: 1024 * 1024 }, &|_| Ok(()))
+        .unwrap()
+        .0
 }
 
-fn line((key, value): &(StoredBytes, StoredBytes)) -> String {
+fn line((key, value): &StoredRow) -> String {
     format!("{} {}\n", hex(key), hex(value))
 }
 
@@ -202,12 +204,12 @@ fn rows_of(store: &Store, rows: &mut Rows) {
     }
 }
 
-/// What the store says about itself, but for its layout, which any new schema changes.
+/// What the store says about itself, but for its layout, which any new schema changes, and how often it was written.
 fn meta_of(store: &Store) -> String {
     let meta = RowTable::<()>::new(META_TABLE, 1, "meta");
-    let layout = RowKey::of(&meta).text("layout");
+    let own = ["layout", "generation"].map(|name| RowKey::of(&meta).text(name).into_bytes());
     let rows = store.scan(&RowKey::of(&meta)).map(Result::unwrap);
-    rows.filter(|(key, _)| *key != layout.as_bytes()).map(|row| line(&row)).collect()
+    rows.filter(|(key, _)| !own.contains(key)).map(|row| line(&row)).collect()
 }
 
 /// A checkpoint behind a forged line.
@@ -224,14 +226,14 @@ fn checkpoints() -> [String; 2] {
     let control = open(&folder.path().join("control"), control_rows::LAYOUT);
     let mut writes = Writes::default();
     control_rows::write_checkpoint(checkpoint(), Timestamp::from_millis(1_795_169_731_023), &mut writes).unwrap();
-    control.apply(writes).unwrap();
+    control.apply(writes);
     let activity = open(&folder.path().join("activity"), activity_rows::LAYOUT);
     let ControlCheckpoint { offset, last_line, tip } = checkpoint();
     let tips = [(ChainId::writer(&id("gateway-1")), tip)].into();
     let mut writes = Writes::default();
     let group = ActivityGroup { events: Vec::new(), offset, last_line, tips };
     activity_rows::write_checkpoint(&group, &mut writes).unwrap();
-    activity.apply(writes).unwrap();
+    activity.apply(writes);
     [meta_of(&control), meta_of(&activity)]
 }
 

@@ -15,9 +15,11 @@ mod replay;
 
 mod view;
 mod activity;
+mod follower;
 mod follow;
 mod fold;
 
+mod background;
 mod row_cache;
 mod row_codec;
 mod row_key;

@@ -12,12 +12,11 @@ use tokio::sync::watch;
 
 use crate::activity_view::{ActivityView, Positions, Published};
 use crate::digest::{StateDigest, digest_of};
-use crate::fold::activity::ActivityFold;
 use crate::fold::{activity_rows, control_rows};
-use crate::follow::activity_reader::ActivityReader;
 use crate::follow::control_reader::{ControlCheckpoint, ControlReader};
-use crate::follow::pump::{Fold as _, Reader as _};
+use crate::follow::pump::{Fold, Reader};
 use crate::follow::{FollowError, Health};
+use crate::follower::Followed as _;
 use crate::metrics::Metrics;
 use crate::store::{Layout, Settings, SharedStore, Store, StoreError, Writes};
 use crate::view::key_list::KeyList;
@@ -27,6 +26,8 @@ use crate::view::keys::KeysBefore;
 const READ_ENTRIES: usize = 4_096;
 /// The most memory for pages, in bytes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Rows are written when so many bytes of them are in memory. Few large writes are faster: each writes a leaf once.
+const WRITE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How far back to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,12 +124,12 @@ pub async fn rebuild_control(
         checkpoint = group.checkpoint;
     }
     let mut write = || {
-        let mut writes = Writes::early_to(Arc::clone(&store));
+        let mut writes = Writes::default();
         let mut list = KeyList::default();
         control_rows::write(&mut control, &KeysBefore::default(), &mut list, &store, &mut writes)?;
         control_rows::write_checkpoint(checkpoint, at, &mut writes)?;
-        store.apply(writes)?;
-        store.sync()?;
+        store.apply(writes);
+        store.write_out()?;
         digest_of(&store)
     };
     Ok((checkpoint.head(), write().map_err(|source| failed(Log::Control, source))?))
@@ -145,24 +146,34 @@ pub async fn rebuild_activity(
     into: &Path,
 ) -> Result<(Positions, StateDigest), ReplayError> {
     let store = empty_store(into, Log::Activity, activity_rows::LAYOUT)?;
-    let metrics = Metrics::new()?.of(Log::Activity);
-    let beginning = activity_rows::read(&store).map_err(|source| failed(Log::Activity, source))?;
+    let failed = |source| failed(Log::Activity, source);
     let health = Arc::new(watch::Sender::new(Health::Idle));
-    let published = Arc::new(Published::new(Arc::clone(&store), &beginning.tips, health, metrics.clone()));
-    let mut reader = ActivityReader::new(beginning.tips, key.cloned(), metrics);
-    let mut fold = ActivityFold::new(Arc::clone(&published));
+    let published = Published::new(Arc::clone(&store), health, Metrics::new()?.of(Log::Activity)).map_err(failed)?;
+    let published = Arc::new(published);
+    let resumed = published.resume(key.cloned()).map_err(failed)?;
+    fold_to_end(log, resumed.reader, resumed.fold).await?;
+    store.write_out().map_err(failed)?;
+    Ok(ActivityView::new(published).digest().map_err(failed)?)
+}
+
+/// Folds a log from its beginning to where it ended when this began. Blocks between entries.
+pub(crate) async fn fold_to_end<R: Reader, F: Fold<Group = R::Group>>(
+    log: &dyn EventLog,
+    mut reader: R,
+    mut fold: F,
+) -> Result<(), FollowError> {
+    let name = log.log();
     let mut entries = Entries::of(log).await?;
     while let Some(read) = entries.next().await? {
         let (group, damage) = reader.read(&read);
         if let Some(group) = group {
-            fold.fold(group).map_err(|source| failed(Log::Activity, source))?;
+            fold.fold(group).map_err(|source| failed(name, source))?;
         }
         if let Some(damage) = damage {
-            return Err(FollowError::from(damage).into());
+            return Err(damage.into());
         }
     }
-    store.sync().map_err(|source| failed(Log::Activity, source))?;
-    ActivityView::new(published).digest().map_err(|source| failed(Log::Activity, source).into())
+    Ok(())
 }
 
 /// The digest of the stored views of the control log, and their position. No gateway may have them open, and they are
@@ -197,7 +208,7 @@ fn stored<T>(
         let source = std::io::ErrorKind::NotFound.into();
         return Err(StoreError::Io { what: "opening the views in", path: dir, source });
     }
-    Store::open_as_it_is(&dir, &Settings { layout, cache_bytes: CACHE_BYTES }, &first)
+    Store::open_as_it_is(&dir, &Settings { layout, cache_bytes: CACHE_BYTES, write_bytes: WRITE_BYTES }, &first)
 }
 
 fn empty_store(into: &Path, log: Log, layout: Layout) -> Result<SharedStore, ReplayError> {
@@ -205,7 +216,7 @@ fn empty_store(into: &Path, log: Log, layout: Layout) -> Result<SharedStore, Rep
     if dir.exists() {
         return Err(ReplayError::NotEmpty(dir));
     }
-    let settings = Settings { layout, cache_bytes: CACHE_BYTES };
+    let settings = Settings { layout, cache_bytes: CACHE_BYTES, write_bytes: WRITE_BYTES };
     let (store, ()) = Store::open_as_it_is(&dir, &settings, &|_| Ok(())).map_err(|source| failed(log, source))?;
     Ok(Arc::new(store))
 }

@@ -83,6 +83,15 @@ impl<K: Hash + Eq + Clone, V: Clone> RowCache<K, V> {
         }
     }
 
+    /// Lets go of all rows, and of those that are being loaded: where they were loaded from is another place now.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = write(shard);
+            shard.version += 1;
+            shard.rows.clear();
+        }
+    }
+
     /// How many rows are in memory.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

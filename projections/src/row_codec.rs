@@ -78,12 +78,13 @@ impl<R> RowTable<R> {
 }
 
 impl<R: Serialize> RowTable<R> {
-    pub(crate) fn encode(&self, row: &R) -> Result<Vec<u8>, RowError> {
+    /// The row's bytes, and no memory beyond them: many rows are kept so.
+    pub(crate) fn encode(&self, row: &R) -> Result<Box<[u8]>, RowError> {
         let mut bytes = Vec::with_capacity(256);
         bytes.extend_from_slice(&self.schema.to_be_bytes());
         bincode::serde::encode_into_std_write(row, &mut bytes, CONFIG)
             .map_err(|source| RowError::Encode { table: self.name, source })?;
-        Ok(bytes)
+        Ok(bytes.into_boxed_slice())
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_row_with_a_byte_more_or_less_is_refused() {
-        let mut bytes = TABLE.encode(&("a".to_owned(), 300)).unwrap();
+        let mut bytes = TABLE.encode(&("a".to_owned(), 300)).unwrap().into_vec();
         bytes.push(0);
         assert!(matches!(TABLE.decode(&bytes), Err(RowError::Trailing { left: 1, .. })));
         bytes.truncate(bytes.len() - 2);

@@ -1,51 +1,67 @@
-//! The store: rows on disk that can always be made again from the log. The one place that names sled.
+//! The store: rows that can always be made again from the log, in memory and on disk.
 //!
-//! Sled's `flush` is no fsync, a damaged sled panics, and after a loss of power it may come back older, or empty. So
-//! every call runs guarded, a panic or an error is damage, what is damaged is set aside on the next start
-//! ([`Store::open`]), and the rows carry a checkpoint in the same batch: whatever state comes back, the follower goes
-//! on from the checkpoint it finds. [`Store::sync`] makes that a late one.
+//! Rows are put into memory, together with the checkpoint that they stand for, and written to disk together from time to
+//! time ([`Store::write_out`]), through a journal. So whatever state a crash leaves, the follower goes on from the
+//! checkpoint that it finds.
 //!
-//! Calls block for microseconds, and behind a large batch for milliseconds.
+//! Sled's `flush` is no fsync, a damaged sled panics, one that met a full disk never writes again, and after a loss of
+//! power it may come back older, or empty. So every call runs guarded; after a write that failed the rows stay in memory,
+//! sled is opened anew and the same rows are written again; and what cannot be trusted any more is set aside, and made
+//! again from the log.
+//!
+//! Calls block for microseconds.
 
-mod apply;
-mod durable;
+mod disk;
+mod journal;
+mod leaf;
 mod open;
+mod scan;
 #[cfg(test)]
 mod tests;
+mod unwritten;
+mod write_out;
+mod writer;
 
 pub(crate) use open::META_TABLE;
+pub(crate) use scan::Scan;
+#[cfg(test)]
+pub(crate) use scan::StoredRow;
+pub(crate) use write_out::Condition;
+pub(crate) use writer::WriterThread;
 
-pub(crate) use apply::Writes;
-pub(crate) use durable::SyncThread;
-
-use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwapOption;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
+use self::disk::{Disk, DiskError};
+use self::scan::{Bounds, Direction};
+use self::unwritten::Unwritten;
+use self::write_out::Writing;
 use crate::row_codec::{RowError, RowTable};
 use crate::row_key::RowKey;
-
-/// Bytes of a stored row.
-pub(crate) type StoredBytes = sled::IVec;
 
 /// A file whose presence says that the store was found damaged while it was in use.
 const DAMAGE_MARK: &str = "damaged";
 
-/// Rows on disk, all in one tree.
+/// A key, and what is put there; nothing when the row is removed.
+pub(crate) type Write = (Box<[u8]>, Option<Box<[u8]>>);
+
+/// Rows in memory and on disk.
 #[derive(Debug)]
 pub(crate) struct Store {
-    db: sled::Db,
     dir: PathBuf,
-    /// A second handle of sled's file, for the fsync that sled leaves out.
-    file: File,
-    damaged: AtomicBool,
-    /// Held as long as the store is open: one process at a time.
-    _lock: File,
+    settings: Settings,
+    unwritten: Unwritten,
+    /// None while sled is opened anew, and when the store is given up.
+    disk: ArcSwapOption<Disk>,
+    writing: Mutex<Writing>,
+    condition: watch::Sender<Condition>,
 }
 
 /// The tables that a store holds, and the events that they were folded from: another set, or another schema of one, is
@@ -66,7 +82,12 @@ pub(crate) struct Settings {
     pub(crate) layout: Layout,
     /// The most memory for pages, in bytes.
     pub(crate) cache_bytes: u64,
+    /// Rows are written when so many bytes of them are in memory, or after some seconds.
+    pub(crate) write_bytes: usize,
 }
+
+/// How many times `write_bytes` may be in memory before whoever has more must wait.
+const WAIT_AT: usize = 2;
 
 /// Why the rows cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +106,7 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// The store cannot be trusted any more. It is set aside and rebuilt on the next start.
+    /// The store cannot be trusted any more. It is set aside and made again.
     #[error("the views in {} are damaged: {what}", path.display())]
     Damaged {
         /// The folder.
@@ -93,21 +114,61 @@ pub enum StoreError {
         /// What was seen.
         what: String,
     },
+    /// The disk's part of the store is being opened anew, after it failed.
+    #[error("the views in {} are being opened again", .0.display())]
+    Reopening(PathBuf),
+    /// More rows wait for the disk than there is memory for, and it does not take them.
+    #[error("the views in {} wait for the disk: {why}", path.display())]
+    Waiting {
+        /// The folder.
+        path: PathBuf,
+        /// Why the disk took none of them.
+        why: String,
+    },
     /// A row cannot be read or written.
     #[error(transparent)]
     Row(#[from] RowError),
 }
 
+/// Rows to put and to remove, together.
+#[derive(Debug, Default)]
+pub(crate) struct Writes(Vec<Write>);
+
+impl Writes {
+    pub(crate) fn put<R: Serialize>(&mut self, table: &RowTable<R>, key: RowKey, row: &R) -> Result<(), StoreError> {
+        self.0.push((key.into_bytes().into_boxed_slice(), Some(table.encode(row)?)));
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, key: RowKey) {
+        self.0.push((key.into_bytes().into_boxed_slice(), None));
+    }
+
+    /// How many rows are put or removed.
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Store {
     /// The row at a key.
     pub(crate) fn get<R: DeserializeOwned>(&self, table: &RowTable<R>, key: &RowKey) -> Result<Option<R>, StoreError> {
-        let Some(bytes) = self.guarded(|| self.db.get(key.as_bytes()))? else { return Ok(None) };
-        self.decode(table, &bytes).map(Some)
+        self.check_trusted()?;
+        let key = key.as_bytes();
+        let row = match self.unwritten.read(key, |bytes| table.decode(bytes)) {
+            Some(row) => row,
+            None => self.on_disk(|disk| disk.read(key, |bytes| table.decode(bytes)))?,
+        };
+        row.transpose().inspect_err(|error| self.note_damage(&error.to_string())).map_err(StoreError::Row)
     }
 
     /// Whether there is a row at a key.
     pub(crate) fn contains(&self, key: &RowKey) -> Result<bool, StoreError> {
-        self.guarded(|| self.db.contains_key(key.as_bytes()))
+        self.check_trusted()?;
+        match self.unwritten.read(key.as_bytes(), |_| ()) {
+            Some(row) => Ok(row.is_some()),
+            None => Ok(self.on_disk(|disk| disk.read(key.as_bytes(), |_| ()))?.is_some()),
+        }
     }
 
     /// Reads a row's bytes. What cannot be read is damage.
@@ -115,19 +176,25 @@ impl Store {
         table.decode(bytes).inspect_err(|error| self.note_damage(&error.to_string())).map_err(StoreError::Row)
     }
 
-    /// The rows whose keys begin with a prefix, in the order of their keys, or backwards from the end.
+    /// The rows whose keys begin with a prefix, in the order of their keys.
     pub(crate) fn scan(&self, prefix: &RowKey) -> Scan<'_> {
-        Scan { store: self, iter: Some(self.db.scan_prefix(prefix.as_bytes())) }
+        Scan::new(self, Bounds::of_prefix(prefix.as_bytes()), Direction::Forward)
+    }
+
+    /// The rows whose keys begin with a prefix, from the last one on.
+    pub(crate) fn scan_back(&self, prefix: &RowKey) -> Scan<'_> {
+        Scan::new(self, Bounds::of_prefix(prefix.as_bytes()), Direction::Backward)
     }
 
     /// The rows from a key on, before another.
     pub(crate) fn scan_between(&self, first: &RowKey, end: &RowKey) -> Scan<'_> {
-        Scan { store: self, iter: Some(self.db.range(first.as_bytes()..end.as_bytes())) }
+        let bounds = Bounds { from: first.as_bytes().to_vec(), before: Some(end.as_bytes().to_vec()) };
+        Scan::new(self, bounds, Direction::Forward)
     }
 
     /// Every row of every table, in the order of the keys, without what the store says about itself.
     pub(crate) fn scan_tables(&self) -> Scan<'_> {
-        Scan { store: self, iter: Some(self.db.range([META_TABLE + 1]..)) }
+        Scan::new(self, Bounds { from: vec![META_TABLE + 1], before: None }, Direction::Forward)
     }
 
     /// Whether any table has a row.
@@ -135,10 +202,11 @@ impl Store {
         self.scan_tables().next().transpose().map(|row| row.is_some())
     }
 
-    /// Makes all that was applied survive a loss of power. Takes milliseconds.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.guarded(|| self.db.flush())?;
-        self.file.sync_data().map_err(|source| StoreError::Io { what: "syncing", path: self.dir.clone(), source })
+    /// Puts and removes rows, all at once for every reader: after a crash all of them are there, or none.
+    pub(crate) fn apply(&self, writes: Writes) {
+        if self.unwritten.put(writes.0) >= self.settings.write_bytes {
+            self.unwritten.want_written();
+        }
     }
 
     /// The folder.
@@ -146,28 +214,42 @@ impl Store {
         &self.dir
     }
 
-    fn guarded<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-        if self.damaged.load(Ordering::Relaxed) {
-            return Err(self.damage("it was found damaged before"));
-        }
+    /// Reads or writes the disk.
+    fn on_disk<T>(&self, call: impl FnOnce(&Disk) -> Result<T, DiskError>) -> Result<T, StoreError> {
+        let Some(disk) = self.disk.load_full() else { return Err(StoreError::Reopening(self.dir.clone())) };
+        self.guarded(|| call(&disk))
+    }
+
+    /// Runs a call that may panic. What fails otherwise than by the file system is damage, unless a write has failed
+    /// before: then sled may say anything, and is opened anew.
+    fn guarded<T>(&self, call: impl FnOnce() -> Result<T, DiskError>) -> Result<T, StoreError> {
         let what = match catch_unwind(AssertUnwindSafe(call)) {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(sled::Error::Io(source))) => {
+            Ok(Err(DiskError::Sled(sled::Error::Io(source)) | DiskError::Sync(source))) => {
                 return Err(StoreError::Io { what: "reading or writing the views in", path: self.dir.clone(), source });
             }
             Ok(Err(error)) => error.to_string(),
             Err(payload) => panic_text(payload.as_ref()),
         };
-        self.note_damage(&what);
+        if !matches!(*self.condition.borrow(), Condition::Failing(_)) {
+            self.note_damage(&what);
+        }
         Err(self.damage(&what))
     }
 
-    /// From now on every call fails, and the next start sets the store aside.
+    /// From now on every call fails, until the store is set aside: by the follower, or on the next start.
     pub(crate) fn note_damage(&self, what: &str) {
-        self.damaged.store(true, Ordering::Relaxed);
-        tracing::error!(dir = %self.dir.display(), what, "the views are damaged: they are rebuilt on the next start");
+        self.condition.send_replace(Condition::Lost(Arc::from(what)));
+        tracing::error!(dir = %self.dir.display(), what, "the views are damaged: they are made again");
         if let Err(error) = std::fs::write(self.dir.join(DAMAGE_MARK), what) {
             tracing::error!(%error, "the mark of the damage could not be written");
+        }
+    }
+
+    fn check_trusted(&self) -> Result<(), StoreError> {
+        match &*self.condition.borrow() {
+            Condition::Lost(why) => Err(self.damage(&format!("it was found damaged before: {why}"))),
+            Condition::Well | Condition::Failing(_) => Ok(()),
         }
     }
 
@@ -181,40 +263,6 @@ fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     format!("the store panicked: {}", text.unwrap_or("without words"))
-}
-
-/// Rows in the order of their keys. Ends after an error.
-pub(crate) struct Scan<'a> {
-    store: &'a Store,
-    iter: Option<sled::Iter>,
-}
-
-impl Scan<'_> {
-    fn step(
-        &mut self,
-        next: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<(StoredBytes, StoredBytes)>>,
-    ) -> Option<Result<(StoredBytes, StoredBytes), StoreError>> {
-        let iter = self.iter.as_mut()?;
-        let item = self.store.guarded(|| next(iter).transpose()).transpose();
-        if !matches!(item, Some(Ok(_))) {
-            self.iter = None;
-        }
-        item
-    }
-}
-
-impl Iterator for Scan<'_> {
-    type Item = Result<(StoredBytes, StoredBytes), StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.step(Iterator::next)
-    }
-}
-
-impl DoubleEndedIterator for Scan<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        self.step(DoubleEndedIterator::next_back)
-    }
 }
 
 /// A store that several parts share.

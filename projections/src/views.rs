@@ -13,17 +13,11 @@ use tokio::sync::watch;
 
 use crate::activity_view::{self, ActivityView};
 use crate::control_view::{self, ControlView};
-use crate::fold::activity::ActivityFold;
-use crate::fold::control::ControlFold;
-use crate::fold::{activity_rows, control_rows};
-use crate::follow::activity_reader::ActivityReader;
 use crate::follow::checkpoint::{Mismatch, compare};
-use crate::follow::control_reader::ControlReader;
-use crate::follow::pump::{Fold, Pump, Reader};
 use crate::follow::{FollowError, Health};
-use crate::metrics::Metrics;
-use crate::snapshot::Snapshot;
-use crate::store::{Layout, Settings, SharedStore, Store, StoreError, SyncThread};
+use crate::follower::{Followed, Follower, Following};
+use crate::metrics::{LogMetrics, Metrics};
+use crate::store::{Settings, SharedStore, Store, StoreError, WriterThread};
 
 /// How the views are opened.
 #[derive(Debug, Clone)]
@@ -38,6 +32,9 @@ pub struct Options {
     pub mac: MacKey,
     /// The most memory for pages of each store, in bytes.
     pub cache_bytes: u64,
+    /// Rows of a store are written to disk when so many bytes of them are in memory, or after some seconds. While they
+    /// are written twice as many may gather.
+    pub write_bytes: usize,
     /// The most keys in memory, each about 0.8 KiB. Others are read from the store when they are asked for.
     pub keys_in_memory: usize,
     /// Lines of the control log that are folded at once, about at most; a command is folded whole.
@@ -69,6 +66,7 @@ impl Options {
             activity,
             mac,
             cache_bytes: 64 * 1024 * 1024,
+            write_bytes: 16 * 1024 * 1024,
             keys_in_memory: 400_000,
             control_group_lines: 1_000,
             activity_group_lines: 32_768,
@@ -91,14 +89,8 @@ pub struct Views {
 #[derive(Debug)]
 #[must_use = "views that nobody follows never change"]
 pub struct Followers {
-    control: Follower<ControlReader, ControlFold>,
-    activity: Follower<ActivityReader, ActivityFold>,
-}
-
-#[derive(Debug)]
-struct Follower<R, F> {
-    pump: Pump<R, F>,
-    sync: SyncThread,
+    pub(crate) control: Follower<control_view::Published>,
+    pub(crate) activity: Follower<activity_view::Published>,
 }
 
 /// Why the views cannot be opened.
@@ -130,71 +122,57 @@ impl Views {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<(Self, Followers), OpenError> {
-        let (control, follow_control) = open_control(&options).await?;
-        let (activity, follow_activity) = open_activity(&options).await?;
-        Ok((Self { control, activity }, Followers { control: follow_control, activity: follow_activity }))
+        let keys_max = options.keys_in_memory;
+        let lines = (options.control_group_lines, Duration::ZERO);
+        let publish = move |store, health, metrics| control_view::Published::new(store, keys_max, health, metrics);
+        let control = open(&options, &options.control, lines, publish).await?;
+        let lines = (options.activity_group_lines, options.activity_linger);
+        let activity = open(&options, &options.activity, lines, activity_view::Published::new).await?;
+        let views = Self {
+            control: ControlView::new(Arc::clone(&control.view)),
+            activity: ActivityView::new(Arc::clone(&activity.view)),
+        };
+        Ok((views, Followers { control, activity }))
     }
 }
 
-/// Opens a store on a thread that may block.
-async fn open_store<T: Send + 'static>(
+/// Opens the store of a log, publishes it, and compares it with the log.
+async fn open<V: Followed>(
     options: &Options,
-    log: Log,
-    layout: Layout,
-    first: impl Fn(&Store) -> Result<T, StoreError> + Send + 'static,
-) -> Result<(SharedStore, T), OpenError> {
-    let (dir, settings) = (options.dir.join(log.name()), Settings { layout, cache_bytes: options.cache_bytes });
-    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, &settings, first)).await;
-    let opened = opened.map_err(|_| OpenError::Panicked { log })?.map_err(|source| OpenError::Store { log, source })?;
-    if opened.set_aside.is_some() {
-        options.metrics.of(log).rebuilds.inc();
-    }
-    Ok((Arc::new(opened.store), opened.first))
-}
-
-fn start_sync(store: &SharedStore, log: Log) -> Result<SyncThread, OpenError> {
-    SyncThread::start(Arc::clone(store)).map_err(|source| OpenError::Store { log, source })
-}
-
-async fn open_control(options: &Options) -> Result<(ControlView, Follower<ControlReader, ControlFold>), OpenError> {
-    let log = Log::Control;
-    let (store, beginning) = open_store(options, log, control_rows::LAYOUT, control_rows::read).await?;
-    let checkpoint = beginning.checkpoint;
-    compare(options.control.as_ref(), checkpoint.offset, checkpoint.last_line).await?;
-    let sync = start_sync(&store, log)?;
-    let (health, metrics) = (Arc::new(watch::Sender::new(Health::Idle)), options.metrics.of(log));
-    let snapshot = Snapshot {
-        head: checkpoint.head(),
-        end: checkpoint.tip.end(),
-        at: beginning.at,
-        control: beginning.control.clone(),
+    source: &Arc<dyn EventLog>,
+    lines: (usize, Duration),
+    publish: impl Fn(SharedStore, Arc<watch::Sender<Health>>, LogMetrics) -> Result<V, StoreError> + Send + Sync + 'static,
+) -> Result<Follower<V>, OpenError> {
+    let (dir, metrics) = (options.dir.join(V::LOG.name()), options.metrics.of(V::LOG));
+    let settings = Settings { layout: V::LAYOUT, cache_bytes: options.cache_bytes, write_bytes: options.write_bytes };
+    let following = Following {
+        source: Arc::clone(source),
+        mac: options.mac.clone(),
+        dir: dir.clone(),
+        settings,
+        group_lines: lines.0,
+        linger: lines.1,
+        health: Arc::new(watch::Sender::new(Health::Idle)),
+        metrics: metrics.clone(),
     };
-    let published =
-        control_view::Published::new(store, snapshot, options.keys_in_memory, Arc::clone(&health), metrics.clone());
-    let published = Arc::new(published);
-    let reader = ControlReader::new(checkpoint, Some(options.mac.clone()), metrics.clone());
-    let fold = ControlFold::new(beginning.control, beginning.list, beginning.at, Arc::clone(&published));
-    let source = Arc::clone(&options.control);
-    let (offset, group_lines, linger) = (checkpoint.offset, options.control_group_lines, Duration::ZERO);
-    let pump = Pump { source, offset, reader, fold, group_lines, linger, health, metrics };
-    Ok((ControlView::new(published), Follower { pump, sync }))
-}
-
-async fn open_activity(options: &Options) -> Result<(ActivityView, Follower<ActivityReader, ActivityFold>), OpenError> {
-    let log = Log::Activity;
-    let (store, beginning) = open_store(options, log, activity_rows::LAYOUT, activity_rows::read).await?;
-    let checkpoint = beginning.checkpoint;
-    compare(options.activity.as_ref(), checkpoint.offset, checkpoint.last_line).await?;
-    let sync = start_sync(&store, log)?;
-    let (health, metrics) = (Arc::new(watch::Sender::new(Health::Idle)), options.metrics.of(log));
-    let published = activity_view::Published::new(store, &beginning.tips, Arc::clone(&health), metrics.clone());
-    let published = Arc::new(published);
-    let reader = ActivityReader::new(beginning.tips, Some(options.mac.clone()), metrics.clone());
-    let fold = ActivityFold::new(Arc::clone(&published));
-    let source = Arc::clone(&options.activity);
-    let (offset, group_lines, linger) = (checkpoint.offset, options.activity_group_lines, options.activity_linger);
-    let pump = Pump { source, offset, reader, fold, group_lines, linger, health, metrics };
-    Ok((ActivityView::new(published), Follower { pump, sync }))
+    let (health, of_view) = (Arc::clone(&following.health), metrics.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        // What cannot be published cannot be trusted.
+        let opened = Store::open(&dir, &settings, V::check)?;
+        let store = Arc::new(opened.store);
+        let view = Arc::new(publish(Arc::clone(&store), health, of_view)?);
+        let resumed = view.resume(None)?;
+        let writer = WriterThread::start(store)?;
+        Ok((view, writer, (resumed.offset, resumed.last_line), opened.set_aside.is_some()))
+    });
+    let opened = opened.await.map_err(|_| OpenError::Panicked { log: V::LOG })?;
+    let (view, writer, (offset, last_line), was_set_aside) =
+        opened.map_err(|source| OpenError::Store { log: V::LOG, source })?;
+    if was_set_aside {
+        metrics.rebuilds.inc();
+    }
+    compare(source.as_ref(), offset, last_line).await?;
+    Ok(Follower { following, view, writer })
 }
 
 impl Followers {
@@ -210,14 +188,5 @@ impl Followers {
         let shutdown = shutdown.shared();
         let (control, activity) = tokio::join!(self.control.run(shutdown.clone()), self.activity.run(shutdown));
         control.and(activity)
-    }
-}
-
-impl<R: Reader, F: Fold<Group = R::Group>> Follower<R, F> {
-    async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Arc<FollowError>> {
-        let result = self.pump.run(shutdown).await;
-        // Waits for the disk, so not on a thread of the runtime. It can only be cancelled with the runtime itself.
-        let _ = tokio::task::spawn_blocking(move || drop(self.sync)).await;
-        result
     }
 }

@@ -1,8 +1,10 @@
 //! A disk that fills up and is freed again under a running gateway: a small file system of the test's own.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tallygate_tests::client::Answer;
 use tallygate_tests::gateway::{Gateway, Setup};
@@ -76,5 +78,80 @@ async fn on_a_full_disk_commands_are_refused_and_requests_go_on_until_there_is_r
     assert!(verified.status.success(), "{}", verified.output);
     let rebuilt = replay(&data, &["rebuild", "--expect", digest.as_str().context("no digest")?]).await?;
     assert!(rebuilt.status.success(), "{}", rebuilt.output);
+    Ok(())
+}
+
+/// Waits until the gateway has written a text.
+async fn until_said(gateway: &Gateway, text: &str, deadline: Duration) -> bool {
+    let until = Instant::now() + deadline;
+    while Instant::now() < until {
+        if gateway.output().contains(text) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+/// Frees room for the journal of a few rows, and changes rows until sled has used up the room that it took before.
+async fn until_sled_fails(scene: &Scene, filling: &Path) -> Result<()> {
+    const SAID: &str = "sled did not take the rows";
+    let file = OpenOptions::new().write(true).open(filling)?;
+    file.set_len(file.metadata()?.len().saturating_sub(192 * 1024))?;
+    for round in 0..20 {
+        for number in 0..30 {
+            let realm =
+                json!({ "realm": format!("large-{round}-{number}"), "metadata": { "text": "x".repeat(3_000) } });
+            command(&scene.gateway, "RegisterRealm", realm).await?.expect(200).context("the log has room")?;
+        }
+        if until_said(&scene.gateway, SAID, Duration::from_millis(3_500)).await {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("sled met no full disk: {}", scene.gateway.output())
+}
+
+#[tokio::test]
+async fn views_whose_own_write_meets_a_full_disk_go_on_by_themselves_once_there_is_room() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let views = data.join("views");
+    fs::create_dir_all(&views)?;
+    // The views alone are on the small disk: the logs take all that happens.
+    let Some(disk) = SmallDisk::mount_at(folder, views)? else { return Ok(()) };
+    let upstream = Upstream::start().await?;
+    let scene = Scene { gateway: Setup::new().data(&data).start().await?, upstream };
+    scene.register(MODEL, "deployment-1").await?;
+    let key = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    let (caller, operator) = (scene.gateway.caller(&key.secret)?, scene.gateway.operator()?);
+
+    let filling = disk.fill()?;
+    for number in 0..40 {
+        register(&scene.gateway, &format!("filling-{number}")).await?.expect(200).context("the log has room")?;
+    }
+    let said = until_said(&scene.gateway, "the views cannot be written", Duration::from_secs(20)).await;
+    ensure!(said, "the views were written to a full disk: {}", scene.gateway.output());
+    until_sled_fails(&scene, &filling).await?;
+    register(&scene.gateway, "meanwhile").await?.expect(200)?;
+    caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    operator.get("/api/state").await?.expect(200)?;
+    operator.get("/health/readiness").await?.expect(200)?;
+
+    fs::remove_file(&filling)?;
+    let again = until_said(&scene.gateway, "the views are written again", Duration::from_secs(20)).await;
+    ensure!(again, "the views did not go on: {}", scene.gateway.output());
+    register(&scene.gateway, "after").await?.expect(200).context("there is room again")?;
+    caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    scene.activity("request.settled", 2).await?;
+
+    let digest = operator.get("/api/state").await?.expect(200)?.at("/control/digest")?;
+    let ended = scene.gateway.shut_down().await?;
+    assert!(ended.status.success(), "{}", ended.output);
+    let expected = digest.as_str().context("no digest")?.to_owned();
+    let rebuilt = replay(&data, &["rebuild", "--expect", &expected]).await?;
+    assert!(rebuilt.status.success(), "{}", rebuilt.output);
+    // What is on disk is what a rebuild makes: nothing was lost, and nothing is there twice.
+    let compared = replay(&data, &["rebuild"]).await?;
+    assert!(compared.status.success(), "{}", compared.output);
     Ok(())
 }

@@ -14,7 +14,8 @@ const SIZE: &str = "size=12m";
 /// A small file system in memory. It is unmounted when this is dropped.
 #[derive(Debug)]
 pub struct SmallDisk {
-    folder: TempDir,
+    mount_point: PathBuf,
+    _folder: TempDir,
 }
 
 impl SmallDisk {
@@ -22,13 +23,22 @@ impl SmallDisk {
     ///
     /// # Errors
     /// When root cannot mount it.
-    #[allow(clippy::print_stdout, reason = "a test that could not run says so")]
     pub fn mount() -> Result<Option<Self>> {
         let folder = tempfile::tempdir()?;
+        let mount_point = folder.path().to_path_buf();
+        Self::mount_at(folder, mount_point)
+    }
+
+    /// The same on a folder within another one.
+    ///
+    /// # Errors
+    /// When root cannot mount it.
+    #[allow(clippy::print_stdout, reason = "a test that could not run says so")]
+    pub fn mount_at(folder: TempDir, mount_point: PathBuf) -> Result<Option<Self>> {
         let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "tallygate-test"]).arg(folder.path()).output()?;
+        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "tallygate-test"]).arg(&mount_point).output()?;
         if mounted.status.success() {
-            return Ok(Some(Self { folder }));
+            return Ok(Some(Self { mount_point, _folder: folder }));
         }
         let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
         ensure!(!is_root()?, "root cannot mount a small file system: {why}");
@@ -39,7 +49,7 @@ impl SmallDisk {
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.mount_point
     }
 
     /// Takes all room that is left, and gives the file that took it.
@@ -60,7 +70,7 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: a gateway that was just killed may hold a file for a moment yet.
-        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+        let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
     }
 }
 

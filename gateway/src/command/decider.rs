@@ -12,7 +12,7 @@ use tallygate_core::plan::{Circumstances, Planned, plan};
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog};
 use tallygate_core::stream::{ChainId, Head, Position};
-use tallygate_projections::{DecisionState, Views};
+use tallygate_projections::{DecisionState, Health, Views};
 
 use super::{Pending, Queue, Receipt, Refused};
 use crate::http::error_code::ErrorCode;
@@ -105,6 +105,10 @@ impl Decider {
     }
 
     fn state(&self, batch: &[Pending]) -> Result<DecisionState, Refused> {
+        if let Health::Recovering(why) = &*self.views.control.health().borrow() {
+            // What would be appended now would not be enforced here until the views go on.
+            return Err(Refused::gateway(ErrorCode::ViewsStopped, format!("the views wait for their store: {why}")));
+        }
         let mut needs = Needs::default();
         for pending in batch {
             needs.commands.push(pending.request.id.clone());

@@ -36,6 +36,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     let reason = match &*app.pipeline.views.control.health().borrow() {
         Health::Stopped(_) => Some("the views have stopped"),
         Health::Waiting(_) => Some("the control log is away"),
+        Health::Recovering(_) => Some("the views wait for the disk, or are made again"),
         Health::Idle => Some("the views have not begun"),
         Health::Closed => Some("the gateway is being stopped"),
         Health::Following if !app.pipeline.activity.has_room() => Some("the activity log is away"),

@@ -152,9 +152,9 @@ struct Newest<'a> {
 
 impl<'a> Newest<'a> {
     fn of_realm(store: &'a Store, realm: Option<&RealmId>) -> Result<Self, StoreError> {
-        let summaries = store.scan(&RowKey::of(&SUMMARIES).realm(realm));
+        let summaries = store.scan_back(&RowKey::of(&SUMMARIES).realm(realm));
         let mut newest = Self { store, records: Vec::new(), summaries };
-        if let Some(row) = store.scan(&RowKey::of(&BLOCKS).realm(realm)).next_back() {
+        if let Some(row) = store.scan_back(&RowKey::of(&BLOCKS).realm(realm)).next() {
             let (key, bytes) = row?;
             let number = key.last_chunk::<8>().map_or(0, |number| u64::from_be_bytes(*number));
             // A full block comes again with its summary.
@@ -176,7 +176,7 @@ impl<'a> Newest<'a> {
                 return Ok(None);
             }
             *budget -= 1;
-            let Some(row) = self.summaries.next_back() else { return Ok(None) };
+            let Some(row) = self.summaries.next() else { return Ok(None) };
             let summary = self.store.decode(&SUMMARIES, &row?.1)?;
             if filter.may_be_in(&summary) {
                 self.records = self.store.get(&BLOCKS, &summary.block_key())?.unwrap_or_default();

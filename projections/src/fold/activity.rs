@@ -29,7 +29,7 @@ impl Fold for ActivityFold {
 
     /// Folds a group: each touched row is written once, in one batch with the checkpoint, and then published.
     fn fold(&mut self, group: ActivityGroup) -> Result<(), StoreError> {
-        let store = self.published.store();
+        let store = &self.published.store();
         let mut writes = Writes::default();
         let keys = Sums::of(&group.events).write(store, &mut self.kept, &mut writes)?;
         activity_rows::write_checkpoint(&group, &mut writes)?;

@@ -35,7 +35,7 @@ impl Fold for ControlFold {
 
     /// Folds a group: each touched row is written once, in one batch with the checkpoint, and then published.
     fn fold(&mut self, group: ControlGroup) -> Result<(), StoreError> {
-        control_rows::load(self.published.store(), &mut self.working, &needs_of(&group))?;
+        control_rows::load(&self.published.store(), &mut self.working, &needs_of(&group))?;
         let before = KeysBefore::of(&self.working);
         for item in &group.items {
             item.evolve(&mut self.working);
@@ -43,7 +43,7 @@ impl Fold for ControlFold {
         }
         let mut writes = Writes::default();
         let touched =
-            control_rows::write(&mut self.working, &before, &mut self.list, self.published.store(), &mut writes)?;
+            control_rows::write(&mut self.working, &before, &mut self.list, &self.published.store(), &mut writes)?;
         control_rows::write_checkpoint(group.checkpoint, self.at, &mut writes)?;
         self.working.evict();
         let snapshot = Snapshot {

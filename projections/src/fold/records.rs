@@ -55,7 +55,7 @@ impl OpenBlocks {
 
 /// The block of a realm that is to be filled on.
 fn last_block(store: &Store, realm: Option<&RealmId>) -> Result<OpenBlock, StoreError> {
-    let Some(row) = store.scan(&RowKey::of(&BLOCKS).realm(realm)).next_back() else { return Ok(OpenBlock::default()) };
+    let Some(row) = store.scan_back(&RowKey::of(&BLOCKS).realm(realm)).next() else { return Ok(OpenBlock::default()) };
     let (key, bytes) = row?;
     let number = key.last_chunk::<8>().map_or(0, |number| u64::from_be_bytes(*number));
     let records = store.decode(&BLOCKS, &bytes)?;

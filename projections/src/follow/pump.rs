@@ -77,22 +77,8 @@ impl<R: Reader, F: Fold<Group = R::Group>> Pump<R, F> {
     /// Follows the log until `shutdown` is done. What was read by then is folded first.
     ///
     /// # Errors
-    /// [`FollowError`], which the health tells too.
-    pub(crate) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Arc<FollowError>> {
-        let (health, metrics) = (Arc::clone(&self.health), self.metrics.clone());
-        let result = self.follow(shutdown).await.map_err(Arc::new);
-        metrics.following.set(0);
-        match &result {
-            Ok(()) => health.send_replace(Health::Closed),
-            Err(error) => {
-                tracing::error!(error = error.as_ref() as &dyn std::error::Error, "the views are followed no more");
-                health.send_replace(Health::Stopped(Arc::clone(error)))
-            }
-        };
-        result
-    }
-
-    async fn follow(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), FollowError> {
+    /// [`FollowError`].
+    pub(crate) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), FollowError> {
         let mut shutdown = pin!(shutdown.fuse());
         let mut retry_after = RETRY_FIRST;
         let log = self.source.log();

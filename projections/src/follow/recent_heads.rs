@@ -13,6 +13,11 @@ const HEADS_MAX: usize = 4_096;
 pub(crate) struct RecentHeads(VecDeque<Head>);
 
 impl RecentHeads {
+    /// Those of a chain of which only the last is known.
+    pub(crate) fn from_head(head: Head) -> Self {
+        Self(VecDeque::from([head]))
+    }
+
     /// Takes the next one, and forgets the oldest beyond the limit.
     pub(crate) fn push(&mut self, head: Head) {
         if self.0.len() == HEADS_MAX {

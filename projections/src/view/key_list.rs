@@ -85,7 +85,7 @@ fn read_page<T: DeserializeOwned>(
 ) -> Result<Vec<KeyRow>, StoreError> {
     let (mut skip, rows) = (page.skip, page.rows.min(PAGE_ROWS_MAX));
     let mut keys = Vec::new();
-    for row in store.scan(prefix).rev() {
+    for row in store.scan_back(prefix) {
         let listed = store.decode(table, &row?.1)?;
         if listed.len() <= skip {
             skip -= listed.len();
