@@ -166,7 +166,9 @@ mod tests {
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use std::collections::BTreeMap;
 
-    fn read(bytes: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Malformed> {
+    type Owned = (Vec<u8>, Vec<u8>);
+
+    fn read(bytes: &[u8]) -> Result<Vec<Owned>, Malformed> {
         let leaf = Leaf::read(bytes)?;
         leaf.rows().map(|row| row.map(|(rest, value)| ([leaf.prefix(), rest].concat(), value.to_vec()))).collect()
     }
