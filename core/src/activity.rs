@@ -149,6 +149,27 @@ pub struct CommandRefused {
     pub message: String,
 }
 
+/// A request cost more than was held for it: its budgets may be over their limits by that. What it cost is settled as it
+/// is; this says that the bound did not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoundViolated {
+    /// The request.
+    pub request: RequestId,
+    /// Whose it was.
+    pub key: KeyId,
+    /// The model.
+    pub model: ModelName,
+    /// The deployment that answered.
+    pub deployment: DeploymentId,
+    /// The event that set its price.
+    pub price: Option<Position>,
+    /// What was held on each budget, in nano-dollars.
+    pub held_nano_usd: NanoUsd,
+    /// What it cost.
+    pub cost_nano_usd: NanoUsd,
+}
+
 event_types! {
     /// What happened.
     pub enum Event {
@@ -158,5 +179,7 @@ event_types! {
         RequestRefused(RequestRefused) = "request.refused", 1;
         /// A command was refused.
         CommandRefused(CommandRefused) = "command.refused", 1;
+        /// A request cost more than it held.
+        BoundViolated(BoundViolated) = "budget.bound_violated", 1;
     }
 }

@@ -39,6 +39,8 @@ pub enum Rule {
     ModelNotGranted,
     /// Nothing serves the model.
     NoDeployment,
+    /// A request for the model cost more than was held for it, and a strict budget would have to pay.
+    ModelDistrusted,
     /// Something that decides here has an event that this version cannot read.
     Quarantined,
 }
@@ -198,6 +200,21 @@ pub fn permit_deployment(control: &Control, model: &Model, deployment: &Deployme
     }
 }
 
+/// Whether budgets may pay for a model: a strict one rests on the bound of what a request can cost, so it does not pay for a
+/// model whose bound did not hold.
+///
+/// # Errors
+/// [`Refusal`], with the scope of the strict budget.
+pub fn permit_paying(model: &Model, budgets: &[&Budget]) -> Result<(), Refusal> {
+    let Some(position) = model.distrusted else { return Ok(()) };
+    match budgets.iter().find(|budget| budget.reclaim_after_seconds.is_none()) {
+        Some(budget) => {
+            Err(Refusal::new(Rule::ModelDistrusted, Some(budget.scope.clone()), [position]).about(&model.name))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The budgets that a key's requests are paid from: its own (`of_key`, which is read with the key), those of its realm
 /// and each parent, and the gateway's.
 ///
@@ -261,6 +278,7 @@ impl Rule {
             Self::ModelNotAllowed => "model_not_allowed",
             Self::ModelNotGranted => "model_not_granted",
             Self::NoDeployment => "no_deployment",
+            Self::ModelDistrusted => "model_distrusted",
             Self::Quarantined => "quarantined",
         }
     }

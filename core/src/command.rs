@@ -153,6 +153,10 @@ commands! {
     RevisePrice(registry::RevisePrice);
     /// A model that is served no more.
     RetireModel(registry::RetireModel);
+    /// A model whose price is not trusted.
+    DistrustModel(registry::DistrustModel);
+    /// A model whose price is trusted again.
+    TrustModel(registry::TrustModel);
     /// A new key.
     IssueKey(key::IssueKey);
     /// Changes of a key.
@@ -367,6 +371,8 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::RemoveDeployment(data) => registry::remove_deployment(state, data)?,
         Command::RevisePrice(data) => registry::revise_price(state, data)?,
         Command::RetireModel(data) => registry::retire(state, data)?,
+        Command::DistrustModel(data) => registry::distrust(state, data)?,
+        Command::TrustModel(data) => registry::trust(state, data)?,
         Command::IssueKey(data) => key::issue(state, data, context)?,
         Command::ReviseKey(data) => key::revise(state, data, context)?,
         Command::RotateKey(data) => key::rotate(state, data)?,

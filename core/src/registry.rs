@@ -6,17 +6,21 @@
 
 mod command;
 mod decide;
+mod trust;
 mod event;
+mod evolve;
 
 pub use command::{
-    AddDeployment, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment, RevisePrice,
+    AddDeployment, DistrustModel, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment,
+    RevisePrice, TrustModel,
 };
-pub use decide::{
-    Rejection, add_deployment, evolve, register, remove_deployment, retire, revise_deployment, revise_price,
-};
+pub use decide::{Rejection, add_deployment, register, remove_deployment, retire, revise_deployment, revise_price};
 pub use event::{
-    DeploymentAdded, DeploymentRemoved, DeploymentRevised, Event, ModelRegistered, ModelRetired, PriceRevised,
+    DeploymentAdded, DeploymentRemoved, DeploymentRevised, Event, ModelDistrusted, ModelRegistered, ModelRetired,
+    ModelTrusted, PriceRevised,
 };
+pub use evolve::evolve;
+pub use trust::{distrust, trust};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +48,8 @@ pub struct Model {
     pub deployments: Vec<Deployment>,
     /// Since which event it is retired.
     pub retired: Option<Position>,
+    /// Since which event its price is not trusted: a request cost more than was held for it.
+    pub distrusted: Option<Position>,
     /// Its history.
     pub trail: Trail,
 }

@@ -102,6 +102,11 @@ impl ActivityWriter {
         self.outbox.chain()
     }
 
+    /// Whose chain it is.
+    pub(crate) fn writer(&self) -> WriterId {
+        self.outbox.gateway()
+    }
+
     /// How many records are not in the log yet.
     pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting().0

@@ -142,6 +142,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         clock,
         ids,
         metrics,
+        commands: spine.commands.clone(),
         settings: config.requests,
     };
     let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone(), leases: spine.leases.clone() };

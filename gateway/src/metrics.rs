@@ -1,6 +1,8 @@
 //! Metrics. Every label has few values, whatever clients send: endpoint, code, outcome, vendor.
 
-use prometheus::{Encoder as _, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 use tallygate_core::activity::{Endpoint, RequestSettled};
 
 /// The gateway's metrics, and the registry they are in.
@@ -16,6 +18,7 @@ pub(crate) struct Metrics {
     pub(crate) position: IntGauge,
     pub(crate) journal_writable: IntGauge,
     pub(crate) spending: SpendingMetrics,
+    pub(crate) bound_violations: IntCounter,
 }
 
 /// Figures of holds and slices, as they are when they are asked for.
@@ -55,6 +58,11 @@ impl Metrics {
         let position = gauge("tallygate_control_position", "The control position that requests are answered from.")?;
         let journal_writable =
             gauge("tallygate_journal_writable", "Whether the journal can be written: what happens survives a kill.")?;
+        let bound_violations = IntCounter::new(
+            "tallygate_budget_bound_violations_total",
+            "Requests that cost more than was held for them.",
+        )?;
+        registry.register(Box::new(bound_violations.clone()))?;
         let spending = SpendingMetrics {
             slices: gauge("tallygate_lease_slices", "Slices of budgets that this gateway has.")?,
             holds_open: gauge("tallygate_holds_open", "Requests that hold something on budgets.")?,
@@ -89,6 +97,7 @@ impl Metrics {
             position,
             journal_writable,
             spending,
+            bound_violations,
         })
     }
 

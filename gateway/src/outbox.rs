@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tallygate_core::activity::Event;
 use tallygate_core::actor::Actor;
 use tallygate_core::event::{Event as AnyEvent, Recorded};
-use tallygate_core::id::{EventId, RealmId};
+use tallygate_core::id::{EventId, RealmId, WriterId};
 use tallygate_core::lease::SliceLedger;
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::stream::{ChainId, Log, Position, StreamId};
@@ -126,6 +126,11 @@ impl Outbox {
     /// The chain of this gateway in the activity log.
     pub(crate) fn chain(&self) -> &ChainId {
         &self.0.chain
+    }
+
+    /// Whose outbox it is.
+    pub(crate) fn gateway(&self) -> WriterId {
+        self.desk().ledger.gateway().clone()
     }
 
     /// Waits until a record is there, or no more will come.

@@ -15,6 +15,7 @@ pub(crate) mod resolved;
 pub(crate) mod admitted;
 pub(crate) mod called;
 pub(crate) mod settled;
+mod violated;
 pub(crate) mod stream_body;
 mod unabandoned;
 pub(crate) mod refusal;
@@ -25,6 +26,7 @@ use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_projections::Views;
 
 use crate::activity::ActivityWriter;
+use crate::command::Commands;
 use crate::limits::Limits;
 use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
@@ -46,5 +48,7 @@ pub(crate) struct Pipeline {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) metrics: Metrics,
+    /// For what the gateway itself asks to be changed.
+    pub(crate) commands: Commands,
     pub(crate) settings: RequestSettings,
 }

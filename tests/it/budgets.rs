@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
-use tallygate_tests::upstream::{Gate, Reply};
+use tallygate_tests::upstream::{Gate, Reply, Usage};
 
 use crate::scene::{KeyTerms, MODEL, Scene, chat, command, issue};
 
@@ -157,5 +157,41 @@ async fn requests_at_once_are_limited_and_end_with_their_request() -> Result<()>
     events.rest().await?;
     scene.activity("request.settled", 1).await?;
     caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_model_that_costs_more_than_its_bound_is_paid_by_no_strict_budget_until_it_is_trusted_again() -> Result<()> {
+    let scene = Scene::start().await?;
+    let strict = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    let (strict, free) = (scene.gateway.caller(&strict.secret)?, scene.caller().await?);
+    let soft = scene.key(KeyTerms::default()).await?;
+    let limits = json!([{ "period": "total", "limit_nano_usd": 1_000_000_000 }]);
+    let budget = json!({ "scope": format!("key:{}", soft.id), "limits": limits, "reclaim_after_seconds": 60 });
+    command(&scene.gateway, "SetBudget", budget).await?.expect(200)?;
+    let soft = scene.gateway.caller(&soft.secret)?;
+    // The upstream bills a thousand times what was asked for.
+    let usage = Usage { completion_tokens: 10_000, ..Usage::default() };
+    scene.upstream.next(Reply::answer().usage(usage));
+    strict.post("/v1/chat/completions", &asking(10)).await?.expect(200)?;
+    let told = scene.activity("budget.bound_violated", 1).await?.remove(0);
+    assert!(told["cost_nano_usd"].as_i64() >= Some(20_000) && told["held_nano_usd"].as_i64() < Some(1_000), "{told}");
+    let settled = scene.activity("request.settled", 1).await?.remove(0);
+    assert_eq!(settled["cost_nano_usd"], told["cost_nano_usd"], "what it cost is recorded as it is");
+    let refused = loop {
+        let answer = strict.post("/v1/chat/completions", &asking(10)).await?;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!((refused.status, refused.at("/error/tallygate/code")?), (503, json!("model_distrusted")));
+    for other in [&free, &soft] {
+        other.post("/v1/chat/completions", &asking(10)).await?.expect(200)?;
+    }
+    let distrusted = scene.log("control")?.into_iter().find(|line| line["type"] == "model.distrusted");
+    let distrusted = distrusted.ok_or_else(|| anyhow::anyhow!("not in control"))?;
+    assert_eq!((&distrusted["actor"]["kind"], &distrusted["data"]["request"]), (&json!("gateway"), &told["request"]));
+    command(&scene.gateway, "TrustModel", json!({ "model": distrusted["data"]["model"] })).await?.expect(200)?;
+    strict.post("/v1/chat/completions", &asking(10)).await?.expect(200)?;
     Ok(())
 }

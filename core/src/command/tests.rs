@@ -35,6 +35,8 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("RemoveDeployment", r#"{"model":"ID","deployment":"d"}"#),
         ("RevisePrice", r#"{"model":"ID","deployment":"d"}"#),
         ("RetireModel", r#"{"model":"ID"}"#),
+        ("DistrustModel", r#"{"model":"ID","request":"ID","held_nano_usd":1,"cost_nano_usd":2}"#),
+        ("TrustModel", r#"{"model":"ID"}"#),
         ("IssueKey", r#"{"key":"ID","hash":"HASH","shown":"sk-..."}"#),
         ("ReviseKey", r#"{"key":"ID"}"#),
         ("RotateKey", r#"{"key":"ID","hash":"HASH","shown":"sk-..."}"#),

@@ -17,7 +17,8 @@ use crate::money::NanoUsd;
 use crate::patch::Patch;
 use crate::realm::{RegisterRealm, ResumeRealm, ReviseRealm, SuspendRealm};
 use crate::registry::{
-    AddDeployment, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment, RevisePrice,
+    AddDeployment, DistrustModel, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment,
+    RevisePrice, TrustModel,
 };
 use crate::scope::Scope;
 use crate::secret::SecretSource;
@@ -145,7 +146,15 @@ fn about_models() -> impl Strategy<Value = Command> {
         1 => (place(), prop::option::of(Just(price())))
             .prop_map(|((model, deployment), price)| RevisePrice { model, deployment, price }.into()),
         1 => number().prop_map(|number| RetireModel { model: model_id(number) }.into()),
+        2 => (number(), 1_i64..99).prop_map(|(number, held)| distrust(number, held).into()),
+        1 => number().prop_map(|number| TrustModel { model: model_id(number) }.into()),
     ]
+}
+
+fn distrust(number: u128, held: i64) -> DistrustModel {
+    let request = crate::id::RequestId::new(uuid::Uuid::from_u128(number));
+    let (held_nano_usd, cost_nano_usd) = (NanoUsd::new(held), NanoUsd::new(held + 1));
+    DistrustModel { model: model_id(number), request, held_nano_usd, cost_nano_usd }
 }
 
 fn aliases() -> impl Strategy<Value = BTreeMap<ModelName, ModelName>> {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, VendorId};
+use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, RequestId, VendorId};
 use crate::json::Json;
+use crate::money::NanoUsd;
 use crate::patch::Patch;
 use crate::price::Price;
 
@@ -134,6 +135,29 @@ pub struct RevisePrice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetireModel {
+    /// Which model.
+    pub model: ModelId,
+}
+
+/// Says that a request for a model cost more than was held for it: its price, or the bound of its tokens, is wrong. A gateway
+/// that settles such a request asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistrustModel {
+    /// Which model.
+    pub model: ModelId,
+    /// The request.
+    pub request: RequestId,
+    /// What was held for it.
+    pub held_nano_usd: NanoUsd,
+    /// What it cost.
+    pub cost_nano_usd: NanoUsd,
+}
+
+/// Says that a model's price was looked at, and strict budgets may pay for the model again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustModel {
     /// Which model.
     pub model: ModelId,
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{NewDeployment, ReviseDeployment};
 use crate::aggregate::event_types;
-use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, VendorId};
+use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, RequestId, VendorId};
 use crate::json::Json;
+use crate::money::NanoUsd;
 use crate::patch::Patch;
 use crate::price::Price;
 
@@ -157,6 +158,28 @@ pub struct ModelRetired {
     pub model: ModelId,
 }
 
+/// A request for a model cost more than was held for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelDistrusted {
+    /// Which model.
+    pub model: ModelId,
+    /// The request.
+    pub request: RequestId,
+    /// What was held for it.
+    pub held_nano_usd: NanoUsd,
+    /// What it cost.
+    pub cost_nano_usd: NanoUsd,
+}
+
+/// An operator looked at a model's price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTrusted {
+    /// Which model.
+    pub model: ModelId,
+}
+
 event_types! {
     /// What happens to models.
     pub enum Event {
@@ -172,6 +195,10 @@ event_types! {
         PriceRevised(PriceRevised) = "price.revised", 1;
         /// It is served no more.
         Retired(ModelRetired) = "model.retired", 1;
+        /// Its price is not trusted.
+        Distrusted(ModelDistrusted) = "model.distrusted", 1;
+        /// Its price is trusted again.
+        Trusted(ModelTrusted) = "model.trusted", 1;
     }
 }
 
@@ -186,6 +213,8 @@ impl Event {
             Self::DeploymentRemoved(data) => data.model,
             Self::PriceRevised(data) => data.model,
             Self::Retired(data) => data.model,
+            Self::Distrusted(data) => data.model,
+            Self::Trusted(data) => data.model,
         }
     }
 }

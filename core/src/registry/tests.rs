@@ -3,12 +3,13 @@
 mod deployments;
 
 use super::{
-    DEPLOYMENTS_MAX, DeploymentAdded, Event, ModelRegistered, ModelRetired, NewDeployment, PriceInForce, PriceRevised,
-    RegisterModel, Rejection, RetireModel,
+    DEPLOYMENTS_MAX, DeploymentAdded, DistrustModel, Event, ModelDistrusted, ModelRegistered, ModelRetired,
+    ModelTrusted, NewDeployment, PriceInForce, PriceRevised, RegisterModel, Rejection, RetireModel, TrustModel,
 };
 use crate::control::Control;
 use crate::id::{ModelName, RealmId};
 use crate::model_pattern::Allowed;
+use crate::money::NanoUsd;
 use crate::realm;
 use crate::scope::Scope;
 use crate::selection::{ClearSelection, SelectModel};
@@ -244,4 +245,27 @@ fn the_longest_model_name_fits() {
     let name = "x".repeat(crate::id::TEXT_ID_MAX_BYTES);
     let world = World::new().with(RegisterModel { name: id(&name), ..register_model(1, "d") });
     assert_eq!(world.model(1).name, ModelName::new(name).unwrap());
+}
+
+#[test]
+fn a_model_whose_bound_did_not_hold_is_distrusted_until_an_operator_says_otherwise() {
+    let request = crate::id::RequestId::new(uuid::Uuid::from_u128(1));
+    let (held_nano_usd, cost_nano_usd) = (NanoUsd::new(10), NanoUsd::new(11));
+    let distrust = DistrustModel { model: model_id(1), request, held_nano_usd, cost_nano_usd };
+    let distrusted = ModelDistrusted { model: model_id(1), request, held_nano_usd, cost_nano_usd };
+    let trust = TrustModel { model: model_id(1) };
+    given(World::small()).when(trust).then_rejected(Rejection::NoChange(model_id(1)));
+    given(World::small())
+        .when(distrust)
+        .then([Event::Distrusted(distrusted)])
+        .then_state(|control| {
+            let model = control.models.get(&model_id(1)).unwrap();
+            assert_eq!(model.distrusted, Some(model.trail.changed.position));
+        })
+        .when(distrust)
+        .then_rejected(Rejection::NoChange(model_id(1)));
+    given(World::small().with(distrust))
+        .when(trust)
+        .then([Event::Trusted(ModelTrusted { model: model_id(1) })])
+        .then_state(|control| assert_eq!(control.models.get(&model_id(1)).unwrap().distrusted, None));
 }

@@ -21,6 +21,7 @@ pub(crate) enum ErrorCode {
     DeploymentUnusable,
     BudgetExhausted,
     BudgetUnavailable,
+    ModelDistrusted,
     SuspenseNotFound,
     SuspenseTooEarly,
     Unpriced,
@@ -70,6 +71,7 @@ impl ErrorCode {
             Self::DeploymentUnusable => "deployment_unusable",
             Self::BudgetExhausted => "budget_exhausted",
             Self::BudgetUnavailable => "budget_unavailable",
+            Self::ModelDistrusted => "model_distrusted",
             Self::SuspenseNotFound => "suspense_not_found",
             Self::SuspenseTooEarly => "suspense_too_early",
             Self::Unpriced => "unpriced",
@@ -134,6 +136,7 @@ impl ErrorCode {
             | Self::CommandOutcomeUnknown
             | Self::LogUnavailable
             | Self::BudgetUnavailable
+            | Self::ModelDistrusted
             | Self::ViewsStopped
             | Self::StateTooOld
             | Self::Diverged

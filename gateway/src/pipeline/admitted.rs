@@ -88,6 +88,8 @@ impl Resolved {
             .map_err(|refused| refusal::credential(&refused, &self.model.name))?;
         let target = pipeline.upstreams.target(&self.snapshot, deployment)?;
         let chain = self.budgets()?;
+        admission::permit_paying(&self.model, &chain.budgets)
+            .map_err(|refused| refusal::distrusted(&refused, &self.model.name))?;
         let share = pipeline
             .limits
             .take(&self.quotas(), self.token_estimate())

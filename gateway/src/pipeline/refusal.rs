@@ -160,6 +160,14 @@ pub(crate) fn credential(refusal: &Refusal, model: &ModelName) -> ApiError {
     quarantined(refusal, &format!("the credential of the model `{model}`"))
 }
 
+/// A strict budget does not pay for a model whose bound did not hold.
+pub(crate) fn distrusted(refusal: &Refusal, model: &ModelName) -> ApiError {
+    let message = format!(
+        "a request for the model `{model}` cost more than was held for it: its price must be looked at (`TrustModel`) before a strict budget pays for it again"
+    );
+    ApiError::new(ErrorCode::ModelDistrusted, message).details(details(refusal.scope.as_ref(), refusal))
+}
+
 /// A budget of the chain cannot be read.
 pub(crate) fn unread_budget(refusal: &Refusal) -> ApiError {
     let scope = refusal.scope.as_ref().unwrap_or(&Scope::Gateway);

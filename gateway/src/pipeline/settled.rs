@@ -18,6 +18,7 @@ use tallygate_core::usage::Usage;
 use super::Pipeline;
 use super::admitted::Admitted;
 use super::called::answer_to;
+use super::violated::{self, Amounts};
 use crate::activity::Happened;
 use crate::http::error::ApiError;
 use crate::limits::Left;
@@ -214,9 +215,14 @@ impl Settling {
             cause: self.causes(),
             event: Event::RequestSettled(Arc::new(settled)),
         };
-        match held {
-            Some(held) => drop(self.pipeline.activity.outbox().settle(held, cost.unwrap_or_default(), happened)),
-            None => drop(self.pipeline.activity.record(happened)),
+        let Some(held) = held else {
+            self.pipeline.activity.record(happened);
+            return;
+        };
+        let amount = held.amount();
+        let cost = cost.unwrap_or_default();
+        if self.pipeline.activity.outbox().settle(held, cost, happened).is_some() {
+            violated::report(&self.pipeline, &self.admitted, deployment, Amounts { held: amount, cost });
         }
     }
 }

@@ -45,7 +45,7 @@ impl Sums {
             match &happened.event {
                 Event::RequestSettled(settled) => sums.add_settled(happened.realm.as_ref(), settled),
                 Event::RequestRefused(refused) => sums.add_refused(happened, refused),
-                Event::CommandRefused(_) => {}
+                Event::CommandRefused(_) | Event::BoundViolated(_) => {}
             }
         }
         sums

@@ -124,9 +124,9 @@ fn of_admission() -> Vec<&'static str> {
     use Rule as R;
     let mut codes = every!(
         [R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::RealmUnknown, R::RealmSuspended,
-            R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::Quarantined];
+            R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined];
         R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::RealmUnknown, R::RealmSuspended,
-        R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::Quarantined
+        R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined
     );
     // A revoked key must look like one that never was.
     codes.dedup();
