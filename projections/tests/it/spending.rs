@@ -1,6 +1,6 @@
 //! What the activity log says: sums, charges, and records of single requests.
 
-use tallygate_core::activity::Outcome;
+use tallygate_core::activity::{Event, Outcome};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::{ChainId, Log};
@@ -37,10 +37,10 @@ async fn every_sum_is_the_sum_of_the_same_requests() {
     let running = site.start().await;
     running.catch_up(&site).await.unwrap();
     let activity = &running.views.activity;
-    let totals_of = |event: &tallygate_core::activity::Event| match event {
-        tallygate_core::activity::Event::RequestSettled(settled) => Totals::of_settled(settled),
-        tallygate_core::activity::Event::RequestRefused(refused) => Totals::of_refused(refused),
-        tallygate_core::activity::Event::CommandRefused(_) => Totals::default(),
+    let totals_of = |event: &Event| match event {
+        Event::RequestSettled(settled) => Totals::of_settled(settled),
+        Event::RequestRefused(refused) => Totals::of_refused(refused),
+        Event::CommandRefused(_) | Event::BoundViolated(_) => Totals::default(),
     };
     let expected = sum(all.iter().map(|happened| totals_of(&happened.event)));
     assert!(expected.succeeded > 500 && expected.refused > 100);

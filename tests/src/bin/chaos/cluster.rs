@@ -61,7 +61,7 @@ impl Cluster {
         // Clients must not learn of ways around the links.
         let mut servers = NatsCluster::start_with(SERVERS, &["--config", config, "--no_advertise"]).await?;
         let ports: Vec<u16> = servers.servers().map(|server| server.port()).collect();
-        let mut cluster = Self { servers, links: Vec::new(), setups: Vec::new(), gateways: Vec::new(), folder: folder };
+        let mut cluster = Self { servers, links: Vec::new(), setups: Vec::new(), gateways: Vec::new(), folder };
         for number in 0..gateways {
             let mut links = Vec::new();
             for port in &ports {
