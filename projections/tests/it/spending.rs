@@ -1,7 +1,6 @@
 //! What the activity log says: sums, charges, and records of single requests.
 
-use tallygate_core::activity::Event;
-use tallygate_core::activity::Outcome;
+use tallygate_core::activity::{Event, Outcome};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::{ChainId, Log};
