@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator.
-pub const ADMIN: [(&str, &str); 14] = [
+pub const ADMIN: [(&str, &str); 17] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
+    ("GET", "/api/budgets"),
+    ("GET", "/api/suspense"),
+    ("POST", "/api/suspense/close"),
     ("POST", "/key/generate"),
     ("POST", "/key/update"),
     ("POST", "/key/regenerate"),
