@@ -206,7 +206,8 @@ async fn a_server_that_lost_its_store_or_has_an_older_one_is_refused_and_a_runni
         async { while readiness(&scene.gateway).await.is_ok_and(|(_, why)| why != "the views have stopped") {} };
     timeout(PATIENCE, stopped).await?;
     assert!(scene.gateway.output().contains("more than that was read before"), "{}", scene.gateway.output());
-    scene.gateway.kill().await?;
+    // In order, so that the views are on disk with all that they have seen.
+    scene.gateway.shut_down().await?;
     let refused = setup.clone().run().await?;
     assert!(!refused.status.success() && refused.output.contains("it has lost events"), "{}", refused.output);
 
