@@ -19,7 +19,18 @@ pub struct StateDigest {
 }
 
 /// The digest of a store that does not change meanwhile.
+///
+/// # Errors
+/// [`StoreError`] too while the disk does not take its rows: what sled still reads after a write that failed is up to it,
+/// and half a digest would say that two gateways have different states.
 pub(crate) fn digest_of(store: &Store) -> Result<StateDigest, StoreError> {
+    store.check_whole()?;
+    let digest = read_all(store)?;
+    store.check_whole()?;
+    Ok(digest)
+}
+
+fn read_all(store: &Store) -> Result<StateDigest, StoreError> {
     let mut hasher = Sha256::new();
     let mut rows = 0;
     for row in store.scan_tables() {

@@ -253,6 +253,18 @@ impl Store {
         }
     }
 
+    /// Whether all that the store holds can be read: it is trusted, and its disk took the last rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and [`StoreError::Waiting`].
+    pub(crate) fn check_whole(&self) -> Result<(), StoreError> {
+        self.check_trusted()?;
+        match &*self.condition.borrow() {
+            Condition::Failing(why) => Err(StoreError::Waiting { path: self.dir.clone(), why: why.to_string() }),
+            Condition::Well | Condition::Lost(_) => Ok(()),
+        }
+    }
+
     /// The error of a store that cannot be trusted.
     pub(crate) fn damage(&self, what: &str) -> StoreError {
         StoreError::Damaged { path: self.dir.clone(), what: what.to_owned() }

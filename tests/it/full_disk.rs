@@ -144,8 +144,9 @@ async fn views_whose_own_write_meets_a_full_disk_go_on_by_themselves_once_there_
     }
 
     fs::remove_file(&filling)?;
-    let again = until_said(&scene.gateway, "the views are written again", Duration::from_secs(20)).await;
-    ensure!(again, "the views did not go on: {}", scene.gateway.output());
+    // Each store of views says it of itself; this is about the one that commands are decided on.
+    let well = format!("the views are written again dir={}", data.join("views/control").display());
+    ensure!(until_said(&scene.gateway, &well, Duration::from_secs(20)).await, "{}", scene.gateway.output());
     register(&scene.gateway, "after").await?.expect(200).context("there is room again")?;
     caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
     scene.activity("request.settled", 3).await?;
