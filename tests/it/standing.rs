@@ -16,7 +16,7 @@ use crate::cluster::on;
 use crate::scene::{IssuedKey, KeyTerms, MODEL, Scene, chat, command};
 
 /// Longer than anything that is waited for here takes.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn ask(gateway: &Gateway, key: &IssuedKey) -> Result<Answer> {
     gateway.caller(&key.secret)?.post("/v1/chat/completions", &chat(MODEL)).await

@@ -21,7 +21,7 @@ pub(crate) struct Claim {
     pub(crate) head: Head,
     /// The digest of its rows at a position, where it has one.
     pub(crate) state: Option<StateClaim>,
-    /// Whether it serves: one that has stopped contradicts nobody any more.
+    /// Whether it serves, or has only just stopped: after that it contradicts nobody any more.
     pub(crate) serves: bool,
 }
 

@@ -19,6 +19,9 @@ use super::peers::{Own, Peers, Verdict};
 
 /// How often a gateway says where it is.
 const SAY_EVERY: Duration = Duration::from_secs(2);
+/// So often a gateway that has stopped goes on to contradict. Of two that contradict each other neither knows who is right:
+/// both stop, and the later one must have been contradicted twice before the earlier one falls silent.
+const LAST_WORDS: u32 = 4;
 /// How often the rows are summed up at most, if the log has moved.
 const DIGEST_EVERY: Duration = Duration::from_secs(60);
 /// Beyond this position the rows are summed up on demand only: it takes longer than commands should wait for.
@@ -38,6 +41,7 @@ impl Exchange {
     pub(crate) async fn run(self) {
         let Ok(mut heard) = self.broadcast.listen().await else { return };
         let (mut peers, mut state, mut digested_at) = (Peers::default(), None, None);
+        let mut last_words = LAST_WORDS;
         let mut tick = tokio::time::interval(SAY_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -47,7 +51,10 @@ impl Exchange {
                     if digested_at.is_none_or(|at: Instant| at.elapsed() >= DIGEST_EVERY) {
                         (state, digested_at) = (self.digest(state).await, Some(Instant::now()));
                     }
-                    self.say(state).await;
+                    if self.standing.divergence().is_some() {
+                        last_words = last_words.saturating_sub(1);
+                    }
+                    self.say(state, last_words > 0).await;
                     self.judge(&mut peers, state);
                 }
             }
@@ -73,9 +80,8 @@ impl Exchange {
         Some(StateClaim { position: head.position, digest: rows.digest, layout: ControlView::layout() })
     }
 
-    async fn say(&self, state: Option<StateClaim>) {
+    async fn say(&self, state: Option<StateClaim>, serves: bool) {
         let head = self.views.control.snapshot().head;
-        let serves = self.standing.divergence().is_none();
         let claim = Claim { gateway: self.gateway.clone(), head, state, serves };
         if let Some(message) = claim.seal(&self.mac) {
             self.broadcast.send(message).await;
