@@ -13,6 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+/// So often a program is started that is still being written.
+const BUSY_TRIES_MAX: u32 = 1_000;
+
 /// How long a process may take to say what is awaited, or to end.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -77,16 +80,20 @@ impl Process {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .env_clear()
-            .envs(environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("{} does not start", program.display()))?;
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().envs(environment);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // A program that was written a moment ago is busy while a child that another thread forked meanwhile still has
+        // the file open.
+        let mut spawned = command.spawn();
+        for _ in 0..BUSY_TRIES_MAX {
+            match &spawned {
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                _ => break,
+            }
+            spawned = command.spawn();
+        }
+        let mut child = spawned.with_context(|| format!("{} does not start", program.display()))?;
         let heard = Heard::new();
         let mut readers = Vec::new();
         readers.extend(child.stdout.take().map(|output| tokio::spawn(listen(output, heard.clone()))));
