@@ -64,20 +64,25 @@ pub struct Charge {
 }
 
 /// A request that reached an upstream has ended, and this is what it used.
+///
+/// As JSON it says what there is: what is none, false or empty is left out. Schema 1 wrote everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestSettled {
     /// The request: LiteLLM's call id.
     pub request: RequestId,
     /// The id in the upstream's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_request: Option<String>,
     /// What was asked for.
     pub endpoint: Endpoint,
     /// The key that asked.
     pub key: KeyId,
     /// Whose key it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
     /// On whose behalf, by the request's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_user: Option<String>,
     /// The name that the client sent.
     pub requested_model: ModelName,
@@ -94,23 +99,34 @@ pub struct RequestSettled {
     /// The HTTP status that the client got.
     pub status: u16,
     /// Whether the answer was streamed.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub streamed: bool,
     /// The tokens.
     pub usage: Usage,
     /// Whether the tokens were counted here, since the upstream did not say.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub estimated: bool,
     /// The event that set the price; none when the deployment has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Position>,
     /// The cost in nano-dollars; none when the deployment has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_nano_usd: Option<NanoUsd>,
     /// The budget windows that were charged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charged: Vec<Charge>,
     /// When the request came in.
     pub started_at: Timestamp,
     /// Milliseconds until the upstream's first byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte_ms: Option<u64>,
     /// Milliseconds until the end.
     pub duration_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A request was refused before it reached an upstream.
@@ -174,7 +190,7 @@ event_types! {
     /// What happened.
     pub enum Event {
         /// A request ended.
-        RequestSettled(Arc<RequestSettled>) = "request.settled", 1;
+        RequestSettled(Arc<RequestSettled>) = "request.settled", 2;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request.refused", 1;
         /// A command was refused.

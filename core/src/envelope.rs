@@ -8,7 +8,8 @@
 //!
 //! `prev` chains the lines, so that anyone can check a log with nothing but SHA-256. `mac` lets a gateway refuse a forged
 //! event at once. `part` says which of how many events of one command this is, so that no reader ever acts on half a
-//! command. This module knows lines, not what events mean: `data` stays raw.
+//! command. Causes, and a command with its `part`, are left out where there are none. This module
+//! knows lines, not what events mean: `data` stays raw.
 
 mod known;
 mod mac_key;
@@ -100,9 +101,11 @@ pub struct Envelope<'a> {
     pub command: Option<CommandId>,
     /// SHA-256 of that command's canonical body.
     pub command_digest: Option<Digest>,
-    /// Part i of n of its command.
+    /// Part i of n of its command; the only one where there is no command.
+    #[serde(default = "whole")]
     pub part: (u16, u16),
     /// Positions in control of the events that decided.
+    #[serde(default)]
     pub cause: Vec<Position>,
     /// What happened, as JSON that was not parsed yet.
     #[serde(borrow)]
@@ -111,6 +114,10 @@ pub struct Envelope<'a> {
     pub prev: Digest,
     /// HMAC-SHA-256 of the SHA-256 of the line up to its own field.
     pub mac: Digest,
+}
+
+const fn whole() -> (u16, u16) {
+    (1, 1)
 }
 
 /// What is wrong with a line at its place in a chain.

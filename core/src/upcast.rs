@@ -1,7 +1,8 @@
 //! Old schemas of events, made new on read: one small step a function, and events are never rewritten.
 //!
-//! No released schema has a successor yet, so there is no step. A step is added here as a function of its own
-//! (`key.issued` 1 → 2), named in `step`, with the golden bytes of the old schema kept in `core/golden/events`.
+//! A step is added here as a function of its own, named in `step`, with the golden bytes of the old schema kept in
+//! `core/golden/events`. None is needed where the newest reads the older one as it stands: `request.settled` 2 leaves out
+//! what is none or zero, which 1 wrote.
 
 use std::borrow::Cow;
 

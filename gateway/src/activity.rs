@@ -79,7 +79,9 @@ pub(crate) async fn open(
 impl ActivityWriter {
     /// Takes in something that happened, and tells which position it will get. When this returns it survives the process.
     pub(crate) fn record(&self, happened: Happened) -> Position {
-        self.outbox.record(happened)
+        let position = self.outbox.note(happened);
+        self.outbox.write_down();
+        position
     }
 
     /// Where records and holds wait.

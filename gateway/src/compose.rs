@@ -31,7 +31,7 @@ use crate::activity::{self, ActivityWriter, WriterTask};
 use crate::command::{Commands, Decider};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
-use crate::http::{App, router, server};
+use crate::http::{App, Parts as AppParts, router, server};
 use crate::leases::Leases;
 use crate::limits::Limits;
 use crate::logs::{Doors, Logs};
@@ -145,7 +145,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         commands: spine.commands.clone(),
         settings: config.requests,
     };
-    let app = App { pipeline: Arc::new(pipeline), commands: spine.commands.clone(), leases: spine.leases.clone() };
+    let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
+    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases });
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;

@@ -16,6 +16,7 @@ mod state;
 mod budgets;
 mod litellm;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,12 +32,30 @@ use crate::pipeline::Pipeline;
 use error::ApiError;
 use error_code::ErrorCode;
 
-/// What routes are served with.
+/// What routes are served with. Each request clones it some times, so a clone is one counter and not one for each part.
 #[derive(Debug, Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+/// See [`App`].
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) commands: Commands,
     pub(crate) leases: Leases,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// All routes.

@@ -1,19 +1,18 @@
 //! Metrics. Every label has few values, whatever clients send: endpoint, code, outcome, vendor.
 
-use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+mod settled;
+
+use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use tallygate_core::activity::{Endpoint, RequestSettled};
+
+use settled::Settled;
 
 /// The gateway's metrics, and the registry they are in.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     registry: Registry,
-    settled: IntCounterVec,
+    settled: Settled,
     refused: IntCounterVec,
-    tokens: IntCounterVec,
-    cost_nano_usd: IntCounterVec,
-    duration_seconds: Histogram,
     pub(crate) activity_waiting: IntGauge,
     pub(crate) position: IntGauge,
     pub(crate) journal_writable: IntGauge,
@@ -39,16 +38,10 @@ impl Metrics {
     /// When two metrics share a name: a defect.
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let counters = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
-            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok(counters)
-        };
-        let settled = counters("tallygate_requests_settled_total", "Requests that ended.", &["endpoint", "outcome"])?;
-        let refused =
-            counters("tallygate_requests_refused_total", "Requests refused, by code.", &["endpoint", "code"])?;
-        let tokens = counters("tallygate_tokens_total", "Tokens settled, by class.", &["class"])?;
-        let cost = counters("tallygate_cost_nano_usd_total", "Cost settled, in nano-dollars.", &["endpoint"])?;
+        let settled = Settled::new(&registry)?;
+        let refused = Opts::new("tallygate_requests_refused_total", "Requests refused, by code.");
+        let refused = IntCounterVec::new(refused, &["endpoint", "code"])?;
+        registry.register(Box::new(refused.clone()))?;
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -80,19 +73,11 @@ impl Metrics {
                 "How long the lease log was not heard of; -1 before it was.",
             )?,
         };
-        let buckets = vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
-        let duration = Histogram::with_opts(
-            HistogramOpts::new("tallygate_request_duration_seconds", "Time of settled requests.").buckets(buckets),
-        )?;
-        registry.register(Box::new(duration.clone()))?;
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(Self {
             registry,
             settled,
             refused,
-            tokens,
-            cost_nano_usd: cost,
-            duration_seconds: duration,
             activity_waiting: waiting,
             position,
             journal_writable,
@@ -111,19 +96,7 @@ impl Metrics {
     }
 
     pub(crate) fn settled(&self, settled: &RequestSettled) {
-        use tallygate_core::activity::Outcome;
-        let outcome = match settled.outcome {
-            Outcome::Succeeded => "succeeded",
-            Outcome::Failed => "failed",
-            Outcome::Disconnected => "disconnected",
-        };
-        let endpoint = settled.endpoint.call_type();
-        self.settled.with_label_values(&[endpoint, outcome]).inc();
-        self.tokens.with_label_values(&["prompt"]).inc_by(settled.usage.prompt_tokens());
-        self.tokens.with_label_values(&["completion"]).inc_by(settled.usage.output_tokens);
-        let cost = settled.cost_nano_usd.map_or(0, |cost| u64::try_from(cost.nano()).unwrap_or(0));
-        self.cost_nano_usd.with_label_values(&[endpoint]).inc_by(cost);
-        self.duration_seconds.observe(std::time::Duration::from_millis(settled.duration_ms).as_secs_f64());
+        self.settled.count(settled);
     }
 
     /// All metrics in Prometheus' text format.

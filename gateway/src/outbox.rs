@@ -1,8 +1,9 @@
 //! What this gateway did and no log has yet: the ledger of its slices, its journal, and the records that wait for the
 //! activity log; all behind one short lock, so that they have one order.
 //!
-//! Whatever happens is written to the journal before anybody is told, with one `write(2)` and no sync. So a process that
-//! is killed loses nothing: the next one finds in the journal what ran, what was spent, and which records the log lacks.
+//! Whatever happens is written to the journal before anybody is told, without a sync, and what happens at the same time
+//! with one `write(2)`. So a process that is killed loses nothing: the next one finds in the journal what ran, what was
+//! spent, and which records the log lacks.
 
 mod holding;
 mod leases;
@@ -10,10 +11,10 @@ mod journal;
 mod records;
 mod start;
 mod upkeep;
+mod written;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::value::RawValue;
 use tallygate_core::activity::Event;
 use tallygate_core::actor::Actor;
 use tallygate_core::event::{Event as AnyEvent, Recorded};
@@ -23,13 +24,14 @@ use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::stream::{ChainId, Log, Position, StreamId};
 use tokio::sync::Notify;
 
-pub(crate) use holding::{Held, NotPlaced};
+pub(crate) use holding::Held;
 use journal::Journal;
 use leases::Leases;
 use records::Records;
 pub(crate) use records::Waiting;
 pub(crate) use start::{StartError, open};
 pub(crate) use upkeep::{Drawn, Seen, Verdict};
+use written::Turn;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -65,13 +67,14 @@ struct Desk {
     journal: Journal,
     records: Records,
     leases: Leases,
+    turn: Turn,
 }
 
 /// What happened, all but its place.
 struct Draft {
     recorded: Recorded,
     cause: Vec<Position>,
-    data: Box<RawValue>,
+    data: String,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -81,9 +84,9 @@ impl std::fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Takes in something that happened, and tells which position it will get in this gateway's chain. When this returns
-    /// it survives the process, unless the journal cannot be written.
-    pub(crate) fn record(&self, happened: Happened) -> Position {
+    /// Takes in something that happened, and tells which position it will get in this gateway's chain. It survives the
+    /// process once it is [written down](Outbox::written_down).
+    pub(crate) fn note(&self, happened: Happened) -> Position {
         let draft = self.draft(happened);
         let mut desk = self.desk();
         if let Some(draft) = draft {
@@ -93,6 +96,11 @@ impl Outbox {
         drop(desk);
         self.0.arrived.notify_one();
         promised
+    }
+
+    /// Writes what happened so far. When this returns it survives the process, unless the journal cannot be written.
+    pub(crate) fn write_down(&self) {
+        self.desk().write_down();
     }
 
     /// Takes the oldest records, so many at most, to be appended.
@@ -198,7 +206,12 @@ impl Desk {
         let Some(waiting) = self.records.place(draft) else { return };
         self.journal.happened(waiting.position, &waiting.unsealed);
         self.records.push(waiting);
+    }
+
+    /// Writes what was not written yet.
+    fn write_down(&mut self) {
         self.journal.write(&self.ledger);
+        self.turn.wake();
     }
 }
 

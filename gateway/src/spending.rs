@@ -14,7 +14,7 @@ use tallygate_core::time::{Period, Timestamp};
 use tallygate_projections::ActivityView;
 
 pub(crate) use crate::outbox::Held;
-use crate::outbox::{NotPlaced, Outbox};
+use crate::outbox::Outbox;
 
 /// How long a request waits for a slice, at most: some appends to the lease log.
 const WAIT: Duration = Duration::from_secs(2);
@@ -86,12 +86,15 @@ impl Spending {
         request: RequestId,
         now: Timestamp,
     ) -> Result<Held, NotHeld> {
-        let refused = match self.outbox.place(&chain.budgets, amount, request) {
-            Ok(held) => return Ok(held),
-            Err(refused) => refused,
+        let held = match self.outbox.place(&chain.budgets, amount, request) {
+            Ok(held) => held,
+            Err(refused) => {
+                let waiting = self.wait(chain, amount, request, (now, refused));
+                tokio::time::timeout(WAIT, waiting).await.unwrap_or(Err(NotHeld::Unavailable(Reason::NoSlice)))?
+            }
         };
-        let waiting = self.wait(chain, amount, request, (now, refused));
-        tokio::time::timeout(WAIT, waiting).await.unwrap_or(Err(NotHeld::Unavailable(Reason::NoSlice)))
+        // A request that is killed with the process must leave a trace.
+        if self.outbox.written_down().await { Ok(held) } else { Err(NotHeld::Unavailable(Reason::Journal)) }
     }
 
     async fn wait(
@@ -99,13 +102,10 @@ impl Spending {
         chain: &Chain<'_>,
         amount: NanoUsd,
         request: RequestId,
-        (now, mut refused): (Timestamp, NotPlaced),
+        (now, mut refused): (Timestamp, Refused),
     ) -> Result<Held, NotHeld> {
         loop {
-            match refused {
-                NotPlaced::Journal => return Err(NotHeld::Unavailable(Reason::Journal)),
-                NotPlaced::Refused(refused) => self.ask(chain, amount, now, refused)?,
-            }
+            self.ask(chain, amount, now, refused)?;
             let changed = self.outbox.changed();
             // What came in between is seen by this try.
             refused = match self.outbox.place(&chain.budgets, amount, request) {
@@ -188,12 +188,11 @@ fn is_over(exhausted: &Exhausted, now: Timestamp) -> bool {
 }
 
 /// Whether something that is read from the lease log may help.
-fn is_worth_waiting(refused: &NotPlaced, now: Timestamp) -> bool {
+fn is_worth_waiting(refused: &Refused, now: Timestamp) -> bool {
     match refused {
-        NotPlaced::Refused(Refused::Exhausted(exhausted)) => is_over(exhausted, now),
-        NotPlaced::Refused(Refused::Short { .. } | Refused::Unopened { .. }) => true,
-        NotPlaced::Refused(Refused::Unavailable(unavailable)) => *unavailable == Unavailable::NotJoined,
-        NotPlaced::Journal => false,
+        Refused::Exhausted(exhausted) => is_over(exhausted, now),
+        Refused::Short { .. } | Refused::Unopened { .. } => true,
+        Refused::Unavailable(unavailable) => *unavailable == Unavailable::NotJoined,
     }
 }
 

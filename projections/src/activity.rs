@@ -3,5 +3,8 @@
 pub(crate) mod block;
 pub(crate) mod charges;
 pub(crate) mod newest;
+mod packed;
+pub(crate) mod record;
 pub(crate) mod spend;
+mod tokens;
 pub(crate) mod totals;

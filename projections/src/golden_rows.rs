@@ -31,7 +31,8 @@ use tallygate_core::time::{Period, Timestamp};
 use tallygate_core::usage::Usage;
 use uuid::Uuid;
 
-use crate::activity::block::{self, Ending, OpenBlock, SUMMARIES, Summary, UsageRecord};
+use crate::activity::block::{OpenBlock, SUMMARIES};
+use crate::activity::record::{Ending, UsageRecord};
 use crate::fold::{activity_rows, control_rows};
 use crate::follow::activity_reader::ActivityGroup;
 use crate::follow::chain::ChainTip;
@@ -179,9 +180,11 @@ fn summary() -> (String, String) {
     let realm = Some(id("acme"));
     let at = Timestamp::from_millis(1_795_169_731_023);
     let record = UsageRecord { realm: realm.clone(), at, ending: Ending::Settled(Arc::new(settled())) };
-    let block = OpenBlock::stored(3, vec![record], 0);
-    let row = SUMMARIES.encode(&Summary::of(realm.as_ref(), &block)).unwrap();
-    (hex(block::summary_key(realm.as_ref(), 3).as_bytes()), hex(&row))
+    let mut open = OpenBlock::new(realm, 3);
+    open.push(&record).unwrap();
+    open.summary.finish();
+    let row = SUMMARIES.encode(&open.summary).unwrap();
+    (hex(open.summary.key().as_bytes()), hex(&row))
 }
 
 fn hex(bytes: &[u8]) -> String {

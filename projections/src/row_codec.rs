@@ -8,8 +8,8 @@
 use std::marker::PhantomData;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The largest row, in bytes: a model with every deployment it may have, each with the longest attachments.
 const ROW_MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -60,6 +60,12 @@ pub enum RowError {
         /// How many.
         left: usize,
     },
+    /// A packed record names what was not written before it.
+    #[error("a usage record names origin {number}, which is not in its block")]
+    Origin {
+        /// Which.
+        number: usize,
+    },
     /// The row cannot be written.
     #[error("a row of `{table}` cannot be written")]
     Encode {
@@ -88,10 +94,51 @@ impl<R: Serialize> RowTable<R> {
     }
 }
 
-/// How many bytes a value takes within a row.
-pub(crate) fn encoded_bytes<R: Serialize>(table: &'static str, value: &R) -> Result<usize, RowError> {
-    let mut sink = std::io::sink();
-    bincode::serde::encode_into_std_write(value, &mut sink, CONFIG).map_err(|source| RowError::Encode { table, source })
+/// Appends a value to the bytes of a row that packs its values itself.
+pub(crate) fn append<T: Serialize>(table: &'static str, value: &T, bytes: &mut Vec<u8>) -> Result<(), RowError> {
+    bincode::serde::encode_into_std_write(value, bytes, CONFIG)
+        .map(|_| ())
+        .map_err(|source| RowError::Encode { table, source })
+}
+
+/// Takes a value off the bytes that [`append`] made.
+pub(crate) fn take<T: DeserializeOwned>(table: &'static str, bytes: &mut &[u8]) -> Result<T, RowError> {
+    let (value, consumed) =
+        bincode::serde::decode_from_slice(bytes, CONFIG).map_err(|source| RowError::Decode { table, source })?;
+    *bytes = bytes.get(consumed..).unwrap_or_default();
+    Ok(value)
+}
+
+/// Bytes within a row, written as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        deserializer.deserialize_byte_buf(Whole)
+    }
 }
 
 impl<R: DeserializeOwned> RowTable<R> {

@@ -76,6 +76,11 @@ impl Host {
                 Err(Unanswered { error, unsent: None }) => return Err(Failed::Exchange(error)),
             }
         }
+        // Kept apart: what connecting needs would make every call larger by kilobytes.
+        Box::pin(self.request_over_new(request)).await
+    }
+
+    async fn request_over_new(self: &Arc<Self>, request: Request<Full<Bytes>>) -> Result<Response<Answering>, Failed> {
         let stream = self.connector.connect(self.origin.clone()).await.map_err(Failed::Connect)?;
         let connection = Connection::over(stream).await.map_err(Failed::Exchange)?;
         let answered = Box::new(connection).exchange(request, self).await;

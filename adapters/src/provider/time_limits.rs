@@ -4,7 +4,7 @@
 //! limits and looked at only when nothing has come; when it fires too early, it is set again for the rest.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -44,8 +44,7 @@ impl TimeLimits {
     ///
     /// # Errors
     /// [`Kind::FirstByteTimeout`] and [`Kind::TotalTimeout`].
-    pub(super) async fn head<F: Future>(&mut self, head: F) -> Result<F::Output, Failure> {
-        let mut head = pin!(head);
+    pub(super) async fn head<F: Future>(&mut self, mut head: Pin<&mut F>) -> Result<F::Output, Failure> {
         poll_fn(|context| {
             if let Poll::Ready(head) = head.as_mut().poll(context) {
                 return Poll::Ready(Ok(head));
@@ -152,6 +151,7 @@ mod tests {
     use futures_util::{StreamExt as _, stream};
     use http_body_util::StreamBody;
     use hyper::body::Frame;
+    use std::pin::pin;
     use std::time::Duration;
     use tallygate_core::port::provider::Timeouts;
     use tallygate_core::port::provider::failure::Kind;
@@ -229,7 +229,7 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut limits = limits(Duration::from_secs(first_byte), total.map(Duration::from_secs));
-            let failure = limits.head(std::future::pending::<()>()).await.unwrap_err();
+            let failure = limits.head(pin!(std::future::pending::<()>())).await.unwrap_err();
             assert_eq!((failure.kind, start.elapsed().as_secs()), expected, "{first_byte} {total:?}");
         }
     }
@@ -238,7 +238,7 @@ mod tests {
     async fn a_head_that_came_late_leaves_the_body_no_more_than_its_own_limits() {
         for head_after in [0, 1, 9, 10, 11, 25, 34] {
             let mut limits = limits(Duration::from_secs(35), None);
-            limits.head(sleep(Duration::from_secs(head_after))).await.unwrap();
+            limits.head(pin!(sleep(Duration::from_secs(head_after)))).await.unwrap();
             let (count, kind, elapsed) = run(&[9], limits).await;
             assert_eq!((count, kind, elapsed.as_secs()), (1, Kind::IdleTimeout, 19), "{head_after}");
         }
@@ -248,7 +248,7 @@ mod tests {
     async fn a_limit_that_is_shortened_later_holds() {
         let start = Instant::now();
         let mut limits = limits(Duration::from_secs(35), Some(Duration::from_secs(60)));
-        limits.head(sleep(Duration::from_secs(20))).await.unwrap();
+        limits.head(pin!(sleep(Duration::from_secs(20)))).await.unwrap();
         let silent = StreamBody::new(Box::pin(stream::pending::<Result<Frame<Bytes>, hyper::Error>>()));
         let mut timed = Timed::new(silent, limits).within(Duration::from_secs(2));
         assert!(timed.next().await.unwrap().is_err());

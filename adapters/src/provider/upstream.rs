@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -49,7 +50,8 @@ impl HttpUpstream {
         let mut limits = TimeLimits::start(&call.timeouts);
         let answer = call.answer;
         let request = self.request(call)?;
-        let response = limits.head(self.host.request(request)).await?.map_err(transport::before_head)?;
+        let answered = pin!(self.host.request(request));
+        let response = limits.head(answered).await?.map_err(transport::before_head)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
         let pieces = Timed::new(body, limits);

@@ -16,7 +16,10 @@ use crate::stream::{Head, Log, Position, StreamId};
 use crate::time::Timestamp;
 
 /// Most lines fit into so many bytes.
-const LINE_USUAL_BYTES: usize = 1_536;
+const LINE_USUAL_BYTES: usize = 1_024;
+
+/// How JSON writes `()`.
+const NOTHING: &str = "null";
 
 /// What the seal adds to a line: `prev` and `mac`.
 const SEAL_BYTES: usize = PREV_OPEN.len() + HEX + MAC_OPEN.len() + HEX + LINE_CLOSE.len();
@@ -64,9 +67,13 @@ struct Body<'a, D> {
     version: u64,
     at: Timestamp,
     actor: &'a Actor,
+    #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'a CommandId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     command_digest: Option<Digest>,
-    part: (u16, u16),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<(u16, u16)>,
+    #[serde(skip_serializing_if = "<[Position]>::is_empty")]
     cause: &'a [Position],
     data: D,
 }
@@ -105,7 +112,7 @@ pub fn seal(log: Log, head: &Head, draft: &Draft, key: &MacKey) -> Result<(Line,
         actor: &draft.actor,
         command: draft.command.as_ref().map(|command| &command.id),
         command_digest: draft.command.as_ref().map(|command| command.digest),
-        part: draft.part,
+        part: part_of(draft.part, draft.command.as_ref()),
         cause: &draft.cause,
         data: &draft.data,
     };
@@ -137,8 +144,11 @@ pub fn seal_event(
 ///
 /// # Errors
 /// [`SealError`] when the line would be too long.
-pub fn unsealed(recorded: &Recorded, cause: &[Position], data: &RawValue) -> Result<Vec<u8>, SealError> {
-    let bytes = unchained(&body_of(recorded, cause, data))?;
+pub fn unsealed(recorded: &Recorded, cause: &[Position], data: &str) -> Result<Vec<u8>, SealError> {
+    let mut bytes = unchained(&body_of(recorded, cause, ()))?;
+    // The data comes last: it stands where nothing was written.
+    bytes.truncate(bytes.len() - NOTHING.len());
+    bytes.extend_from_slice(data.as_bytes());
     let line = bytes.len() + SEAL_BYTES;
     if line > LINE_MAX_BYTES { Err(SealError::TooLong { bytes: line }) } else { Ok(bytes) }
 }
@@ -174,10 +184,15 @@ fn body_of<'a, D>(recorded: &'a Recorded, cause: &'a [Position], data: D) -> Bod
         actor: &recorded.actor,
         command: recorded.command.as_ref().map(|command| &command.id),
         command_digest: recorded.command.as_ref().map(|command| command.digest),
-        part: recorded.part,
+        part: part_of(recorded.part, recorded.command.as_ref()),
         cause,
         data,
     }
+}
+
+/// What is all that happened, without a command, needs no word.
+fn part_of(part: (u16, u16), command: Option<&CommandRef>) -> Option<(u16, u16)> {
+    (command.is_some() || part != (1, 1)).then_some(part)
 }
 
 /// The bytes of a line after `head`, and where the chain ends with it.

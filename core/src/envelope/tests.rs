@@ -95,7 +95,7 @@ fn both_ways(head: &Head) -> (Line, Line) {
         command: recorded.command.clone(),
         part: recorded.part,
         cause: vec![Position::new(3)],
-        data: recorded.event.to_data().unwrap(),
+        data: RawValue::from_string(recorded.event.to_data().unwrap()).unwrap(),
     };
     let (read, end) = seal(Log::Control, head, &draft, &KEY).unwrap();
     let (known, known_end) = seal_event(head, recorded, &[Position::new(3)], &KEY).unwrap();

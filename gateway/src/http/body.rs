@@ -1,6 +1,8 @@
 //! Reading a request's body, within its limits.
 
-use axum::body::Body;
+use std::error::Error;
+
+use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
@@ -21,9 +23,8 @@ pub(crate) async fn read(settings: &RequestSettings, headers: &HeaderMap, body: 
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    let collected = tokio::time::timeout(settings.body_timeout, Limited::new(body, limit).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+    match tokio::time::timeout(settings.body_timeout, whole(Limited::new(body, limit))).await {
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => Err(ApiError::new(ErrorCode::BodyInvalid, "the request body ended before it was whole")),
         Err(_) => {
@@ -32,6 +33,23 @@ pub(crate) async fn read(settings: &RequestSettings, headers: &HeaderMap, body: 
             Err(ApiError::new(ErrorCode::BodyInvalid, message).status(408))
         }
     }
+}
+
+/// All of a body. One that comes in one piece, as most do, is not copied.
+async fn whole(mut body: Limited<Body>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let mut first = Bytes::new();
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else { break };
+        // What is no data is a trailer, which means nothing here.
+        let Ok(piece) = frame?.into_data() else { continue };
+        if first.is_empty() {
+            first = piece;
+        } else {
+            let rest = body.collect().await?.to_bytes();
+            return Ok([first, piece, rest].concat().into());
+        }
+    }
+    Ok(first)
 }
 
 fn too_large(limit: usize) -> ApiError {

@@ -21,28 +21,15 @@ pub(crate) struct Held {
     charged: Vec<Charge>,
 }
 
-/// Why nothing is held.
-#[derive(Debug)]
-pub(crate) enum NotPlaced {
-    /// The ledger says why.
-    Refused(Refused),
-    /// The journal cannot be written: a request that is killed with the process would leave no trace.
-    Journal,
-}
-
 impl Outbox {
-    /// Holds an amount on every budget of a chain, or on none. When this returns, the hold survives the process.
-    pub(crate) fn place(&self, budgets: &[&Budget], amount: NanoUsd, request: RequestId) -> Result<Held, NotPlaced> {
+    /// Holds an amount on every budget of a chain, or on none. The request may be sent once the hold is
+    /// [written down](Outbox::written_down).
+    pub(crate) fn place(&self, budgets: &[&Budget], amount: NanoUsd, request: RequestId) -> Result<Held, Refused> {
         let now = self.moment();
         let mut desk = self.desk();
         let Desk { ledger, journal, .. } = &mut *desk;
-        let hold = ledger.place(budgets.iter().copied(), amount, now).map_err(NotPlaced::Refused)?;
+        let hold = ledger.place(budgets.iter().copied(), amount, now)?;
         journal.held(ledger, &hold, request);
-        journal.write(ledger);
-        if journal.is_broken() {
-            ledger.release(hold);
-            return Err(NotPlaced::Journal);
-        }
         let charged = ledger.parts(&hold).map(|part| part.account.clone()).collect();
         drop(desk);
         Ok(Held { outbox: self.clone(), hold: Some(hold), charged })
@@ -71,7 +58,8 @@ impl Outbox {
         self.hurry();
     }
 
-    /// Ends a request that held something, and records what happened. Tells by how much it cost more than it held.
+    /// Ends a request that held something, and records what happened: it survives the process once it is
+    /// [written down](Outbox::written_down). Tells by how much it cost more than it held.
     pub(crate) fn settle(&self, mut held: Held, cost: NanoUsd, happened: Happened) -> Option<NanoUsd> {
         let draft = self.draft(happened);
         let now_ms = self.0.clock.steady_ms();
@@ -88,7 +76,6 @@ impl Outbox {
                 None => journal.settled(&hold, cost, Position::START, &[]),
             }
             over = ledger.settle(hold, cost, now_ms).over;
-            journal.write(ledger);
         }
         drop(desk);
         self.0.arrived.notify_one();

@@ -23,6 +23,9 @@ pub(super) struct Journal {
     earlier: Vec<SegmentFile>,
     /// It could not be written. What happens is not safe against a kill until it is mended.
     is_broken: bool,
+    /// How many records were made, and how many of them were written, since it was begun.
+    encoded: u64,
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -41,33 +44,38 @@ impl Journal {
     ) -> Result<Self, OutboxError> {
         let file = files.begin(encoder.bytes())?;
         let segments = VecDeque::from([Segment { file, activity: Position::START }]);
-        Ok(Self { encoder, files, segments, earlier, is_broken: false })
+        Ok(Self { encoder, files, segments, earlier, is_broken: false, encoded: 0, written: 0 })
     }
 
     /// Something happened that holds nothing.
     pub(super) fn happened(&mut self, position: Position, unsealed: &[u8]) {
+        self.encoded += 1;
         self.encoder.happened(position, unsealed);
         self.reached(position);
     }
 
     /// The gateway takes part in a chain.
     pub(super) fn joined(&mut self, root: &Root, epoch: Epoch) {
+        self.encoded += 1;
         self.encoder.joined(root, epoch);
     }
 
     /// A hold was placed.
     pub(super) fn held(&mut self, ledger: &SliceLedger, hold: &Hold, request: RequestId) {
+        self.encoded += 1;
         self.encoder.held(ledger, hold, request);
     }
 
     /// A hold is about to be settled.
     pub(super) fn settled(&mut self, hold: &Hold, cost: NanoUsd, position: Position, unsealed: &[u8]) {
+        self.encoded += 1;
         self.encoder.settled(hold, cost, position, unsealed);
         self.reached(position);
     }
 
     /// A hold is about to be released.
     pub(super) fn released(&mut self, hold: &Hold) {
+        self.encoded += 1;
         self.encoder.released(hold);
     }
 
@@ -75,8 +83,13 @@ impl Journal {
     pub(super) fn write(&mut self, ledger: &SliceLedger) {
         if self.is_broken {
             self.encoder.bytes().clear();
+            self.written = self.encoded;
             return;
         }
+        if self.written == self.encoded {
+            return;
+        }
+        self.written = self.encoded;
         if let Err(error) = self.files.write(self.encoder.bytes()) {
             self.broke(&error);
         } else if self.files.written_bytes() >= SEGMENT_BYTES {
@@ -103,6 +116,16 @@ impl Journal {
     /// Whether what happens is not safe against a kill.
     pub(super) const fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    /// How many records were made so far.
+    pub(super) const fn encoded(&self) -> u64 {
+        self.encoded
+    }
+
+    /// How many of them were written, or never will be.
+    pub(super) const fn written(&self) -> u64 {
+        self.written
     }
 
     /// How many holds did not end.

@@ -49,8 +49,7 @@ impl Outbox {
         let now_ms = self.0.clock.steady_ms();
         let mut desk = self.desk();
         let applied = desk.apply(line, mac, now_ms);
-        let Desk { ledger, journal, .. } = &mut *desk;
-        journal.write(ledger);
+        desk.write_down();
         drop(desk);
         self.0.changed.notify_waiters();
         applied

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use super::journal::Journal;
 use super::leases::Leases;
 use super::records::{Records, Waiting};
+use super::written::Turn;
 use super::{Desk, Outbox, Shared};
 
 /// Why the outbox cannot be opened.
@@ -54,7 +55,7 @@ pub(crate) fn open(
     let leases = Leases::after(recovery.memory);
     let ledger = SliceLedger::new(writer.clone(), Policy::default());
     Ok(Outbox(Arc::new(Shared {
-        desk: Mutex::new(Desk { ledger, journal, records, leases }),
+        desk: Mutex::new(Desk { ledger, journal, records, leases, turn: Turn::default() }),
         arrived: Notify::new(),
         urgent: Notify::new(),
         changed: Notify::new(),

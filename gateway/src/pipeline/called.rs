@@ -1,12 +1,14 @@
 //! Phase 5: the request is with its upstream. Nothing is sent to the client before the first real piece of the answer,
 //! so that a failing upstream gets an honest status.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::future::Either;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use tallygate_adapters::dialect::openai_chat::answer;
@@ -34,11 +36,11 @@ impl Admitted {
     ///
     /// # Errors
     /// The answer for the client. The hold and the share are closed.
-    pub(crate) async fn call(self, pipeline: &Arc<Pipeline>) -> Result<Response, ApiError> {
+    pub(crate) fn call(self, pipeline: &Arc<Pipeline>) -> impl Future<Output = Result<Response, ApiError>> + use<> {
         if let Some(Err(unavailable)) = self.held.as_ref().map(Held::check) {
             let error = refusal::budget_unavailable(unavailable.into());
             refusal::record(pipeline, &self.received, Some(&self.caller.key), Some(self.request.model()), &error);
-            return Err(error);
+            return Either::Left(ready(Err(error)));
         }
         let streams = self.request.streams();
         let upstream = Arc::clone(&self.target.upstream);
@@ -54,18 +56,22 @@ impl Admitted {
             timeouts: pipeline.settings.timeouts,
         };
         let settling = Settling::new(Arc::clone(pipeline), self);
-        if streams {
-            stream(&*upstream, call, settling).await
+        Either::Right(if streams {
+            // Boxed, so that the handler's future stays small: it is moved several times before it runs.
+            Either::Left(Box::pin(stream(upstream, call, settling)))
         } else {
             // A client that goes away must not leave an unknown bill behind.
-            unabandoned::run(async move { buffered(&*upstream, call, settling).await })
-                .await
-                .unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
-        }
+            let ended = unabandoned::run(buffered(upstream, call, settling));
+            Either::Right(
+                ended.map(|ended| {
+                    ended.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
+                }),
+            )
+        })
     }
 }
 
-async fn buffered(upstream: &dyn Upstream, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
+async fn buffered(upstream: Arc<dyn Upstream>, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
     let answer = match upstream.call(call).await {
         Ok(answer) => answer,
         Err(failure) => return Err(settling.fail(&failure)),
@@ -74,20 +80,22 @@ async fn buffered(upstream: &dyn Upstream, call: Call, mut settling: Settling) -
     let Body::Whole(bytes) = answer.body else {
         return Err(settling.fail(&Failure::new(Kind::Protocol)));
     };
-    match answer::read(settling.request(), answer.status, &bytes, None) {
-        Ok(read) => {
-            let summary = settling.settle(End::answered(answer.status, read.metered, read.id));
-            let mut response = Response::new(HttpBody::from(read.body));
-            *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response_headers::add(response.headers_mut(), &summary);
-            Ok(response)
-        }
-        Err(failure) => Err(settling.fail(&failure)),
-    }
+    let read = match answer::read(settling.request(), answer.status, &bytes, None) {
+        Ok(read) => read,
+        Err(failure) => return Err(settling.fail(&failure)),
+    };
+    let outbox = settling.outbox();
+    let summary = settling.settle(End::answered(answer.status, read.metered, read.id));
+    let mut response = Response::new(HttpBody::from(read.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response_headers::add(response.headers_mut(), &summary);
+    drop(summary);
+    outbox.written_down().await;
+    Ok(response)
 }
 
-async fn stream(upstream: &dyn Upstream, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
+async fn stream(upstream: Arc<dyn Upstream>, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
     let mut tap = Tap::new(settling.request(), None);
     let answer = match upstream.call(call).await {
         Ok(answer) => answer,

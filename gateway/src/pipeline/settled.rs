@@ -22,6 +22,7 @@ use super::violated::{self, Amounts};
 use crate::activity::Happened;
 use crate::http::error::ApiError;
 use crate::limits::Left;
+use crate::outbox::Outbox;
 use crate::spending::Held;
 
 /// The longest id of a provider that is kept, in bytes.
@@ -77,6 +78,11 @@ impl Settling {
         Self { pipeline, admitted, is_settled: false, first_byte_ms: None, metered: None }
     }
 
+    /// Where what happens is written down.
+    pub(super) fn outbox(&self) -> Outbox {
+        self.pipeline.activity.outbox().clone()
+    }
+
     /// The client's request.
     pub(super) const fn request(&self) -> &Request {
         &self.admitted.request
@@ -97,10 +103,16 @@ impl Settling {
         self.metered = Some(metered);
     }
 
-    /// Ends the request.
+    /// Ends the request. The client may be told once that is [written down](crate::outbox::Outbox::written_down).
     pub(super) fn settle(mut self, end: End) -> Summary {
         let summary = self.summary();
         Summary { cost: self.close(end), ..summary }
+    }
+
+    /// Ends the request. When this returns, that survives the process.
+    pub(super) fn settle_now(mut self, end: End) {
+        self.close(end);
+        self.pipeline.activity.outbox().write_down();
     }
 
     /// What the client is told of a failure.
@@ -110,14 +122,14 @@ impl Settling {
     }
 
     /// Ends a request whose upstream failed before the client got anything, and words the answer.
-    pub(super) fn fail(mut self, failure: &Failure) -> ApiError {
+    pub(super) fn fail(self, failure: &Failure) -> ApiError {
         tracing::warn!(request = %self.admitted.received.id, model = self.model(), %failure, "an upstream failed");
         let error = self.answer_to(failure);
         let metered = match failure.sent() {
             Sent::NotBilled => Metered { usage: Usage::default(), estimated: false },
             Sent::Unknown => self.metered.unwrap_or_else(|| self.estimate()),
         };
-        self.close(End { outcome: Outcome::Failed, status: error.status, metered, provider_request: None });
+        self.settle_now(End { outcome: Outcome::Failed, status: error.status, metered, provider_request: None });
         error
     }
 
@@ -216,7 +228,7 @@ impl Settling {
             event: Event::RequestSettled(Arc::new(settled)),
         };
         let Some(held) = held else {
-            self.pipeline.activity.record(happened);
+            self.pipeline.activity.outbox().note(happened);
             return;
         };
         let amount = held.amount();
@@ -229,8 +241,12 @@ impl Settling {
 
 impl Drop for Settling {
     fn drop(&mut self) {
+        if self.is_settled {
+            return;
+        }
         let metered = self.metered.unwrap_or_else(|| self.estimate());
         // 499: the status that servers log for a client that went away.
         self.close(End { outcome: Outcome::Disconnected, status: 499, metered, provider_request: None });
+        self.pipeline.activity.outbox().write_down();
     }
 }

@@ -61,7 +61,7 @@ impl StreamBody {
 
     fn settle(&mut self, outcome: Outcome) {
         if let Some(settling) = self.settling.take() {
-            settling.settle(End::streamed(outcome, self.tap.metered()));
+            settling.settle_now(End::streamed(outcome, self.tap.metered()));
         }
     }
 }

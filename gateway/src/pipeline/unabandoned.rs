@@ -25,12 +25,12 @@ pub(super) struct Panicked;
 ///
 /// # Errors
 /// [`Panicked`]. What the work held was dropped.
-pub(super) async fn run<F>(work: F) -> Result<F::Output, Panicked>
+pub(super) fn run<F>(work: F) -> impl Future<Output = Result<F::Output, Panicked>>
 where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    Unabandoned(Some(Box::pin(AssertUnwindSafe(work).catch_unwind()))).await
+    Unabandoned(Some(Box::pin(AssertUnwindSafe(work).catch_unwind())))
 }
 
 impl<F> Future for Unabandoned<F>

@@ -1,88 +1,35 @@
-//! Usage records: what is known of single requests, in blocks of one realm.
+//! Blocks of usage records of one realm.
 //!
 //! A realm's blocks are numbered from 0 and filled in the order of the log; a full one never changes. Each full block
 //! has a summary with the fingerprints of the ids in it, so that a search reads only blocks that may hold what is
 //! sought. Which record is in which block follows from the log alone.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use tallygate_core::activity::{RequestRefused, RequestSettled};
 use tallygate_core::id::{KeyId, RealmId};
 use tallygate_core::time::Timestamp;
+use uuid::Uuid;
 
-use crate::row_codec::RowTable;
+use super::packed::Context;
+use super::record::{Ending, UsageRecord};
+use crate::row_codec::{Bytes, RowError, RowTable};
 use crate::row_key::RowKey;
 
-pub(crate) const BLOCKS: RowTable<Vec<UsageRecord>> = RowTable::new(42, 1, "blocks of usage records");
-pub(crate) const SUMMARIES: RowTable<Summary> = RowTable::new(43, 1, "summaries of blocks");
+pub(crate) const BLOCKS: RowTable<Block> = RowTable::new(42, 2, "blocks of usage records");
+pub(crate) const SUMMARIES: RowTable<Summary> = RowTable::new(43, 2, "summaries of blocks");
 
 /// A block is full when its records have so many bytes (sled is slow with larger rows), or are so many.
 const BLOCK_BYTES: usize = 14 * 1024;
-const BLOCK_RECORDS: usize = 512;
+const BLOCK_RECORDS: u32 = 512;
 
-/// What is known of one request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UsageRecord {
-    /// The realm that asked; none for a refused request without a known key.
-    pub realm: Option<RealmId>,
-    /// When it ended.
-    pub at: Timestamp,
-    /// How.
-    pub ending: Ending,
+/// The records of a block, packed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Block {
+    pub(crate) realm: Option<RealmId>,
+    count: u32,
+    records: Bytes,
 }
 
-/// How a request ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// It reached an upstream, and this is what it used.
-    Settled(Arc<RequestSettled>),
-    /// It was refused before.
-    Refused(RequestRefused),
-}
-
-impl UsageRecord {
-    /// The key that asked, if it is known.
-    #[must_use]
-    pub fn key(&self) -> Option<KeyId> {
-        match &self.ending {
-            Ending::Settled(settled) => Some(settled.key),
-            Ending::Refused(refused) => refused.key,
-        }
-    }
-
-    /// When the request came in; for a refused one, when it was refused.
-    #[must_use]
-    pub fn started_at(&self) -> Timestamp {
-        match &self.ending {
-            Ending::Settled(settled) => settled.started_at,
-            Ending::Refused(_) => self.at,
-        }
-    }
-
-    /// Whether an id is the request's own, or the one in the upstream's answer.
-    #[must_use]
-    pub fn has_id(&self, id: &str) -> bool {
-        match &self.ending {
-            Ending::Settled(settled) => {
-                settled.provider_request.as_deref() == Some(id) || settled.request.to_string() == id
-            }
-            Ending::Refused(refused) => refused.request.to_string() == id,
-        }
-    }
-
-    fn fingerprints_of_ids(&self) -> impl Iterator<Item = u32> {
-        let (request, provider) = match &self.ending {
-            Ending::Settled(settled) => (&settled.request, settled.provider_request.as_deref()),
-            Ending::Refused(refused) => (&refused.request, None),
-        };
-        [Some(fingerprint(request.to_string().as_bytes())), provider.map(|id| fingerprint(id.as_bytes()))]
-            .into_iter()
-            .flatten()
-    }
-}
-
-/// What a full block may hold.
+/// What a block may hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     realm: Option<RealmId>,
@@ -96,11 +43,11 @@ pub(crate) struct Summary {
 }
 
 /// The block of a realm that is being filled.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct OpenBlock {
-    pub(crate) number: u64,
-    pub(crate) records: Vec<UsageRecord>,
-    bytes: usize,
+    pub(crate) block: Block,
+    pub(crate) summary: Summary,
+    context: Context,
 }
 
 pub(crate) fn block_key(realm: Option<&RealmId>, number: u64) -> RowKey {
@@ -112,47 +59,88 @@ pub(crate) fn summary_key(realm: Option<&RealmId>, number: u64) -> RowKey {
 }
 
 /// FNV-1a: stable over versions and machines, as a stored row must be. A fingerprint only says where to look.
-pub(crate) fn fingerprint(bytes: &[u8]) -> u32 {
+fn fingerprint(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-pub(crate) fn fingerprint_of_key(key: KeyId) -> u32 {
-    fingerprint(key.as_uuid().as_bytes())
+fn fingerprint_of_uuid(id: &Uuid) -> u32 {
+    fingerprint(id.as_bytes())
+}
+
+impl Block {
+    /// The records, in the order of the log.
+    pub(crate) fn records(&self) -> Result<Vec<UsageRecord>, RowError> {
+        let (mut context, mut bytes) = (Context::default(), self.records.0.as_slice());
+        let mut records = Vec::new();
+        while !bytes.is_empty() {
+            records.push(context.unpack(self.realm.as_ref(), &mut bytes)?);
+        }
+        Ok(records)
+    }
 }
 
 impl OpenBlock {
-    /// The block as it was stored.
-    pub(crate) fn stored(number: u64, records: Vec<UsageRecord>, bytes: usize) -> Self {
-        Self { number, records, bytes }
+    /// An empty block.
+    pub(crate) fn new(realm: Option<RealmId>, number: u64) -> Self {
+        let block = Block { realm: realm.clone(), ..Block::default() };
+        let (first_started, last_started) = (Timestamp::from_millis(i64::MAX), Timestamp::from_millis(i64::MIN));
+        let summary = Summary { realm, number, first_started, last_started, keys: Vec::new(), ids: Vec::new() };
+        Self { block, summary, context: Context::default() }
     }
 
-    /// Adds a record that has so many bytes.
-    pub(crate) fn push(&mut self, record: UsageRecord, bytes: usize) {
-        self.records.push(record);
-        self.bytes += bytes;
+    /// A block as it was stored, to be filled on.
+    pub(crate) fn stored(number: u64, block: &Block) -> Result<Self, RowError> {
+        let mut open = Self::new(block.realm.clone(), number);
+        for record in block.records()? {
+            open.push(&record)?;
+        }
+        Ok(open)
     }
 
-    pub(crate) const fn is_full(&self) -> bool {
-        self.bytes >= BLOCK_BYTES || self.records.len() >= BLOCK_RECORDS
+    /// Adds a record.
+    pub(crate) fn push(&mut self, record: &UsageRecord) -> Result<(), RowError> {
+        self.context.pack(record, &mut self.block.records.0)?;
+        self.block.count += 1;
+        self.summary.note(record);
+        Ok(())
+    }
+
+    /// Whether the next record belongs to the next block.
+    pub(crate) fn is_full(&self) -> bool {
+        self.block.records.0.len() >= BLOCK_BYTES || self.block.count >= BLOCK_RECORDS
     }
 
     /// The block after this one, empty.
-    pub(crate) const fn next(&self) -> Self {
-        Self { number: self.number + 1, records: Vec::new(), bytes: 0 }
+    pub(crate) fn next(&self) -> Self {
+        Self::new(self.block.realm.clone(), self.summary.number + 1)
     }
 }
 
 impl Summary {
-    pub(crate) fn of(realm: Option<&RealmId>, block: &OpenBlock) -> Self {
-        let started = || block.records.iter().map(UsageRecord::started_at);
-        Self {
-            realm: realm.cloned(),
-            number: block.number,
-            first_started: started().min().unwrap_or_default(),
-            last_started: started().max().unwrap_or_default(),
-            keys: sorted(block.records.iter().filter_map(UsageRecord::key).map(fingerprint_of_key)),
-            ids: sorted(block.records.iter().flat_map(UsageRecord::fingerprints_of_ids)),
+    fn note(&mut self, record: &UsageRecord) {
+        let started = record.started_at();
+        self.first_started = self.first_started.min(started);
+        self.last_started = self.last_started.max(started);
+        if let Some(key) = record.key() {
+            insert(&mut self.keys, fingerprint_of_uuid(key.as_uuid()));
         }
+        let (request, provider) = match &record.ending {
+            Ending::Settled(settled) => (settled.request, settled.provider_request.as_deref()),
+            Ending::Refused(refused) => (refused.request, None),
+        };
+        self.ids.push(fingerprint_of_uuid(request.as_uuid()));
+        self.ids.extend(provider.map(|id| fingerprint(id.as_bytes())));
+    }
+
+    /// The summary of a full block, ready to be written.
+    pub(crate) fn finish(&mut self) {
+        self.ids.sort_unstable();
+        self.ids.dedup();
+    }
+
+    /// Its own row.
+    pub(crate) fn key(&self) -> RowKey {
+        summary_key(self.realm.as_ref(), self.number)
     }
 
     /// The row of the block.
@@ -160,12 +148,15 @@ impl Summary {
         block_key(self.realm.as_ref(), self.number)
     }
 
-    pub(crate) fn may_hold_key(&self, fingerprint: u32) -> bool {
-        self.keys.binary_search(&fingerprint).is_ok()
+    pub(crate) fn may_hold_key(&self, key: KeyId) -> bool {
+        self.keys.binary_search(&fingerprint_of_uuid(key.as_uuid())).is_ok()
     }
 
-    pub(crate) fn may_hold_id(&self, fingerprint: u32) -> bool {
-        self.ids.binary_search(&fingerprint).is_ok()
+    /// Whether there may be a request with this id, its own or the one in the upstream's answer.
+    pub(crate) fn may_hold_id(&self, id: &str) -> bool {
+        let own = Uuid::try_parse(id).ok().map(|id| fingerprint_of_uuid(&id));
+        let ids = [Some(fingerprint(id.as_bytes())), own];
+        ids.into_iter().flatten().any(|fingerprint| self.ids.binary_search(&fingerprint).is_ok())
     }
 
     /// Whether a request that came in from a moment on, and before another, may be in it.
@@ -174,9 +165,62 @@ impl Summary {
     }
 }
 
-fn sorted(fingerprints: impl Iterator<Item = u32>) -> Vec<u32> {
-    let mut sorted: Vec<u32> = fingerprints.collect();
-    sorted.sort_unstable();
-    sorted.dedup();
-    sorted
+/// Inserts into what is in ascending order. Few values come again and again.
+fn insert(sorted: &mut Vec<u32>, value: u32) {
+    if let Err(at) = sorted.binary_search(&value) {
+        sorted.insert(at, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tallygate_core::activity::{Endpoint, RequestRefused};
+    use tallygate_core::id::{RealmId, RequestId};
+    use tallygate_core::time::Timestamp;
+    use uuid::Uuid;
+
+    use super::{BLOCK_RECORDS, OpenBlock};
+    use crate::activity::record::{Ending, UsageRecord};
+
+    fn refused(id: u128) -> UsageRecord {
+        let refused = RequestRefused {
+            request: RequestId::new(Uuid::from_u128(id)),
+            endpoint: Endpoint::Chat,
+            key: None,
+            requested_model: None,
+            code: String::new(),
+            status: 400,
+            scope: None,
+            count: 1,
+        };
+        let at = i64::try_from(id).unwrap();
+        UsageRecord { realm: None, at: Timestamp::from_millis(at), ending: Ending::Refused(refused) }
+    }
+
+    #[test]
+    fn a_block_is_full_at_its_limit_and_the_next_one_is_empty() {
+        let mut open = OpenBlock::new(Some(RealmId::default_realm()), 7);
+        for id in 0..u128::from(BLOCK_RECORDS) {
+            assert!(!open.is_full(), "{id}");
+            open.push(&refused(id)).unwrap();
+        }
+        assert!(open.is_full());
+        let next = open.next();
+        assert!(!next.is_full() && next.block.records().unwrap().is_empty());
+        assert_eq!((next.summary.number, &next.block.realm), (8, &open.block.realm));
+    }
+
+    #[test]
+    fn a_summary_leads_to_every_record_of_its_block() {
+        let mut open = OpenBlock::new(None, 0);
+        (5..9).for_each(|id| open.push(&refused(id)).unwrap());
+        open.summary.finish();
+        let moment = |millis| Some(Timestamp::from_millis(millis));
+        for id in 5..9 {
+            assert!(open.summary.may_hold_id(&Uuid::from_u128(id).to_string()));
+        }
+        assert!(!open.summary.may_hold_id(&Uuid::from_u128(9).to_string()) && !open.summary.may_hold_id("5"));
+        assert!(open.summary.may_hold_started(moment(8), moment(9)) && open.summary.may_hold_started(None, moment(6)));
+        assert!(!open.summary.may_hold_started(moment(9), None) && !open.summary.may_hold_started(None, moment(5)));
+    }
 }

@@ -9,7 +9,8 @@ use std::collections::BinaryHeap;
 use tallygate_core::id::{KeyId, RealmId};
 use tallygate_core::time::Timestamp;
 
-use super::block::{self, BLOCKS, SUMMARIES, Summary, UsageRecord};
+use super::block::{self, BLOCKS, SUMMARIES, Summary};
+use super::record::UsageRecord;
 use crate::row_key::RowKey;
 use crate::store::{Scan, Store, StoreError};
 use crate::view::key_list::{PAGE_ROWS_MAX, Page};
@@ -50,8 +51,8 @@ impl UsageFilter {
 
     fn may_be_in(&self, summary: &Summary) -> bool {
         summary.may_hold_started(self.from, self.before)
-            && self.key.is_none_or(|key| summary.may_hold_key(block::fingerprint_of_key(key)))
-            && self.id.as_deref().is_none_or(|id| summary.may_hold_id(block::fingerprint(id.as_bytes())))
+            && self.key.is_none_or(|key| summary.may_hold_key(key))
+            && self.id.as_deref().is_none_or(|id| summary.may_hold_id(id))
     }
 }
 
@@ -101,8 +102,7 @@ fn realms(store: &Store) -> Result<Vec<Option<RealmId>>, StoreError> {
     let mut from = RowKey::of(&BLOCKS);
     let mut realms = Vec::new();
     while let Some(row) = store.scan_between(&from, &end).next() {
-        let records = store.decode(&BLOCKS, &row?.1)?;
-        let realm = records.into_iter().next().and_then(|record| record.realm);
+        let realm = store.decode(&BLOCKS, &row?.1)?.realm;
         from = RowKey::of(&BLOCKS).realm(realm.as_ref()).after_all();
         realms.push(realm);
     }
@@ -159,7 +159,7 @@ impl<'a> Newest<'a> {
             let number = key.last_chunk::<8>().map_or(0, |number| u64::from_be_bytes(*number));
             // A full block comes again with its summary.
             if !store.contains(&block::summary_key(realm, number))? {
-                newest.records = store.decode(&BLOCKS, &bytes)?;
+                newest.records = store.decode(&BLOCKS, &bytes)?.records()?;
             }
         }
         Ok(newest)
@@ -179,7 +179,7 @@ impl<'a> Newest<'a> {
             let Some(row) = self.summaries.next() else { return Ok(None) };
             let summary = self.store.decode(&SUMMARIES, &row?.1)?;
             if filter.may_be_in(&summary) {
-                self.records = self.store.get(&BLOCKS, &summary.block_key())?.unwrap_or_default();
+                self.records = self.store.get(&BLOCKS, &summary.block_key())?.unwrap_or_default().records()?;
             }
         }
     }

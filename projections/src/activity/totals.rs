@@ -20,6 +20,7 @@ pub struct Totals {
     /// Settled requests that have no price, and so no cost.
     pub unpriced: u64,
     /// Tokens by class.
+    #[serde(with = "super::tokens")]
     pub usage: Usage,
     /// What it cost, in nano-dollars.
     pub cost_nano_usd: NanoUsd,

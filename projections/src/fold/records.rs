@@ -1,13 +1,14 @@
 //! Filling the blocks of usage records.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use tallygate_core::activity::Event;
 use tallygate_core::id::RealmId;
 
-use crate::activity::block::{self, BLOCKS, Ending, OpenBlock, SUMMARIES, Summary, UsageRecord};
+use crate::activity::block::{BLOCKS, OpenBlock, SUMMARIES};
+use crate::activity::record::{Ending, UsageRecord};
 use crate::follow::activity_reader::Happened;
-use crate::row_codec::{RowError, encoded_bytes};
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
@@ -27,41 +28,55 @@ impl OpenBlocks {
         let mut changed = HashSet::new();
         for happened in events {
             let Some(record) = record_of(happened) else { continue };
-            let realm = record.realm.clone();
-            let open = match self.0.get_mut(&realm) {
-                Some(open) => open,
-                None => self.0.entry(realm.clone()).or_insert(last_block(store, realm.as_ref())?),
-            };
-            let bytes = encoded_bytes(BLOCKS.name, &record)?;
-            open.push(record, bytes);
-            if open.is_full() {
-                let of = realm.as_ref();
-                writes.put(&BLOCKS, block::block_key(of, open.number), &open.records)?;
-                writes.put(&SUMMARIES, block::summary_key(of, open.number), &Summary::of(of, open))?;
+            let open = self.of(store, record.realm.as_ref())?;
+            open.push(&record)?;
+            let is_full = open.is_full();
+            if is_full {
+                write_full(open, writes)?;
                 *open = open.next();
-                changed.remove(&realm);
-            } else {
-                changed.insert(realm);
+            }
+            if is_full {
+                changed.remove(&record.realm);
+            } else if !changed.contains(&record.realm) {
+                changed.insert(record.realm);
             }
         }
         for realm in &changed {
             if let Some(open) = self.0.get(realm) {
-                writes.put(&BLOCKS, block::block_key(realm.as_ref(), open.number), &open.records)?;
+                writes.put(&BLOCKS, open.summary.block_key(), &open.block)?;
             }
         }
         Ok(())
     }
+
+    /// The open block of a realm.
+    fn of(&mut self, store: &Store, realm: Option<&RealmId>) -> Result<&mut OpenBlock, StoreError> {
+        let realm = realm.cloned();
+        match self.0.entry(realm) {
+            Entry::Occupied(open) => Ok(open.into_mut()),
+            Entry::Vacant(none) => {
+                let open = last_block(store, none.key().as_ref())?;
+                Ok(none.insert(open))
+            }
+        }
+    }
+}
+
+fn write_full(open: &mut OpenBlock, writes: &mut Writes) -> Result<(), StoreError> {
+    open.summary.finish();
+    writes.put(&BLOCKS, open.summary.block_key(), &open.block)?;
+    writes.put(&SUMMARIES, open.summary.key(), &open.summary)
 }
 
 /// The block of a realm that is to be filled on.
 fn last_block(store: &Store, realm: Option<&RealmId>) -> Result<OpenBlock, StoreError> {
-    let Some(row) = store.scan_back(&RowKey::of(&BLOCKS).realm(realm)).next() else { return Ok(OpenBlock::default()) };
+    let Some(row) = store.scan_back(&RowKey::of(&BLOCKS).realm(realm)).next() else {
+        return Ok(OpenBlock::new(realm.cloned(), 0));
+    };
     let (key, bytes) = row?;
     let number = key.last_chunk::<8>().map_or(0, |number| u64::from_be_bytes(*number));
-    let records = store.decode(&BLOCKS, &bytes)?;
-    let bytes = records.iter().map(|record| encoded_bytes(BLOCKS.name, record)).sum::<Result<usize, RowError>>()?;
-    let block = OpenBlock::stored(number, records, bytes);
-    Ok(if block.is_full() { block.next() } else { block })
+    let open = OpenBlock::stored(number, &store.decode(&BLOCKS, &bytes)?)?;
+    Ok(if open.is_full() { open.next() } else { open })
 }
 
 fn record_of(Happened { realm, at, event }: Happened) -> Option<UsageRecord> {

@@ -16,6 +16,8 @@ use crate::store::{Store, StoreError, Writes};
 
 /// Sums that stay in memory between groups, at most. They are read again when they are needed again.
 const KEPT_MAX: usize = 65_536;
+/// Requests like one are looked for among so many kinds; what is further back is added for itself.
+const ALIKE_LOOKED_AT: usize = 16;
 
 /// What a group adds to the sums.
 #[derive(Debug, Default)]
@@ -31,6 +33,15 @@ pub(crate) struct Sums {
     charges: HashMap<Charge, (NanoUsd, Option<RealmId>)>,
 }
 
+/// Requests of a group that add to the same sums: they are added up first, and then once to each.
+#[derive(Debug)]
+struct Alike<'a> {
+    realm: Option<&'a RealmId>,
+    day: Day,
+    first: &'a RequestSettled,
+    totals: Totals,
+}
+
 /// Sums as they are on disk, as far as they are in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
@@ -41,33 +52,36 @@ pub(crate) struct Kept {
 impl Sums {
     pub(crate) fn of(events: &[Happened]) -> Self {
         let mut sums = Self::default();
+        let mut alike: Vec<Alike<'_>> = Vec::new();
         for happened in events {
             match &happened.event {
-                Event::RequestSettled(settled) => sums.add_settled(happened.realm.as_ref(), settled),
+                Event::RequestSettled(settled) => Alike::add(&mut alike, happened.realm.as_ref(), settled),
                 Event::RequestRefused(refused) => sums.add_refused(happened, refused),
                 Event::CommandRefused(_) | Event::BoundViolated(_) => {}
             }
         }
+        for requests in alike {
+            sums.add_settled(&requests);
+        }
         sums
     }
 
-    fn add_settled(&mut self, realm: Option<&RealmId>, settled: &RequestSettled) {
-        let totals = Totals::of_settled(settled);
-        let day = Day::of(settled.started_at);
-        self.all.add(&totals);
-        self.all_days.entry(day).or_default().add(&totals);
-        add(&mut self.all_models, &settled.model, &totals);
+    fn add_settled(&mut self, Alike { realm, day, first: settled, totals }: &Alike<'_>) {
+        self.all.add(totals);
+        self.all_days.entry(*day).or_default().add(totals);
+        add(&mut self.all_models, &settled.model, totals);
         for charge in &settled.charged {
             let (sum, _) = self.charges.entry(charge.clone()).or_insert((NanoUsd::ZERO, realm.cloned()));
             *sum = sum.saturating_plus(totals.cost_nano_usd);
         }
-        let Some(realm) = realm else { return };
-        add(&mut self.realms, realm, &totals);
-        self.days.entry((realm.clone(), day)).or_default().add(&totals);
-        self.keys.entry((realm.clone(), settled.key)).or_default().add(&totals);
-        self.models.entry((realm.clone(), settled.model.clone())).or_default().add(&totals);
-        let detail = Detail { day, key: settled.key, model: settled.model.clone(), vendor: settled.vendor.clone() };
-        self.details.entry((realm.clone(), detail)).or_default().add(&totals);
+        let Some(realm) = *realm else { return };
+        add(&mut self.realms, realm, totals);
+        self.days.entry((realm.clone(), *day)).or_default().add(totals);
+        self.keys.entry((realm.clone(), settled.key)).or_default().add(totals);
+        self.models.entry((realm.clone(), settled.model.clone())).or_default().add(totals);
+        let detail =
+            Detail { day: *day, key: settled.key, model: settled.model.clone(), vendor: settled.vendor.clone() };
+        self.details.entry((realm.clone(), detail)).or_default().add(totals);
     }
 
     /// Refusals are not summed by model: the name is whatever a client sent, so there is no end of them.
@@ -129,6 +143,27 @@ impl Sums {
             keys.push((key, totals));
         }
         Ok(keys)
+    }
+}
+
+impl<'a> Alike<'a> {
+    /// Adds a request to those like it, if they are among the last ones.
+    fn add(all: &mut Vec<Self>, realm: Option<&'a RealmId>, settled: &'a RequestSettled) {
+        let (day, totals) = (Day::of(settled.started_at), Totals::of_settled(settled));
+        let recent = all.iter_mut().rev().take(ALIKE_LOOKED_AT);
+        match recent.into_iter().find(|alike| alike.has(realm, day, settled)) {
+            Some(alike) => alike.totals.add(&totals),
+            None => all.push(Self { realm, day, first: settled, totals }),
+        }
+    }
+
+    fn has(&self, realm: Option<&RealmId>, day: Day, settled: &RequestSettled) -> bool {
+        self.first.key == settled.key
+            && self.day == day
+            && self.first.model == settled.model
+            && self.first.vendor == settled.vendor
+            && self.realm == realm
+            && self.first.charged == settled.charged
     }
 }
 
