@@ -43,9 +43,11 @@ impl Reader {
         self.after
     }
 
-    /// The next lines, at most so many, if they are still in memory. Does not block.
+    /// The next lines, at most so many, if they are still in memory: those before them no longer are. Does not block.
     pub(super) fn recent(&mut self, limit: usize) -> Option<Vec<Entry>> {
-        let catalog = self.shared.catalog();
+        let mut catalog = self.shared.catalog_mut();
+        let end = catalog.end;
+        catalog.recent.forget(self.after, end);
         let entries = catalog.recent.after(self.after, catalog.end, limit).filter(|entries| !entries.is_empty())?;
         drop(catalog);
         self.after = entries.last().map_or(self.after, |entry| entry.offset);

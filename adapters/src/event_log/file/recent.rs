@@ -1,5 +1,6 @@
 //! The last lines that became durable, still in memory: a tail that keeps up need not read them back, and finds them
-//! as they were appended, with what their sealer knew of them.
+//! as they were appended, with what their sealer knew of them. What a tail has read is let go of at once, while it is in
+//! the processor's caches: another tail that is further behind reads the disk.
 
 use std::collections::VecDeque;
 
@@ -25,6 +26,15 @@ impl Recent {
             self.lines.push_back(line);
         }
         while self.bytes > BYTES_MAX {
+            let Some(oldest) = self.lines.pop_front() else { break };
+            self.bytes -= oldest.bytes().len();
+        }
+    }
+
+    /// Lets go of the lines up to an offset of a log that ends at `end`.
+    pub(super) fn forget(&mut self, up_to: Offset, end: Offset) {
+        let left = usize::try_from(end.get().saturating_sub(up_to.get())).unwrap_or(usize::MAX);
+        while self.lines.len() > left {
             let Some(oldest) = self.lines.pop_front() else { break };
             self.bytes -= oldest.bytes().len();
         }
@@ -68,6 +78,18 @@ mod tests {
         assert_eq!(offsets(&recent, 6, 10, 9), None, "line 7 is not kept");
         assert_eq!(offsets(&recent, 11, 10, 9), None, "a reader ahead of the log");
         assert_eq!(recent.after(Offset::new(9), Offset::new(10), 1).unwrap()[0].lines, [line("c")]);
+    }
+
+    #[test]
+    fn what_was_read_is_let_go_of_and_the_rest_stays() {
+        let mut recent = Recent::default();
+        recent.extend(["a", "b", "c"].map(line));
+        recent.forget(Offset::new(5), Offset::new(10));
+        assert_eq!(offsets(&recent, 7, 10, 9), Some(vec![8, 9, 10]), "nothing of it was kept");
+        recent.forget(Offset::new(9), Offset::new(10));
+        assert_eq!((offsets(&recent, 8, 10, 9), offsets(&recent, 9, 10, 9)), (None, Some(vec![10])));
+        recent.forget(Offset::new(11), Offset::new(10));
+        assert_eq!((recent.lines.len(), recent.bytes), (0, 0));
     }
 
     #[test]
