@@ -2,15 +2,102 @@
 
 use uuid::Uuid;
 
-use super::{Applied, Desk, Entry, Refused, SliceLedger, Unavailable, acme, policy};
+use super::{Desk, acme, policy};
 use crate::id::EventId;
-use crate::lease::event::Joined;
-use crate::lease::tests::{DAY, NOON, gateway, usd};
-use crate::lease::{Epoch, Event};
+use crate::lease::event::{Joined, Suspended, Why};
+use crate::lease::recovery::Memory;
+use crate::lease::slices::{Applied, Entry, Gap, Refused, SliceLedger, Unavailable};
+use crate::lease::suspense::suspend;
+use crate::lease::tests::{DAY, NOON, gateway, part, usd};
+use crate::lease::{AccountId, Epoch, Event};
 use crate::scope::Scope;
 use crate::stream::Position;
 use crate::testing::samples::id;
 use crate::time::Period;
+
+#[test]
+fn what_is_read_twice_is_applied_once_and_a_gap_is_found() {
+    let mut desk = Desk::opened();
+    let before = desk.day();
+    assert_eq!(desk.read(&acme(), 2), Ok(Applied::Known));
+    assert_eq!(desk.read(&acme(), 1), Ok(Applied::Known));
+    assert_eq!(desk.day(), before);
+    let ahead = Entry {
+        id: EventId::new(Uuid::nil()),
+        position: Position::new(9),
+        at: NOON,
+        event: &desk.chains[&acme()][0].1,
+    };
+    let gap = desk.ledger.apply(&acme(), ahead, 1_000);
+    assert_eq!(gap, Err(Gap { known: Position::new(2), found: Position::new(9) }));
+}
+
+#[test]
+fn two_boots_that_join_at_once_are_not_taken_for_one() {
+    let mut desk = Desk::new();
+    desk.ask(10);
+    let mine = desk.propose(&acme()).unwrap();
+    // The other process of the same name proposed the very same event, and its line got in.
+    desk.write(&acme(), mine.event.clone());
+    assert_eq!(desk.ledger.epoch(&acme()), None);
+    assert!(matches!(desk.propose(&acme()).unwrap().event, Event::Joined(data) if data.epoch.get() == 2));
+}
+
+#[test]
+fn a_fenced_boot_holds_nothing_more_and_says_what_it_knows() {
+    let mut desk = Desk::opened();
+    let running = desk.place(60).unwrap();
+    desk.write(&acme(), crate::lease::decide::join(desk.book(), &gateway(1)));
+    assert!(desk.ledger.is_fenced(&acme()));
+    assert_eq!(desk.place(1), Err(Refused::Unavailable(Unavailable::Fenced)));
+    assert_eq!(desk.ledger.check(&running, desk.now_ms), Err(Unavailable::Fenced));
+    assert_eq!(desk.propose(&acme()), None, "its request still runs");
+    let recovered = crate::lease::recovery::wind_up(desk.book(), &gateway(1), &Memory::default()).unwrap();
+    let recovered = crate::lease::suspense::recover(desk.book(), recovered).unwrap();
+    desk.write(&acme(), recovered);
+    desk.settle(running, 45);
+    let proposal = desk.propose(&acme()).unwrap();
+    desk.store(&acme(), proposal.id, proposal.event);
+    let (posted, counted) = desk.book().accounts().map(|(_, row)| (row.posted, row.counted())).next().unwrap();
+    assert_eq!((posted, counted), (usd(45), usd(45)));
+    assert_eq!(desk.propose(&acme()), None);
+}
+
+#[test]
+fn a_gateway_that_was_thought_gone_takes_its_slice_back() {
+    let mut desk = Desk::opened();
+    let running = desk.place(60).unwrap();
+    let epoch = desk.ledger.epoch(&acme()).unwrap();
+    let slices = part(100);
+    let day: Vec<AccountId> = desk.book().accounts().map(|(account, _)| account.clone()).collect();
+    let account = day.into_iter().find(|account| account.period == DAY).unwrap();
+    let slices = slices.into_iter().map(|one| crate::lease::event::Part { account: account.clone(), ..one }).collect();
+    let gone = Suspended { gateway: gateway(1), epoch, why: Why::GatewayGone, slices };
+    let event = suspend(desk.book(), gone).unwrap();
+    desk.write(&acme(), event);
+    assert!(matches!(desk.place(1), Err(Refused::Short { .. })));
+    assert!(matches!(desk.propose(&acme()).unwrap().event, Event::Resumed(_)));
+    desk.ledger.give_up(&acme());
+    let proposal = desk.propose(&acme()).unwrap();
+    desk.store(&acme(), proposal.id, proposal.event);
+    assert_eq!(desk.day(), (40, 60, 0));
+    desk.ledger.release(running);
+}
+
+#[test]
+fn a_gateway_that_hears_nothing_stops_at_its_age_limit() {
+    let mut desk = Desk::opened();
+    let hold = desk.place(10).unwrap();
+    desk.now_ms += policy().age_ms;
+    let later = desk.place(10).unwrap();
+    desk.now_ms += 1;
+    assert_eq!(desk.place(10), Err(Refused::Unavailable(Unavailable::Stale)));
+    assert_eq!(desk.ledger.check(&hold, desk.now_ms), Err(Unavailable::Stale));
+    desk.ledger.heard(desk.now_ms);
+    assert_eq!(desk.ledger.check(&hold, desk.now_ms), Ok(()));
+    desk.ledger.release(hold);
+    desk.ledger.release(later);
+}
 
 #[test]
 fn a_gateway_that_is_about_to_stop_reports_and_returns_everything_at_once() {

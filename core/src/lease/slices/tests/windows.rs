@@ -1,0 +1,86 @@
+//! Windows of budgets: opened by the log, followed by the next, and over when they are.
+
+use super::{Desk, budget};
+use crate::lease::slices::{Hold, Refused};
+use crate::lease::tests::{DAY, usd};
+use crate::scope::Scope;
+use crate::testing::samples::id;
+use crate::time::Period;
+
+#[test]
+fn nothing_is_held_before_the_windows_are_open_in_the_log() {
+    let mut desk = Desk::new();
+    assert!(matches!(desk.place(10), Err(Refused::Unopened { .. })));
+    desk.ask(10);
+    // One line joins and one opens, in each of the two chains; the slices come with the windows.
+    assert_eq!(desk.work(), 4);
+    let hold = desk.place(10).unwrap();
+    assert_eq!(hold.accounts(), 3);
+    assert_eq!(desk.day(), (90, 10, 0));
+    desk.ledger.release(hold);
+    assert_eq!(desk.day(), (100, 0, 0));
+}
+
+#[test]
+fn requests_go_on_in_the_old_window_until_the_next_is_open_in_the_log() {
+    let mut desk = Desk::opened();
+    let old = desk.place(10).unwrap();
+    desk.wait(86_400_000);
+    assert!(desk.ledger.slots().any(|slot| slot.account.period == DAY && slot.is_over(desk.moment().at)));
+    // The first request after the end asks for the next window, and goes on in this one.
+    let between = desk.place(10).unwrap();
+    desk.work();
+    let new = desk.place(10).unwrap();
+    let window = |desk: &Desk, hold: &Hold| {
+        let mut parts = desk.ledger.parts(hold);
+        parts.find(|part| part.account.period == DAY).unwrap().account.window
+    };
+    assert_eq!(window(&desk, &old), window(&desk, &between));
+    assert!(window(&desk, &new) > window(&desk, &old));
+    // The old window's holds are settled in the old window, and then nothing of it is left.
+    for hold in [old, between, new] {
+        desk.settle(hold, 7);
+    }
+    desk.wait(6_000);
+    desk.work();
+    let days: Vec<i64> =
+        desk.book().accounts().filter(|(id, _)| id.period == DAY).map(|(_, row)| row.posted.nano()).collect();
+    assert_eq!(days, [7]);
+    assert_eq!(desk.ledger.slots().filter(|slot| slot.account.period == DAY).count(), 1);
+}
+
+#[test]
+fn a_lowered_limit_holds_at_once_and_recalls_what_is_free() {
+    let mut desk = Desk::opened();
+    let hold = desk.place(50).unwrap();
+    desk.budgets[0] = budget(Scope::Realm(id("acme")), &[(DAY, 55), (Period::Total, 5_000)], 9);
+    assert!(matches!(desk.place(6), Err(Refused::Exhausted(exhausted)) if exhausted.limit == usd(55)));
+    desk.ledger.release(hold);
+    desk.work();
+    let row = desk.book().accounts().find(|(account, _)| account.period == DAY).unwrap().1.clone();
+    assert!(row.counted() <= usd(55), "{row:?}");
+}
+
+#[test]
+fn a_budget_says_that_it_is_over_only_when_it_is() {
+    let mut desk = Desk::opened();
+    let exhausted = |placed: Result<Hold, Refused>| match placed {
+        Err(Refused::Exhausted(exhausted)) => {
+            (exhausted.account.period, exhausted.limit.nano(), exhausted.posted.nano())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(exhausted(desk.place(1_001)), (DAY, 1_000, 0));
+    desk.wait(10);
+    assert!(matches!(desk.place(950), Err(Refused::Short { .. })));
+    desk.work();
+    let hold = desk.place(950).unwrap();
+    desk.settle(hold, 950);
+    assert_eq!(exhausted(desk.place(51)), (DAY, 1_000, 950));
+    assert!(matches!(desk.place(50), Err(Refused::Short { .. })));
+    desk.work();
+    let hold = desk.place(50).unwrap();
+    desk.settle(hold, 50);
+    assert_eq!(exhausted(desk.place(0)), (DAY, 1_000, 1_000), "a used-up budget refuses a free request");
+    assert_eq!(desk.ledger.available(desk.budgets.iter()), Some(usd(0)));
+}
