@@ -198,7 +198,10 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
     let Parts { mac, clock, ids, vendors, metrics, stop } = parts;
     let logs = Logs::open(config, &data, &mac).await?;
     check_secret(&logs, &mac).await?;
-    let (views, followers, stop_followers) = follow(&data, &logs, &mac, &metrics).await?;
+    let view_metrics = ViewMetrics::new()?;
+    view_metrics.register(metrics.registry())?;
+    let skipped = view_metrics.skipped_of_lease();
+    let (views, followers, stop_followers) = follow(&data, &logs, &mac, view_metrics).await?;
     catch_up(&views, &logs, writer).await?;
     let log = Arc::clone(&logs.activity);
     let sources = (Arc::clone(&clock), Arc::clone(&ids));
@@ -214,6 +217,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         clock: Arc::clone(&clock),
         upkeep: config.upkeep,
         control: views.control.clone(),
+        skipped,
     };
     let leasing = tokio::spawn(leases.clone().run(stopped));
     let standing = Standing::new(config.requests.staleness_max, StandingMetrics::new(metrics.registry())?);
@@ -260,12 +264,10 @@ async fn follow(
     data: &DataFolder,
     logs: &Logs,
     mac: &MacKey,
-    metrics: &Metrics,
+    metrics: ViewMetrics,
 ) -> Result<(Views, JoinHandle<()>, oneshot::Sender<()>), StartError> {
     let (control, activity) = (Arc::clone(&logs.control), Arc::clone(&logs.activity));
-    let view_metrics = ViewMetrics::new()?;
-    view_metrics.register(metrics.registry())?;
-    let mut options = ViewOptions::new(data.path("views"), control, activity, mac.clone(), view_metrics);
+    let mut options = ViewOptions::new(data.path("views"), control, activity, mac.clone(), metrics);
     options.activity_linger = LINGER;
     options.cache_bytes = CACHE_BYTES;
     options.write_bytes = WRITE_BYTES;

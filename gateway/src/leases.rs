@@ -13,14 +13,14 @@ use tallygate_core::envelope::{Line, MacKey};
 use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::lease::{AccountId, Rejection, Root};
 use tallygate_core::port::clock::Clock;
-use tallygate_core::port::event_log::{AppendError, Batch, EventLog, LogError};
+use tallygate_core::port::event_log::{AppendError, Batch, Entry, EventLog, LogError};
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::{Offset, Position};
-use tallygate_projections::ControlView;
+use tallygate_projections::{ControlView, SkippedLines};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::outbox::{Drawn, Outbox, Verdict};
+use crate::outbox::{Drawn, NotApplied, Outbox, Taken, Verdict};
 
 /// How often chains are looked at that cannot wait, and how often all of them.
 const TICK: Duration = Duration::from_millis(250);
@@ -44,6 +44,8 @@ pub(crate) struct Leases {
     pub(crate) upkeep: Upkeep,
     /// Which budgets are soft.
     pub(crate) control: ControlView,
+    /// Lines that no gateway wrote where they stand.
+    pub(crate) skipped: SkippedLines,
 }
 
 /// Why an operator's word was not written.
@@ -77,24 +79,32 @@ impl Leases {
             let after = *read.borrow();
             let mut tail = self.log.tail(after);
             while let Some(entry) = tail.next().await {
-                let applied = match entry {
-                    Ok(entry) => entry
-                        .lines
-                        .iter()
-                        .try_for_each(|line| self.outbox.apply(line, &self.mac))
-                        .map(|()| read.send_replace(entry.offset)),
+                let taken = match entry {
+                    Ok(entry) => self.take(&entry).map(|()| read.send_replace(entry.offset)),
                     Err(LogError::Unavailable(error)) => {
                         tracing::warn!(%error, "the lease log is away");
                         break;
                     }
                     Err(error) => return lost(&error),
                 };
-                if let Err(error) = applied {
+                if let Err(error) = taken {
                     return lost(&error);
                 }
             }
             tokio::time::sleep(RETRY_AFTER).await;
         }
+    }
+
+    /// Applies what was read at one offset. What no gateway wrote there is counted, and moves nothing.
+    fn take(&self, entry: &Entry) -> Result<(), NotApplied> {
+        for line in &entry.lines {
+            match self.outbox.read(line, &self.mac)? {
+                Taken::Line(root, head) => self.log.note_end(&root.chain(), head, entry.offset),
+                Taken::Forged => self.skipped.forged.inc(),
+                Taken::Repeated => self.skipped.repeated.inc(),
+            }
+        }
+        Ok(())
     }
 
     /// Notes when the log was heard of: at a moment when it was asked for its end, once all up to there is read.
@@ -201,7 +211,7 @@ impl Leases {
             Err(AppendError::Ambiguous(_)) => self.log.append(batch).await?,
             appended => appended?,
         };
-        if let Err(error) = self.outbox.apply(&line, &self.mac) {
+        if let Err(error) = self.outbox.appended(&line, &self.mac) {
             tracing::debug!(%error, "an own line waits for others");
         }
         Ok(head.position)
@@ -219,7 +229,7 @@ impl Leases {
             let batch = Batch { chain: root.chain(), after, lines: vec![line.clone()] };
             match self.log.append(batch).await {
                 Ok(_) => {
-                    if let Err(error) = self.outbox.apply(&line, &self.mac) {
+                    if let Err(error) = self.outbox.appended(&line, &self.mac) {
                         // The follower brings what is missing before it.
                         tracing::debug!(%error, "an own line waits for others");
                         return None;

@@ -8,6 +8,7 @@
 mod holding;
 mod leases;
 mod journal;
+mod read_chain;
 mod records;
 mod start;
 mod upkeep;
@@ -27,6 +28,7 @@ use tokio::sync::Notify;
 pub(crate) use holding::Held;
 use journal::Journal;
 use leases::Leases;
+pub(crate) use leases::{NotApplied, Taken};
 use records::Records;
 pub(crate) use records::Waiting;
 pub(crate) use start::{StartError, open};

@@ -39,7 +39,7 @@ pub use digest::StateDigest;
 pub use follow::chain::{ChainTip, Followed};
 pub use follow::checkpoint::Mismatch;
 pub use follow::{Damage, FollowError, Health, Misplaced};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, SkippedLines};
 pub use replay::{
     AsOf, Moment, ReplayError, as_of, rebuild_activity, rebuild_control, stored_activity_digest, stored_control_digest,
 };

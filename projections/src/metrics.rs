@@ -17,6 +17,15 @@ pub struct Metrics {
     following: IntGaugeVec,
 }
 
+/// Lines of a log that are in no chain of it, whoever put them there.
+#[derive(Debug, Clone)]
+pub struct SkippedLines {
+    /// Sealed by no gateway of this installation.
+    pub forged: IntCounter,
+    /// True, and published a second time.
+    pub repeated: IntCounter,
+}
+
 /// The handles of one log.
 #[derive(Debug, Clone)]
 pub(crate) struct LogMetrics {
@@ -61,7 +70,7 @@ impl Metrics {
             lines: counter("tallygate_views_lines_total", "True lines that were folded into the views.", &["log"])?,
             quarantined: counter(
                 "tallygate_views_quarantined_lines_total",
-                "Lines that were forged, or that this version cannot read.",
+                "Lines that were forged or published again, or that this version cannot read.",
                 &["log", "reason"],
             )?,
             groups: counter("tallygate_views_groups_total", "Groups of events that were written at once.", &["log"])?,
@@ -103,6 +112,13 @@ impl Metrics {
     pub fn quarantined(&self, log: Log) -> u64 {
         let of_log = self.of(log);
         of_log.forged.get() + of_log.undecodable.get()
+    }
+
+    /// What is skipped of the lease log, which no view of this crate follows.
+    #[must_use]
+    pub fn skipped_of_lease(&self) -> SkippedLines {
+        let of = |reason| self.quarantined.with_label_values(&[Log::Lease.name(), reason]);
+        SkippedLines { forged: of("forged"), repeated: of("repeated") }
     }
 
     pub(crate) fn of(&self, log: Log) -> LogMetrics {

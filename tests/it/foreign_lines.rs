@@ -18,7 +18,12 @@ use crate::cluster::{SECRET, on};
 use crate::scene::{KeyTerms, MODEL, Scene, chat, command, issue, uuid};
 
 /// A line of the right form at a place, with a MAC under a key of the forger's own.
-fn forged(log: Log, stream: StreamId, kind: &'static str, at: u64, data: &Value) -> Result<Line> {
+pub fn forged(log: Log, stream: StreamId, kind: &'static str, at: u64, data: &Value) -> Result<Line> {
+    sealed((log, stream, kind), at, data, &MacKey::new([66; 32]))
+}
+
+/// A line of the right form at a place.
+pub fn sealed((log, stream, kind): (Log, StreamId, &'static str), at: u64, data: &Value, key: &MacKey) -> Result<Line> {
     let head = Head { position: Position::new(at - 1), ..Head::EMPTY };
     let draft = Draft {
         id: EventId::new(uuid().parse()?),
@@ -34,19 +39,19 @@ fn forged(log: Log, stream: StreamId, kind: &'static str, at: u64, data: &Value)
         cause: Vec::new(),
         data: serde_json::value::to_raw_value(data)?,
     };
-    Ok(seal(log, &head, &draft, &MacKey::new([66; 32]))?.0)
+    Ok(seal(log, &head, &draft, key)?.0)
 }
 
-/// How many lines of a log the gateway has found to be forged.
-async fn forged_lines(gateway: &Gateway, log: &str) -> Result<u64> {
+/// How many lines of a log the gateway has skipped for a reason.
+pub async fn skipped(gateway: &Gateway, log: &str, reason: &str) -> Result<u64> {
     let text = gateway.operator()?.get("/metrics").await?.expect(200)?.text().to_owned();
-    let name = format!("tallygate_views_quarantined_lines_total{{log=\"{log}\",reason=\"forged\"}} ");
+    let name = format!("tallygate_views_quarantined_lines_total{{log=\"{log}\",reason=\"{reason}\"}} ");
     let found = text.lines().find_map(|line| line.strip_prefix(&name));
     Ok(found.context("no such metric")?.parse()?)
 }
 
 async fn until_forged(gateway: &Gateway, log: &str, count: u64) -> Result<()> {
-    while forged_lines(gateway, log).await? < count {
+    while skipped(gateway, log, "forged").await? < count {
         tokio::task::yield_now().await;
     }
     Ok(())
@@ -67,7 +72,8 @@ async fn forged_events_are_counted_and_named_and_never_believed_and_everything_e
     let nats = NatsServer::start().await?;
     let mut scene = Scene::with(on(&nats)).await?;
     let other = on(&nats).start().await?;
-    let key = issue(&other, KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    let key = issue(&scene.gateway, KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    // Of the gateway that has issued it: the other may still be behind.
     let position = scene.position().await?;
 
     // Into control: the key would be blocked, and something that is no line at all.

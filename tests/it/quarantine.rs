@@ -30,9 +30,9 @@ fn hmac(key: &[u8], message: &[u8]) -> Result<[u8; 32]> {
     Ok(mac.finalize().into_bytes().into())
 }
 
-/// The key of the lines of a gateway with [`SECRET`], worked out anew: another version would do it the same.
-fn mac_key() -> Result<MacKey> {
-    let root = hmac(b"tallygate keys 1", SECRET.as_bytes())?;
+/// The key of the lines of a gateway with a secret, worked out anew: another version would do it the same.
+pub fn mac_key(secret: &str) -> Result<MacKey> {
+    let root = hmac(b"tallygate keys 1", secret.as_bytes())?;
     Ok(MacKey::new(hmac(&root, b"authenticate log lines\x01")?))
 }
 
@@ -43,7 +43,7 @@ fn append(data: &Path, streams: &[StreamId]) -> Result<Vec<u64>> {
     let last = Line::from_bytes(text.lines().last().context("an empty log")?.to_owned().into_bytes().into());
     let position = last.envelope().ok().context("a line that is no line")?.position;
     let mut head = Head { position, hash: last.hash() };
-    let key = mac_key()?;
+    let key = mac_key(SECRET)?;
     let mut file = OpenOptions::new().append(true).open(&segment)?;
     let mut positions = Vec::new();
     for stream in streams {

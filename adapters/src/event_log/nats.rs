@@ -17,7 +17,8 @@
 //! **Damage.** Streams deny deletion, so sequences have no holes. A hole, a stream that begins late, and a log that ends
 //! before what was already read are errors that end a tail. What foreigners publish into a stream is yielded as it is;
 //! readers check lines, the log does not. In control it takes a position like any line. In lease and activity it is in
-//! no chain, where the gateways' key is known (`Options::mac_key`), and counts as one line where it is not.
+//! no chain, where the gateways' key is known (`Options::mac_key`), and counts as one line where it is not. Nor is a true
+//! line in a chain of lease where it was published a second time.
 
 mod append;
 mod chain;
@@ -131,6 +132,10 @@ impl EventLog for NatsLog {
 
     fn tail(&self, after: Offset) -> BoxStream<'static, Result<Entry, LogError>> {
         tail::tail(self.clone(), after)
+    }
+
+    fn note_end(&self, chain: &ChainId, end: Head, read_to: Offset) {
+        self.note_chain_end(chain, end, read_to.get());
     }
 }
 

@@ -230,6 +230,12 @@ impl SliceLedger {
         self.chains.iter().any(|chain| chain.root == *root && matches!(chain.standing, Standing::Fenced(_)))
     }
 
+    /// Whether a chain has an event that this version cannot read ([`Self::lose_track`]): nothing is applied to it any more.
+    #[must_use]
+    pub fn has_lost_track(&self, root: &Root) -> bool {
+        self.chains.iter().any(|chain| chain.root == *root && matches!(chain.standing, Standing::Unreadable(_)))
+    }
+
     /// Takes the roots whose chains should be written to soon, since a slice runs low or a request waits.
     pub fn take_urgent(&mut self) -> Vec<Root> {
         let urgent = |chain: &mut Chain| std::mem::take(&mut chain.is_urgent).then(|| chain.root.clone());

@@ -159,4 +159,8 @@ pub trait EventLog: Send + Sync + std::fmt::Debug {
 
     /// Every entry after an offset: first what is there, then what comes. Ends only after an error.
     fn tail(&self, after: Offset) -> BoxStream<'static, Result<Entry, LogError>>;
+
+    /// A reader who checked every line says that it has read all up to an offset, and that a chain ended so there. A log
+    /// that would have to read to find that out need not; one that knows ignores it. Returns at once.
+    fn note_end(&self, _chain: &ChainId, _end: Head, _read_to: Offset) {}
 }

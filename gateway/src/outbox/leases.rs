@@ -10,25 +10,49 @@ use tallygate_core::id::EventId;
 use tallygate_core::lease::recovery::Memory;
 use tallygate_core::lease::slices::{Entry, Proposal};
 use tallygate_core::lease::{Book, Event, Root, SliceLedger};
-use tallygate_core::stream::{Log, Position};
+use tallygate_core::stream::{Head, Log, Position, StreamId};
 use tallygate_core::time::Timestamp;
 use tallygate_projections::{ChainTip, Followed};
 
+use super::read_chain::{Passed, ReadChain};
 use super::{Desk, Outbox};
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Leases {
-    tips: BTreeMap<Root, ChainTip>,
+    chains: BTreeMap<Root, ReadChain>,
     /// The chains that this gateway takes part in, or is to.
     pub(super) wanted: BTreeSet<Root>,
     /// What the journal says of earlier boots, until they are wound up.
     memory: BTreeMap<Root, Memory>,
 }
 
+/// What a line of the lease log was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// One of this chain, which then ended so.
+    Line(Root, Head),
+    /// Not sealed by a gateway of this installation: it says nothing.
+    Forged,
+    /// True, and published again, here or where it never was: it says nothing.
+    Repeated,
+}
+
+/// Whose line it is that is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// It was read from the log.
+    TheLog,
+    /// This process has just appended it.
+    Here,
+}
+
 /// Why a line of the lease log is not applied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotApplied {
+    /// The chain has another true line there: somebody wrote beside it.
+    #[error("the chain {0} has another line at position {1}")]
+    Rival(Root, Position),
     /// It belongs to no chain of the lease log, or does not stand where it must: the log is damaged.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -44,15 +68,30 @@ struct Place {
 }
 
 impl Outbox {
-    /// Applies a line of the lease log, whoever wrote it. One that was applied before changes nothing.
-    pub(crate) fn apply(&self, line: &Line, mac: &MacKey) -> Result<(), NotApplied> {
+    /// Applies a line that was read from the lease log, whoever wrote it. One that was applied before changes nothing.
+    ///
+    /// # Errors
+    /// [`NotApplied`]: the log is not what it was.
+    pub(crate) fn read(&self, line: &Line, mac: &MacKey) -> Result<Taken, NotApplied> {
+        self.take_line(line, From::TheLog, mac)
+    }
+
+    /// Applies a line that this process has just appended, before it is read.
+    ///
+    /// # Errors
+    /// [`NotApplied`]: what comes before it was not read yet.
+    pub(crate) fn appended(&self, line: &Line, mac: &MacKey) -> Result<(), NotApplied> {
+        self.take_line(line, From::Here, mac).map(|_| ())
+    }
+
+    fn take_line(&self, line: &Line, from: From, mac: &MacKey) -> Result<Taken, NotApplied> {
         let now_ms = self.0.clock.steady_ms();
         let mut desk = self.desk();
-        let applied = desk.apply(line, mac, now_ms);
+        let taken = desk.take_line(line, from, mac, now_ms);
         desk.write_down();
         drop(desk);
         self.0.changed.notify_waiters();
-        applied
+        taken
     }
 
     /// The log was heard of at this moment, and all that it held then was applied.
@@ -100,7 +139,7 @@ impl Outbox {
     pub(crate) fn pass_over_forged(&self, root: &Root, end: Position) {
         let mut desk = self.desk();
         let Desk { ledger, leases, .. } = &mut *desk;
-        let Some(tip) = leases.tips.get(root).filter(|tip| tip.end().position == end) else { return };
+        let Some(tip) = leases.tip(root).filter(|tip| tip.end().position == end) else { return };
         for position in tip.head().position.plus(1).get()..=end.get() {
             ledger.skip(root, Position::new(position));
         }
@@ -126,7 +165,22 @@ impl Outbox {
 impl Leases {
     /// Before the log was read, with what the journal says of earlier boots.
     pub(super) fn after(memory: BTreeMap<Root, Memory>) -> Self {
-        Self { wanted: memory.keys().cloned().collect(), memory, tips: BTreeMap::new() }
+        Self { wanted: memory.keys().cloned().collect(), memory, chains: BTreeMap::new() }
+    }
+
+    fn tip(&self, root: &Root) -> Option<ChainTip> {
+        self.chains.get(root).map(|chain| chain.tip)
+    }
+
+    /// A forged line is in no chain, whatever it says. Only where a log in files holds it, with its place and all, does
+    /// the next true line follow it.
+    fn skip_forged(&mut self, line: &Line) {
+        let said = place_of(line).ok();
+        let (chain, position) = said.map_or((None, None), |place| (Some(place.root), Some(place.position)));
+        tracing::error!(log = "lease", chain = ?chain, position = ?position, "a forged line is skipped");
+        if let Some(chain) = chain.and_then(|root| self.chains.get_mut(&root)) {
+            chain.tip.skip_forged(line);
+        }
     }
 
     fn forget_memory_of_members(&mut self, ledger: &SliceLedger) {
@@ -135,27 +189,43 @@ impl Leases {
 }
 
 impl Desk {
-    fn apply(&mut self, line: &Line, mac: &MacKey, now_ms: u64) -> Result<(), NotApplied> {
-        let Place { root, position } = place(line, mac)?;
-        let tip = self.leases.tips.entry(root.clone()).or_insert(ChainTip::START);
-        if position <= tip.head().position {
-            return Ok(());
+    fn take_line(&mut self, line: &Line, from: From, mac: &MacKey, now_ms: u64) -> Result<Taken, NotApplied> {
+        if !line.is_authentic(mac) {
+            self.leases.skip_forged(line);
+            return Ok(Taken::Forged);
         }
-        let before = tip.end().position;
-        let recorded = match tip.follow(Log::Lease, &root.chain(), line, Some(mac))? {
+        let Place { root, position } = match place(line, mac) {
+            Ok(place) => place,
+            // True, but of another log: nobody but a foreigner puts it here.
+            Err(Fault::Elsewhere(chain)) => {
+                tracing::error!(log = "lease", chain, "a line of elsewhere was published here and is skipped");
+                return Ok(Taken::Repeated);
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let start = || ReadChain::at(ChainTip::START, Position::START);
+        let chain = self.leases.chains.entry(root.clone()).or_insert_with(start);
+        if position <= chain.tip.head().position {
+            return match from {
+                From::Here => Ok(Taken::Line(root, chain.tip.head())),
+                From::TheLog => pass(chain, root, line, position),
+            };
+        }
+        let before = chain.tip.end().position;
+        let recorded = match chain.tip.follow(Log::Lease, &root.chain(), line, None)? {
             Some(Followed::Known(recorded)) => Ok(recorded.clone()),
             Some(Followed::Read(envelope)) => Recorded::decode(&envelope),
-            None => {
-                tracing::error!(log = "lease", %root, %position, "a forged line is skipped");
-                return Ok(());
-            }
+            None => return Ok(Taken::Forged),
         };
+        chain.grew_by(line, from == From::TheLog);
+        let head = chain.tip.head();
         // Forged lines before it took places of the chain.
         let known = self.ledger.book(&root).map_or(Position::START, Book::position);
         for skipped in known.get() + 1..position.get().min(before.get() + 1) {
             self.ledger.skip(&root, Position::new(skipped));
         }
-        self.fold(&root, recorded, now_ms)
+        self.fold(&root, recorded, now_ms)?;
+        Ok(Taken::Line(root, head))
     }
 
     fn fold(&mut self, root: &Root, recorded: Result<Recorded, Undecodable>, now_ms: u64) -> Result<(), NotApplied> {
@@ -171,6 +241,9 @@ impl Desk {
                 return Ok(());
             }
         };
+        if self.ledger.has_lost_track(root) {
+            return Ok(());
+        }
         let (id, position, at) = recorded;
         let before = self.ledger.epoch(root);
         let entry = Entry { id, position, at, event: &event };
@@ -181,7 +254,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Seals an event as the line after a position, if the chain ends there as far as it was read.
+    /// Seals an event as the line after a position, if the chain ends there as far as it was read: with its last true
+    /// line, or with a forged one that took a place behind it.
     pub(super) fn seal(
         &self,
         root: &Root,
@@ -189,10 +263,8 @@ impl Desk {
         (actor, at): (Actor, Timestamp),
         mac: &MacKey,
     ) -> Option<Line> {
-        let head = self.leases.tips.get(root).copied().unwrap_or(ChainTip::START).end();
-        if head.position != after {
-            return None;
-        }
+        let tip = self.leases.tip(root).unwrap_or(ChainTip::START);
+        let head = [tip.head(), tip.end()].into_iter().find(|head| head.position == after)?;
         let recorded = Recorded {
             id,
             log: Log::Lease,
@@ -211,15 +283,33 @@ impl Desk {
     }
 }
 
+/// Reads a true line that says a place which its chain has passed.
+fn pass(chain: &mut ReadChain, root: Root, line: &Line, position: Position) -> Result<Taken, NotApplied> {
+    match chain.pass(line, position) {
+        Passed::Awaited => Ok(Taken::Line(root, chain.tip.head())),
+        Passed::Rival => Err(NotApplied::Rival(root, position)),
+        Passed::Repeated => {
+            tracing::error!(log = "lease", %root, %position, "a line that was published again is skipped");
+            Ok(Taken::Repeated)
+        }
+    }
+}
+
 /// The chain and the place of a line, by its own words.
 fn place(line: &Line, mac: &MacKey) -> Result<Place, Fault> {
-    let (stream, position) = match line.known(mac) {
-        Some(known) => (known.recorded().stream.clone(), known.recorded().position),
-        None => {
-            let envelope = line.envelope()?;
-            (envelope.stream, envelope.position)
-        }
-    };
-    let root = Root::of_stream(&stream).ok_or_else(|| Fault::Elsewhere(stream.to_string()))?;
+    let Some(known) = line.known(mac) else { return place_of(line) };
+    of_stream(&known.recorded().stream, known.recorded().position)
+}
+
+fn place_of(line: &Line) -> Result<Place, Fault> {
+    let envelope = line.envelope()?;
+    if envelope.log != Log::Lease {
+        return Err(Fault::Elsewhere(format!("log {}, stream {}", envelope.log, envelope.stream)));
+    }
+    of_stream(&envelope.stream, envelope.position)
+}
+
+fn of_stream(stream: &StreamId, position: Position) -> Result<Place, Fault> {
+    let root = Root::of_stream(stream).ok_or_else(|| Fault::Elsewhere(stream.to_string()))?;
     Ok(Place { root, position })
 }

@@ -12,6 +12,7 @@ use tallygate_core::stream::Head;
 use tokio::time::{Instant, sleep};
 
 use super::NatsLog;
+use super::chain::ChainEnd;
 use super::plan::Plan;
 use super::publish::Outcome;
 
@@ -71,7 +72,7 @@ async fn attempt(log: &NatsLog, batch: &Batch, plan: &Plan, wait: Duration) -> A
     };
     match log.publish(plan, expected).await {
         Outcome::Stored { last } => {
-            log.shared.ends.learn(&batch.chain, plan.head.position, last);
+            log.shared.ends.learn(&batch.chain, ChainEnd { head: plan.head, sequence: last });
             Attempt::Settled(Ok(plan.head))
         }
         Outcome::Stale => compare(log, batch, plan).await,
@@ -87,7 +88,8 @@ struct Contradiction;
 
 /// Finds out whether the lines stand at their place, after the chain turned out not to end before it.
 async fn compare(log: &NatsLog, batch: &Batch, plan: &Plan) -> Attempt {
-    log.shared.ends.forget(&batch.chain);
+    let from = log.known_before(&batch.chain, plan.head.position);
+    log.distrust_end(&batch.chain);
     let end = match log.chain_end(&batch.chain).await {
         Ok(end) => end,
         Err(error) => return Attempt::Failed(error.into()),
@@ -103,7 +105,7 @@ async fn compare(log: &NatsLog, batch: &Batch, plan: &Plan) -> Attempt {
     if actual <= plan.head.position {
         return conflict();
     }
-    match log.line_at(&batch.chain, plan.head.position, end).await {
+    match log.line_at(&batch.chain, plan.head.position, (from, end)).await {
         Ok(line) if line.hash() == plan.head.hash => Attempt::Settled(Ok(plan.head)),
         Ok(_) => conflict(),
         Err(error) => Attempt::Failed(error.into()),

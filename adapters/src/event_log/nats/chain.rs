@@ -4,6 +4,10 @@
 //! own. A line that does not belong (a foreigner published it) counts as one; but where the gateways' key is known, what
 //! was not sealed under it is in no chain at all, whatever it says: a forger can neither move a chain's end nor stop its
 //! writer, whose next line follows its own last one.
+//!
+//! In lease, where several gateways append to one chain, not even the last true line is believed to be the end: somebody
+//! may have published an old one again, and who took that for the end would write beside the chain. The end is walked to,
+//! from the last one that is known; `EventLog::note_end` spares walking through what a reader has read anyway.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -31,10 +35,10 @@ impl ChainEnd {
     const EMPTY: Self = Self { head: Head::EMPTY, sequence: 0 };
 }
 
-/// The last sequences of chains that this process appended to or asked for. Only a guess: the server decides.
+/// The ends of chains that this process appended to, read or asked for. Only a guess of what is last: the server decides.
 #[derive(Default)]
 pub(super) struct KnownEnds {
-    ends: Mutex<HashMap<ChainId, (Position, u64)>>,
+    ends: Mutex<HashMap<ChainId, ChainEnd>>,
 }
 
 impl KnownEnds {
@@ -42,19 +46,22 @@ impl KnownEnds {
     const MAX: usize = 10_000;
 
     fn at(&self, chain: &ChainId, position: Position) -> Option<u64> {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.get(chain).filter(|(known, _)| *known == position).map(|(_, sequence)| *sequence)
+        self.get(chain).filter(|known| known.head.position == position).map(|known| known.sequence)
     }
 
-    pub(super) fn learn(&self, chain: &ChainId, position: Position, sequence: u64) {
+    fn get(&self, chain: &ChainId) -> Option<ChainEnd> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).get(chain).copied()
+    }
+
+    pub(super) fn learn(&self, chain: &ChainId, end: ChainEnd) {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         if ends.len() >= Self::MAX && !ends.contains_key(chain) {
             ends.clear();
         }
-        ends.insert(chain.clone(), (position, sequence));
+        ends.insert(chain.clone(), end);
     }
 
-    pub(super) fn forget(&self, chain: &ChainId) {
+    fn forget(&self, chain: &ChainId) {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(chain);
     }
 }
@@ -83,16 +90,69 @@ impl NatsLog {
         let log = self.layout().log;
         let lines = last.lines(log);
         let Some(line) = lines.last() else { return Ok(ChainEnd::EMPTY) };
+        if self.walks_to_ends() {
+            return self.walk_to_end(chain, &filter, line, last.sequence).await;
+        }
         if log == Log::Control {
             let head = Head { position: Position::new(last.sequence), hash: line.hash() };
             return Ok(ChainEnd { head, sequence: last.sequence });
         }
         let head = match self.own_position(line, chain) {
             Some(position) => Head { position, hash: line.hash() },
-            None => self.walk(chain, &filter, last.sequence, |_, _| false).await?.end,
+            None => self.walk(chain, &filter, (ChainEnd::EMPTY, last.sequence), |_, _| false).await?.end,
         };
-        self.shared.ends.learn(chain, head.position, last.sequence);
-        Ok(ChainEnd { head, sequence: last.sequence })
+        let end = ChainEnd { head, sequence: last.sequence };
+        self.shared.ends.learn(chain, end);
+        Ok(end)
+    }
+
+    /// Whether a true line may be one that was said before: see the module.
+    fn walks_to_ends(&self) -> bool {
+        self.layout().log == Log::Lease && self.mac_key().is_some()
+    }
+
+    /// Where to walk from, to a line at a position or to the end.
+    pub(super) fn known_before(&self, chain: &ChainId, position: Position) -> ChainEnd {
+        let known = self.shared.ends.get(chain).filter(|known| self.walks_to_ends() && known.head.position < position);
+        known.unwrap_or(ChainEnd::EMPTY)
+    }
+
+    /// The chain does not end where it was thought to. What was walked to is true all the same.
+    pub(super) fn distrust_end(&self, chain: &ChainId) {
+        if !self.walks_to_ends() {
+            self.shared.ends.forget(chain);
+        }
+    }
+
+    /// A reader has read the whole log up to a sequence, and found that a chain ends so.
+    pub(super) fn note_chain_end(&self, chain: &ChainId, head: Head, sequence: u64) {
+        let is_newer = self.shared.ends.get(chain).is_none_or(|known| known.sequence < sequence);
+        if self.walks_to_ends() && is_newer {
+            self.shared.ends.learn(chain, ChainEnd { head, sequence });
+        }
+    }
+
+    /// Walks to the end of a chain, whose last message is this line.
+    async fn walk_to_end(&self, chain: &ChainId, filter: &str, line: &Line, last: u64) -> Result<ChainEnd, LogError> {
+        // A log that ends before what is known of it has lost something: what is there now counts.
+        let known = self.shared.ends.get(chain).filter(|known| known.sequence <= last).unwrap_or(ChainEnd::EMPTY);
+        let head = if known.sequence == last {
+            known.head
+        } else if let Some(head) = self.followed(line, chain, &known.head) {
+            head
+        } else {
+            self.walk(chain, filter, (known, last), |_, _| false).await?.end
+        };
+        let end = ChainEnd { head, sequence: last };
+        self.shared.ends.learn(chain, end);
+        Ok(end)
+    }
+
+    /// Where a chain ends with a line, if that is true and follows its end.
+    fn followed(&self, line: &Line, chain: &ChainId, end: &Head) -> Option<Head> {
+        let position = self.own_position(line, chain)?;
+        let follows = position == end.position.plus(1) && line.prev() == Some(end.hash);
+        follows.then(|| Head { position, hash: line.hash() })
     }
 
     /// The position that a line of lease or activity says, if it belongs to the chain.
@@ -101,32 +161,36 @@ impl NatsLog {
         if is_forged { None } else { said_position(line, self.layout().log, chain) }
     }
 
-    /// The line at a position of a chain that reaches at least as far.
-    pub(super) async fn line_at(&self, chain: &ChainId, wanted: Position, end: ChainEnd) -> Result<Line, LogError> {
+    /// The line at a position of a chain that reaches at least as far, and whose end was `from` once.
+    pub(super) async fn line_at(
+        &self,
+        chain: &ChainId,
+        wanted: Position,
+        (from, end): (ChainEnd, ChainEnd),
+    ) -> Result<Line, LogError> {
         if self.layout().log == Log::Control {
             return Ok(Line::from_bytes(self.message_at(wanted.get()).await?.payload));
         }
         let Some(filter) = self.layout().chain_filter(chain) else {
             return Err(self.damaged(end.sequence, "it has no such chain"));
         };
-        let walked = self.walk(chain, &filter, end.sequence, |_, position| position == wanted).await?;
+        let walked = self.walk(chain, &filter, (from, end.sequence), |_, position| position == wanted).await?;
         walked
             .found
             .ok_or_else(|| self.damaged(end.sequence, format!("chain {chain} has no line at position {wanted}")))
     }
 
-    /// Goes through a chain from its first message to the one at `last`, until `is_wanted` says so.
+    /// Goes through a chain from the message after a known end to the one at `last`, until `is_wanted` says so.
     async fn walk(
         &self,
         chain: &ChainId,
         filter: &str,
-        last: u64,
+        (known, last): (ChainEnd, u64),
         is_wanted: impl Fn(&Line, Position) -> bool + Send,
     ) -> Result<Walked, LogError> {
         let log = self.layout().log;
-        let skips_foreign = self.mac_key().is_some();
-        let mut end = Head::EMPTY;
-        let mut from = 1;
+        let mut end = known.head;
+        let mut from = known.sequence + 1;
         while from <= last {
             let page = self.page(from, Some(filter), WALK_PAGE).await?;
             let Some(reached) = page.last().map(|stored| stored.sequence) else {
@@ -135,13 +199,9 @@ impl NatsLog {
             };
             for stored in page.iter().take_while(|stored| stored.sequence <= last) {
                 for line in stored.lines(log) {
-                    let position = match self.own_position(&line, chain) {
-                        Some(position) => position,
-                        None if skips_foreign => continue,
-                        None => end.position.plus(1),
-                    };
-                    end = Head { position, hash: line.hash() };
-                    if is_wanted(&line, position) {
+                    let Some(head) = self.walked_head(&line, chain, &end) else { continue };
+                    end = head;
+                    if is_wanted(&line, head.position) {
                         return Ok(Walked { end, found: Some(line) });
                     }
                 }
@@ -149,6 +209,19 @@ impl NatsLog {
             from = reached + 1;
         }
         Ok(Walked { end, found: None })
+    }
+
+    /// Where a chain ends with the next message of its subjects; none for one that is in no chain.
+    fn walked_head(&self, line: &Line, chain: &ChainId, end: &Head) -> Option<Head> {
+        if self.walks_to_ends() {
+            return self.followed(line, chain, end);
+        }
+        let position = match self.own_position(line, chain) {
+            Some(position) => position,
+            None if self.mac_key().is_some() => return None,
+            None => end.position.plus(1),
+        };
+        Some(Head { position, hash: line.hash() })
     }
 }
 
