@@ -32,7 +32,7 @@ use crate::command::{Commands, Decider};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::http::{App, Parts as AppParts, router, server};
-use crate::leases::Leases;
+use crate::leases::{self, Leases};
 use crate::limits::Limits;
 use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
@@ -210,6 +210,8 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
     let chain = ChainId::writer(writer);
     ship_what_was_left(&activity, &views, &chain).await;
     let (stop_leases, stopped) = watch::channel(false);
+    let books = data.path("views").join("lease");
+    let kept_to = leases::resume(books, logs.lease.as_ref(), activity.outbox()).await?;
     let leases = Leases {
         outbox: activity.outbox().clone(),
         log: Arc::clone(&logs.lease),
@@ -218,6 +220,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         upkeep: config.upkeep,
         control: views.control.clone(),
         skipped,
+        kept_to,
     };
     let leasing = tokio::spawn(leases.clone().run(stopped));
     let standing = Standing::new(config.requests.staleness_max, StandingMetrics::new(metrics.registry())?);
@@ -360,6 +363,8 @@ impl Running {
         let _ = tokio::time::timeout(SHUT_DOWN, decider).await;
         stop_leases.send_replace(true);
         let _ = tokio::time::timeout(SHUT_DOWN, leasing).await;
+        let books = activity.outbox().take_books();
+        let _ = tokio::task::spawn_blocking(move || drop(books)).await;
         activity.close();
         let _ = tokio::time::timeout(SHUT_DOWN, writer).await;
         // So that the next start finds its views where the log ends.

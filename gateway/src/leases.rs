@@ -3,6 +3,7 @@
 //! A request waits for none of them but for a window's first slice, or a refill that it needs.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tallygate_core::port::clock::Clock;
 use tallygate_core::port::event_log::{AppendError, Batch, Entry, EventLog, LogError};
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::{Offset, Position};
-use tallygate_projections::{ControlView, SkippedLines};
+use tallygate_projections::{ControlView, Kept, LeaseBooks, OpenError, SkippedLines};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -46,6 +47,19 @@ pub(crate) struct Leases {
     pub(crate) control: ControlView,
     /// Lines that no gateway wrote where they stand.
     pub(crate) skipped: SkippedLines,
+    /// How far the log was read before this start, and the books were kept.
+    pub(crate) kept_to: Offset,
+}
+
+/// Begins with the books that were kept in a folder, and tells how far of the log they are.
+///
+/// # Errors
+/// [`OpenError`].
+pub(crate) async fn resume(folder: PathBuf, log: &dyn EventLog, outbox: &Outbox) -> Result<Offset, OpenError> {
+    let (books, Kept { chains, offset }) = LeaseBooks::open(folder, log).await?;
+    chains.iter().for_each(|kept| log.note_end(&kept.root.chain(), kept.mark.tip.head(), offset));
+    outbox.resume(chains, books);
+    Ok(offset)
 }
 
 /// Why an operator's word was not written.
@@ -61,7 +75,7 @@ impl Leases {
     /// Follows the log, listens to it and writes to it, until `stop` says so; then everything is reported and returned, as
     /// far as the log is there.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (read, offset) = watch::channel(Offset::START);
+        let (read, offset) = watch::channel(self.kept_to);
         let follow = async {
             self.follow(read).await;
             std::future::pending::<()>().await;
@@ -104,17 +118,24 @@ impl Leases {
                 Taken::Repeated => self.skipped.repeated.inc(),
             }
         }
+        if let Some(last) = entry.lines.last() {
+            self.outbox.read_to(entry.offset, last.hash());
+        }
         Ok(())
     }
 
     /// Notes when the log was heard of: at a moment when it was asked for its end, once all up to there is read.
     async fn listen(&self, mut read: watch::Receiver<Offset>) {
+        let mut was_heard = false;
         loop {
             let asked_ms = self.clock.steady_ms();
             if let Ok(end) = self.log.end().await
                 && read.wait_for(|read| *read >= end).await.is_ok()
             {
                 self.outbox.heard(asked_ms);
+                if !std::mem::replace(&mut was_heard, true) {
+                    tracing::info!(after = %self.kept_to, to = %end, "the lease log is read, and followed from here");
+                }
             }
             tokio::time::sleep(LISTEN).await;
         }

@@ -13,6 +13,8 @@ use tallygate_core::envelope::Line;
 use tallygate_core::id::{KeyAlias, RealmId, RequestId, UserId};
 use tallygate_core::json::Json;
 use tallygate_core::key::IssueKey;
+use tallygate_core::lease::event::{Joined, Opened, Part, Suspended, Why, Window};
+use tallygate_core::lease::{AccountId, Book, Epoch, Event as LeaseEvent, Root};
 use tallygate_core::limits::Limits;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::event_log::EventLog as _;
@@ -37,6 +39,7 @@ use crate::fold::{activity_rows, control_rows};
 use crate::follow::activity_reader::ActivityGroup;
 use crate::follow::chain::ChainTip;
 use crate::follow::control_reader::ControlCheckpoint;
+use crate::lease_books::{self, ChainMark};
 use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Layout, META_TABLE, Settings, Store, StoredRow, Writes};
@@ -223,6 +226,51 @@ fn checkpoint() -> ControlCheckpoint {
     ControlCheckpoint { offset: Offset::new(300), last_line: forged.hash(), tip }
 }
 
+/// The book of a chain with one of everything.
+fn lease_book() -> Book {
+    let gateway = id("gateway-1");
+    let account = AccountId {
+        scope: Scope::Realm(id("acme")),
+        period: Period::Months(1),
+        window: Timestamp::from_millis(1_795_169_730_123),
+    };
+    let window = Window {
+        account: account.clone(),
+        ends_at: Some(Timestamp::from_millis(1_797_761_730_123)),
+        limit_nano_usd: NanoUsd::new(50_000_000_000),
+        control: Position::new(7),
+        posted_nano_usd: NanoUsd::new(5),
+        granted_nano_usd: NanoUsd::new(50_000_000),
+    };
+    let part = Part { account, amount_nano_usd: NanoUsd::new(300) };
+    let epoch = Epoch::new(1);
+    let events = [
+        LeaseEvent::Joined(Joined { gateway: id("gateway-1"), epoch }),
+        LeaseEvent::Opened(Opened { gateway: id("gateway-1"), epoch, windows: vec![window] }),
+        LeaseEvent::Suspended(Suspended { gateway, epoch, why: Why::OutcomeUnknown, slices: vec![part] }),
+    ];
+    let mut book = Book::default();
+    for (position, event) in (1..).zip(&events) {
+        book.evolve(Position::new(position), Timestamp::from_millis(1_795_169_731_023), event);
+    }
+    book
+}
+
+/// Rows of the lease log's books, and their checkpoint.
+fn lease_rows(rows: &mut Rows) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("lease"), lease_books::LAYOUT);
+    let (book, ControlCheckpoint { offset, last_line, tip }) = (lease_book(), checkpoint());
+    let touched: Vec<AccountId> = book.accounts().map(|(account, _)| account.clone()).collect();
+    let mark = ChainMark { tip, read: Position::new(2), is_readable: true };
+    let mut writes = Writes::default();
+    lease_books::rows::write_chain(&Root::Realm(id("acme")), &mark, &book, &touched, &mut writes).unwrap();
+    lease_books::rows::write_checkpoint(offset, last_line, &mut writes).unwrap();
+    store.apply(writes);
+    rows_of(&store, rows);
+    meta_of(&store)
+}
+
 /// Checkpoints of both logs.
 fn checkpoints() -> [String; 2] {
     let folder = tempfile::tempdir().unwrap();
@@ -255,20 +303,22 @@ fn samples_of_rows() -> Rows {
 }
 
 fn tables() -> BTreeSet<(u8, u16)> {
-    let layouts = [control_rows::LAYOUT, activity_rows::LAYOUT];
+    let layouts = [control_rows::LAYOUT, activity_rows::LAYOUT, lease_books::LAYOUT];
     layouts.iter().flat_map(|layout| layout.tables).copied().filter(|(id, _)| *id != META_TABLE).collect()
 }
 
 /// The name and the schema of each golden file, and what it must hold.
 fn golden_files() -> Vec<(String, u16, String)> {
     let mut rows = samples_of_rows();
+    let lease = lease_rows(&mut rows);
     let sample = |(id, schema)| {
         let found = rows.remove(&id).unwrap_or_else(|| panic!("no sample of table {id}"));
         (format!("{id:02}"), schema, found)
     };
     let mut files: Vec<_> = tables().into_iter().map(sample).collect();
     let [control, activity] = checkpoints();
-    files.extend([("00-control".to_owned(), 1, control), ("00-activity".to_owned(), 1, activity)]);
+    let checkpoints = [("00-control", control), ("00-activity", activity), ("00-lease", lease)];
+    files.extend(checkpoints.map(|(name, rows)| (name.to_owned(), 1, rows)));
     files
 }
 
@@ -297,7 +347,7 @@ fn rows_of_every_table_have_the_bytes_of_their_schema() {
 
 #[test]
 fn every_table_has_a_number_of_its_own() {
-    let layouts = [control_rows::LAYOUT, activity_rows::LAYOUT];
+    let layouts = [control_rows::LAYOUT, activity_rows::LAYOUT, lease_books::LAYOUT];
     let of_tables: Vec<u8> = layouts.iter().flat_map(|layout| layout.tables).map(|(id, _)| *id).collect();
     let distinct: BTreeSet<u8> = of_tables.iter().copied().filter(|id| *id != META_TABLE).collect();
     assert_eq!(distinct.len(), of_tables.iter().filter(|id| **id != META_TABLE).count());

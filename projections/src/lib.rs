@@ -10,6 +10,7 @@ mod views;
 mod snapshot;
 mod control_view;
 mod activity_view;
+mod lease_books;
 mod waiting;
 mod replay;
 
@@ -39,6 +40,7 @@ pub use digest::StateDigest;
 pub use follow::chain::{ChainTip, Followed};
 pub use follow::checkpoint::Mismatch;
 pub use follow::{Damage, FollowError, Health, Misplaced};
+pub use lease_books::{ChainMark, Kept, KeptChain, LeaseBooks};
 pub use metrics::{Metrics, SkippedLines};
 pub use replay::{
     AsOf, Moment, ReplayError, as_of, rebuild_activity, rebuild_control, stored_activity_digest, stored_control_digest,

@@ -86,6 +86,44 @@ async fn a_budget_goes_on_where_it_was_after_a_restart() -> Result<()> {
     Ok(())
 }
 
+/// From which offset on a gateway has read the lease log at its start.
+async fn read_after(scene: &Scene) -> Result<u64> {
+    const SAID: &str = "the lease log is read, and followed from here after=";
+    loop {
+        let output = scene.gateway.output();
+        if let Some((_, said)) = output.split_once(SAID) {
+            return Ok(said.split_whitespace().next().context("no offset")?.parse()?);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_goes_on_from_the_books_that_were_kept_and_without_them_from_the_beginning() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let setup = || Setup::new().data(folder.path());
+    let mut scene = Scene::with(setup()).await?;
+    let key = scene.key(KeyTerms { budget_nano_usd: Some(1_000_000), ..KeyTerms::default() }).await?;
+    let mut posted = Vec::new();
+    for round in 0..3 {
+        let caller = scene.gateway.caller(&key.secret)?;
+        caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+        // From the second start on something was kept; the last one finds that somebody has removed it.
+        assert_eq!(read_after(&scene).await? > 0, round == 1, "{round}: {}", scene.gateway.output());
+        let Scene { gateway, upstream } = scene;
+        let ended = gateway.shut_down().await?;
+        assert!(ended.status.success(), "{}", ended.output);
+        posted.push(balance(folder.path(), &format!("key:{}", key.id))?.posted);
+        if round == 1 {
+            std::fs::remove_dir_all(folder.path().join("views/lease"))?;
+        }
+        scene = Scene { gateway: setup().start().await?, upstream };
+    }
+    assert!(posted[0] > 0, "{posted:?}");
+    assert_eq!(posted, [posted[0], 2 * posted[0], 3 * posted[0]]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_is_in_suspense_is_shown_and_closed_by_the_operators_word() -> Result<()> {
     let mut scene = Scene::start().await?;

@@ -38,13 +38,36 @@ pub struct Member {
 
 /// Which windows of a limit are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Windows {
+pub struct Windows {
     current: Timestamp,
     /// The latest window that was wound up and forgotten.
     forgotten: Option<Timestamp>,
 }
 
 impl Book {
+    /// A book that was stored in parts, at a position: its gateways, accounts and windows.
+    #[must_use]
+    pub const fn restored(
+        position: Position,
+        gateways: BTreeMap<WriterId, Member>,
+        accounts: BTreeMap<AccountId, Account>,
+        windows: BTreeMap<(Scope, Period), Windows>,
+    ) -> Self {
+        Self { position, gateways, accounts, windows }
+    }
+
+    /// The accounts that an event will change: those that it names, and the windows before those that it opens. Who
+    /// stores a book in parts asks before the event is folded; that the position and a gateway change is not said.
+    #[must_use]
+    pub fn touched(&self, event: &Event) -> Vec<AccountId> {
+        let named = event.accounts();
+        let before = |account: &AccountId| self.current(&account.scope, account.period);
+        match event {
+            Event::Opened(_) => named.flat_map(|account| [Some(account.clone()), before(account)]).flatten().collect(),
+            _ => named.cloned().collect(),
+        }
+    }
+
     /// Where its chain ends, as far as it was folded.
     #[must_use]
     pub const fn position(&self) -> Position {
@@ -78,6 +101,12 @@ impl Book {
     pub fn current(&self, scope: &Scope, period: Period) -> Option<AccountId> {
         let windows = self.windows.get(&(scope.clone(), period))?;
         Some(AccountId { scope: scope.clone(), period, window: windows.current })
+    }
+
+    /// Which windows of a limit are known; none where none was opened.
+    #[must_use]
+    pub fn windows(&self, scope: &Scope, period: Period) -> Option<&Windows> {
+        self.windows.get(&(scope.clone(), period))
     }
 
     /// Whether an account is the open window of its limit.

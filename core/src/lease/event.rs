@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Epoch};
+use super::{AccountId, Epoch, Event};
 use crate::id::WriterId;
 use crate::money::NanoUsd;
 use crate::stream::Position;
@@ -231,4 +231,20 @@ pub struct Reclaimed {
     pub grace_ms: u64,
     /// How much of which.
     pub slices: Vec<Part>,
+}
+
+impl Event {
+    /// The accounts that it names.
+    pub fn accounts(&self) -> Box<dyn Iterator<Item = &AccountId> + '_> {
+        match self {
+            Self::Joined(_) => Box::new(std::iter::empty()),
+            Self::Opened(data) => Box::new(data.windows.iter().map(|window| &window.account)),
+            Self::Rolled(data) => Box::new(data.slices.iter().map(|roll| &roll.account)),
+            Self::Suspended(data) => Box::new(data.slices.iter().map(|part| &part.account)),
+            Self::Resumed(data) => Box::new(data.slices.iter().map(|part| &part.account)),
+            Self::Recovered(data) => Box::new(data.slices.iter().map(|wound| &wound.account)),
+            Self::Closed(data) => Box::new(data.slices.iter().map(|closing| &closing.account)),
+            Self::Reclaimed(data) => Box::new(data.slices.iter().map(|part| &part.account)),
+        }
+    }
 }

@@ -22,6 +22,9 @@ mod quiet;
 mod world;
 mod story;
 
+use crate::lease::{Event, Root};
+use crate::time::Timestamp;
+
 pub use world::{Outcome, World};
 
 /// What is broken on purpose.
@@ -82,6 +85,16 @@ pub fn story(seed: u64, sabotage: Option<Sabotage>) -> Vec<String> {
     let mut lines = world.story();
     lines.extend(ended.err());
     lines
+}
+
+/// What the lease log of a seed holds in the end, with the moments that its writers believed in: a history of events that
+/// real decisions made, chain by chain in turn.
+#[must_use]
+pub fn history(seed: u64) -> Vec<(Root, Timestamp, Event)> {
+    let mut world = World::new(seed, None);
+    // What is wrong with a seed is the business of `run`.
+    let _ = world.run();
+    world.history()
 }
 
 #[cfg(test)]

@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tallygate_core::actor::Actor;
+use tallygate_core::digest::Digest;
 use tallygate_core::envelope::{Fault, Line, MacKey, seal_event};
 use tallygate_core::event::{Event as AnyEvent, Recorded, Undecodable};
 use tallygate_core::id::EventId;
 use tallygate_core::lease::recovery::Memory;
 use tallygate_core::lease::slices::{Entry, Proposal};
-use tallygate_core::lease::{Book, Event, Root, SliceLedger};
-use tallygate_core::stream::{Head, Log, Position, StreamId};
+use tallygate_core::lease::{AccountId, Book, Event, Root, SliceLedger};
+use tallygate_core::stream::{Head, Log, Offset, Position, StreamId};
 use tallygate_core::time::Timestamp;
-use tallygate_projections::{ChainTip, Followed};
+use tallygate_projections::{ChainMark, ChainTip, Followed, KeptChain, LeaseBooks};
 
 use super::read_chain::{Passed, ReadChain};
 use super::{Desk, Outbox};
@@ -25,6 +26,8 @@ pub(super) struct Leases {
     pub(super) wanted: BTreeSet<Root>,
     /// What the journal says of earlier boots, until they are wound up.
     memory: BTreeMap<Root, Memory>,
+    /// Where the books are kept, so that the next start need not read all of the log.
+    books: Option<LeaseBooks>,
 }
 
 /// What a line of the lease log was.
@@ -40,9 +43,9 @@ pub(crate) enum Taken {
 
 /// Whose line it is that is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Origin {
     /// It was read from the log.
-    TheLog,
+    Log,
     /// This process has just appended it.
     Here,
 }
@@ -68,12 +71,39 @@ struct Place {
 }
 
 impl Outbox {
+    /// Begins with the chains as they were kept, and keeps them from now on. Before anything is read.
+    pub(crate) fn resume(&self, kept: Vec<KeptChain>, books: LeaseBooks) {
+        let now_ms = self.0.clock.steady_ms();
+        let mut desk = self.desk();
+        let Desk { ledger, leases, .. } = &mut *desk;
+        for KeptChain { root, mark, book } in kept {
+            ledger.restore(&root, book, now_ms);
+            if !mark.is_readable {
+                ledger.lose_track(&root);
+            }
+            leases.chains.insert(root, ReadChain::at(mark.tip, mark.read));
+        }
+        leases.books = Some(books);
+    }
+
+    /// All of the lease log up to an offset was read; its last line has this hash.
+    pub(crate) fn read_to(&self, offset: Offset, last_line: Digest) {
+        if let Some(books) = &self.desk().leases.books {
+            books.read_to(offset, last_line);
+        }
+    }
+
+    /// Takes the books away: nothing more is read. Whoever drops them waits until they are on disk.
+    pub(crate) fn take_books(&self) -> Option<LeaseBooks> {
+        self.desk().leases.books.take()
+    }
+
     /// Applies a line that was read from the lease log, whoever wrote it. One that was applied before changes nothing.
     ///
     /// # Errors
     /// [`NotApplied`]: the log is not what it was.
     pub(crate) fn read(&self, line: &Line, mac: &MacKey) -> Result<Taken, NotApplied> {
-        self.take_line(line, From::TheLog, mac)
+        self.take_line(line, Origin::Log, mac)
     }
 
     /// Applies a line that this process has just appended, before it is read.
@@ -81,10 +111,10 @@ impl Outbox {
     /// # Errors
     /// [`NotApplied`]: what comes before it was not read yet.
     pub(crate) fn appended(&self, line: &Line, mac: &MacKey) -> Result<(), NotApplied> {
-        self.take_line(line, From::Here, mac).map(|_| ())
+        self.take_line(line, Origin::Here, mac).map(|_| ())
     }
 
-    fn take_line(&self, line: &Line, from: From, mac: &MacKey) -> Result<Taken, NotApplied> {
+    fn take_line(&self, line: &Line, from: Origin, mac: &MacKey) -> Result<Taken, NotApplied> {
         let now_ms = self.0.clock.steady_ms();
         let mut desk = self.desk();
         let taken = desk.take_line(line, from, mac, now_ms);
@@ -165,7 +195,7 @@ impl Outbox {
 impl Leases {
     /// Before the log was read, with what the journal says of earlier boots.
     pub(super) fn after(memory: BTreeMap<Root, Memory>) -> Self {
-        Self { wanted: memory.keys().cloned().collect(), memory, chains: BTreeMap::new() }
+        Self { wanted: memory.keys().cloned().collect(), memory, chains: BTreeMap::new(), books: None }
     }
 
     fn tip(&self, root: &Root) -> Option<ChainTip> {
@@ -174,13 +204,13 @@ impl Leases {
 
     /// A forged line is in no chain, whatever it says. Only where a log in files holds it, with its place and all, does
     /// the next true line follow it.
-    fn skip_forged(&mut self, line: &Line) {
+    fn skip_forged(&mut self, line: &Line) -> Option<Root> {
         let said = place_of(line).ok();
         let (chain, position) = said.map_or((None, None), |place| (Some(place.root), Some(place.position)));
         tracing::error!(log = "lease", chain = ?chain, position = ?position, "a forged line is skipped");
-        if let Some(chain) = chain.and_then(|root| self.chains.get_mut(&root)) {
-            chain.tip.skip_forged(line);
-        }
+        let root = chain?;
+        self.chains.get_mut(&root)?.tip.skip_forged(line);
+        Some(root)
     }
 
     fn forget_memory_of_members(&mut self, ledger: &SliceLedger) {
@@ -189,9 +219,11 @@ impl Leases {
 }
 
 impl Desk {
-    fn take_line(&mut self, line: &Line, from: From, mac: &MacKey, now_ms: u64) -> Result<Taken, NotApplied> {
+    fn take_line(&mut self, line: &Line, from: Origin, mac: &MacKey, now_ms: u64) -> Result<Taken, NotApplied> {
         if !line.is_authentic(mac) {
-            self.leases.skip_forged(line);
+            if let Some(root) = self.leases.skip_forged(line) {
+                self.keep(&root, &[]);
+            }
             return Ok(Taken::Forged);
         }
         let Place { root, position } = match place(line, mac) {
@@ -207,8 +239,12 @@ impl Desk {
         let chain = self.leases.chains.entry(root.clone()).or_insert_with(start);
         if position <= chain.tip.head().position {
             return match from {
-                From::Here => Ok(Taken::Line(root, chain.tip.head())),
-                From::TheLog => pass(chain, root, line, position),
+                Origin::Here => Ok(Taken::Line(root, chain.tip.head())),
+                Origin::Log => {
+                    let taken = pass(chain, &root, line, position)?;
+                    self.keep(&root, &[]);
+                    Ok(taken)
+                }
             };
         }
         let before = chain.tip.end().position;
@@ -217,18 +253,33 @@ impl Desk {
             Some(Followed::Read(envelope)) => Recorded::decode(&envelope),
             None => return Ok(Taken::Forged),
         };
-        chain.grew_by(line, from == From::TheLog);
+        chain.grew_by(line, from == Origin::Log);
         let head = chain.tip.head();
         // Forged lines before it took places of the chain.
         let known = self.ledger.book(&root).map_or(Position::START, Book::position);
         for skipped in known.get() + 1..position.get().min(before.get() + 1) {
             self.ledger.skip(&root, Position::new(skipped));
         }
-        self.fold(&root, recorded, now_ms)?;
+        let touched = self.fold(&root, recorded, now_ms)?;
+        self.keep(&root, &touched);
         Ok(Taken::Line(root, head))
     }
 
-    fn fold(&mut self, root: &Root, recorded: Result<Recorded, Undecodable>, now_ms: u64) -> Result<(), NotApplied> {
+    /// Keeps a chain as it is now, with the accounts that have changed.
+    fn keep(&self, root: &Root, touched: &[AccountId]) {
+        let Leases { books: Some(books), chains, .. } = &self.leases else { return };
+        let (Some(chain), Some(book)) = (chains.get(root), self.ledger.book(root)) else { return };
+        let mark = ChainMark { tip: chain.tip, read: chain.read(), is_readable: !self.ledger.has_lost_track(root) };
+        books.keep(root, &mark, book, touched);
+    }
+
+    /// Folds an event, and tells which accounts it changed.
+    fn fold(
+        &mut self,
+        root: &Root,
+        recorded: Result<Recorded, Undecodable>,
+        now_ms: u64,
+    ) -> Result<Vec<AccountId>, NotApplied> {
         let (recorded, event) = match recorded {
             Ok(Recorded { event: AnyEvent::Lease(event), id, position, at, .. }) => ((id, position, at), event),
             Ok(Recorded { position, .. }) => return Err(NotApplied::Missing(root.clone(), position)),
@@ -238,12 +289,14 @@ impl Desk {
                     "an event cannot be read by this version: nothing is held on the budgets of this chain any more"
                 );
                 self.ledger.lose_track(root);
-                return Ok(());
+                return Ok(Vec::new());
             }
         };
         if self.ledger.has_lost_track(root) {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let touched =
+            self.ledger.book(root).map_or_else(|| Book::default().touched(&event), |book| book.touched(&event));
         let (id, position, at) = recorded;
         let before = self.ledger.epoch(root);
         let entry = Entry { id, position, at, event: &event };
@@ -251,7 +304,7 @@ impl Desk {
         if let Some(epoch) = self.ledger.epoch(root).filter(|epoch| before != Some(*epoch)) {
             self.journal.joined(root, epoch);
         }
-        Ok(())
+        Ok(touched)
     }
 
     /// Seals an event as the line after a position, if the chain ends there as far as it was read: with its last true
@@ -284,10 +337,10 @@ impl Desk {
 }
 
 /// Reads a true line that says a place which its chain has passed.
-fn pass(chain: &mut ReadChain, root: Root, line: &Line, position: Position) -> Result<Taken, NotApplied> {
+fn pass(chain: &mut ReadChain, root: &Root, line: &Line, position: Position) -> Result<Taken, NotApplied> {
     match chain.pass(line, position) {
-        Passed::Awaited => Ok(Taken::Line(root, chain.tip.head())),
-        Passed::Rival => Err(NotApplied::Rival(root, position)),
+        Passed::Awaited => Ok(Taken::Line(root.clone(), chain.tip.head())),
+        Passed::Rival => Err(NotApplied::Rival(root.clone(), position)),
         Passed::Repeated => {
             tracing::error!(log = "lease", %root, %position, "a line that was published again is skipped");
             Ok(Taken::Repeated)

@@ -134,6 +134,22 @@ impl Store {
         }
     }
 
+    /// Checks that rows may be put: the store is trusted, and does not wait for a disk that takes none while its memory is
+    /// full.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and [`StoreError::Waiting`].
+    pub(crate) fn check_room(&self) -> Result<(), StoreError> {
+        self.check_trusted()?;
+        let is_full = self.unwritten.young_bytes() >= WAIT_AT * self.settings.write_bytes;
+        match &*self.condition.borrow() {
+            Condition::Failing(why) if is_full => {
+                Err(StoreError::Waiting { path: self.dir.clone(), why: why.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until there is memory for more rows. A store that no thread writes is written here.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Following a chain: every event is applied once, in order, whoever wrote it.
 
+use super::super::book::{Book, Slice};
 use super::super::event::{Closer, Why};
 use super::super::{AccountId, Epoch, Event, Root};
 use super::{Applied, Entry, Gap, SliceLedger, Slot, Standing};
@@ -36,11 +37,25 @@ impl SliceLedger {
         self.stand(index, &entry, is_own);
         self.watch(index, entry.event, now_ms);
         self.note_own(index, entry.event);
-        touched.extend(accounts(entry.event).cloned());
+        touched.extend(entry.event.accounts().cloned());
         for account in &touched {
             self.follow(index, account, now_ms);
         }
         Ok(Applied::Folded)
+    }
+
+    /// Begins a chain with a book that was stored: what follows it is applied as if all before had been. Whoever wrote to
+    /// the chain, and whatever is in suspense, counts as heard of and put there now, as it does where all is read anew.
+    ///
+    /// A chain that was met already stays as it is.
+    pub fn restore(&mut self, root: &Root, book: Book, now_ms: u64) {
+        let index = self.chain_index(root);
+        let Some(chain) = self.chains.get_mut(index).filter(|chain| chain.book == Book::default()) else { return };
+        chain.heard_ms = book.gateways().map(|(gateway, _)| (gateway.clone(), now_ms)).collect();
+        let in_suspense = |slice: &&Slice| slice.unknown > NanoUsd::ZERO || slice.gone > NanoUsd::ZERO;
+        let slices = book.accounts().flat_map(|(_, row)| row.slices()).filter(in_suspense);
+        chain.suspended_ms = slices.map(|slice| ((slice.gateway.clone(), slice.epoch), now_ms)).collect();
+        chain.book = book;
     }
 
     /// A place of a chain is taken by a line that is no gateway's, as only a log can have it that others may write to:
@@ -169,19 +184,5 @@ impl Slot {
         // Who closes suspense may know of costs that this boot has not settled yet. They are posted twice then, once the
         // request ends: too much is counted rather than too little.
         self.unreported = self.unreported.saturating_minus(spent).at_least_zero();
-    }
-}
-
-/// The accounts that an event names.
-fn accounts(event: &Event) -> Box<dyn Iterator<Item = &AccountId> + '_> {
-    match event {
-        Event::Joined(_) => Box::new(std::iter::empty()),
-        Event::Opened(data) => Box::new(data.windows.iter().map(|window| &window.account)),
-        Event::Rolled(data) => Box::new(data.slices.iter().map(|roll| &roll.account)),
-        Event::Suspended(data) => Box::new(data.slices.iter().map(|part| &part.account)),
-        Event::Resumed(data) => Box::new(data.slices.iter().map(|part| &part.account)),
-        Event::Recovered(data) => Box::new(data.slices.iter().map(|wound| &wound.account)),
-        Event::Closed(data) => Box::new(data.slices.iter().map(|closing| &closing.account)),
-        Event::Reclaimed(data) => Box::new(data.slices.iter().map(|part| &part.account)),
     }
 }

@@ -1,9 +1,20 @@
 //! The lease log in few words, for whoever has to find out what a seed did.
 
 use super::world::World;
-use crate::lease::{AccountId, Event};
+use crate::lease::{AccountId, Event, Root};
+use crate::time::Timestamp;
 
 impl World {
+    /// Every event: the first of each chain, then the second of each, and so on.
+    pub(super) fn history(&self) -> Vec<(Root, Timestamp, Event)> {
+        let longest = self.log.chains.values().map(|chain| chain.events.len()).max().unwrap_or(0);
+        let at = |place: usize| {
+            let stored = self.log.chains.iter().filter_map(move |(root, chain)| Some((root, chain.events.get(place)?)));
+            stored.map(|(root, stored)| (root.clone(), stored.at, stored.event.clone()))
+        };
+        (0..longest).flat_map(at).collect()
+    }
+
     /// Every event of every chain, with the place and the moment that its writer believed in.
     pub(super) fn story(&self) -> Vec<String> {
         let mut lines = Vec::new();
