@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tallygate_core::envelope::{Line, MacKey, seal_unsealed};
 use tallygate_core::id::WriterId;
+use tallygate_core::lease::allot::Policy;
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog, LogError};
 use tallygate_core::stream::{ChainId, Head, Position};
@@ -66,11 +67,11 @@ pub(crate) async fn open(
     folder: &Path,
     writer: &WriterId,
     mac: MacKey,
+    slices: Policy,
     sources: (Arc<dyn Clock>, Arc<dyn Ids>),
 ) -> Result<(ActivityWriter, WriterTask), OpenError> {
     let head = log.head(&ChainId::writer(writer)).await?;
-    let (clock, ids) = sources;
-    let outbox = outbox::open(folder, writer, head.position, clock, ids)?;
+    let outbox = outbox::open(folder, writer, head.position, slices, sources)?;
     let (sender, receiver) = watch::channel(head.position);
     let task = WriterTask { outbox: outbox.clone(), log, mac, head, written: sender };
     Ok((ActivityWriter { outbox, written: receiver }, task))

@@ -205,7 +205,8 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
     catch_up(&views, &logs, writer).await?;
     let log = Arc::clone(&logs.activity);
     let sources = (Arc::clone(&clock), Arc::clone(&ids));
-    let (activity, task) = activity::open(log, &data.path("journal"), writer, mac.clone(), sources).await?;
+    let journal = data.path("journal");
+    let (activity, task) = activity::open(log, &journal, writer, mac.clone(), config.slices, sources).await?;
     let writer_task = tokio::spawn(write(task, stop));
     let chain = ChainId::writer(writer);
     ship_what_was_left(&activity, &views, &chain).await;

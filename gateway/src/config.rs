@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use tallygate_core::endpoint::NetworkPolicy;
+use tallygate_core::lease::allot::Policy;
 use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::secret::Secret;
 
@@ -18,10 +19,6 @@ use crate::settings::RequestSettings;
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
 /// The shortest master key that may be used on an address that others reach, in bytes.
 const MASTER_KEY_MIN_BYTES: usize = 16;
-
-/// After how long without a word in the lease log a gateway's slices go into suspense: twice the age limit of what it may
-/// still spend.
-const GONE_AFTER_MS: u64 = 60_000;
 
 /// Tallygate: an LLM gateway with exact budgets, and its control plane.
 #[derive(Debug, Parser)]
@@ -81,6 +78,14 @@ pub struct ServeArgs {
     /// How long requests are answered after the control log was last heard of, in seconds.
     #[arg(long, env = "TALLYGATE_MAX_STALENESS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub max_staleness_seconds: u64,
+    /// How long requests with budgets are answered after the lease log was last heard of, in seconds. The same on all
+    /// gateways of one log.
+    #[arg(long, env = "TALLYGATE_BUDGET_MAX_STALENESS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub budget_max_staleness_seconds: u64,
+    /// After how long without a line in the lease log another gateway is taken for gone and its slices go into suspense, in
+    /// seconds: twice as long as it may still spend.
+    #[arg(long, env = "TALLYGATE_GONE_AFTER_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=31_622_400))]
+    pub gone_after_seconds: u64,
     /// The longest request body, in bytes.
     #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
     pub body_max_bytes: usize,
@@ -143,6 +148,7 @@ pub(crate) struct Config {
     pub(crate) master_key: Option<Secret>,
     pub(crate) secret: Option<Secret>,
     pub(crate) requests: RequestSettings,
+    pub(crate) slices: Policy,
     pub(crate) upkeep: Upkeep,
     pub(crate) server: ServerLimits,
     pub(crate) network: NetworkPolicy,
@@ -227,7 +233,11 @@ impl ServeArgs {
             master_key: master_key.map(Secret::new),
             secret: secret.map(Secret::new),
             requests,
-            upkeep: Upkeep { gone_after_ms: GONE_AFTER_MS, rest_ms: self.suspense_rest_seconds.saturating_mul(1_000) },
+            slices: Policy { age_ms: self.budget_max_staleness_seconds.saturating_mul(1_000), ..Policy::default() },
+            upkeep: Upkeep {
+                gone_after_ms: self.gone_after_seconds.saturating_mul(1_000),
+                rest_ms: self.suspense_rest_seconds.saturating_mul(1_000),
+            },
             server: ServerLimits {
                 head_timeout: Duration::from_secs(self.head_timeout_seconds),
                 head_max_bytes: self.head_max_bytes,
@@ -297,6 +307,8 @@ mod tests {
             ("--body-timeout-seconds", "86401", "86400"),
             ("--connections-max", "0", "1"),
             ("--max-staleness-seconds", "0", "1"),
+            ("--budget-max-staleness-seconds", "0", "1"),
+            ("--gone-after-seconds", "0", "1"),
             ("--drain-seconds", "-1", "0"),
         ] {
             let parse = |value: &str| Cli::try_parse_from(["tallygate", &format!("{flag}={value}")]);

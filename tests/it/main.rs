@@ -14,6 +14,7 @@ mod books;
 mod leases;
 mod cluster;
 mod shared_budgets;
+mod gone_gateways;
 mod foreign_lines;
 mod foreign_leases;
 mod standing;

@@ -5,6 +5,7 @@ use tallygate_core::activity::{CommandRefused, Event};
 use tallygate_core::actor::Actor;
 use tallygate_core::envelope::{Line, MacKey};
 use tallygate_core::id::WriterId;
+use tallygate_core::lease::allot::Policy;
 use tallygate_core::port::event_log::{Batch, EventLog};
 use tallygate_core::stream::{ChainId, Head, Log, Offset, Position};
 use tallygate_core::testing::manual_clock::ManualClock;
@@ -28,7 +29,7 @@ fn happened(code: &str) -> Happened {
 /// A process of the gateway on a log and a folder. Each process makes ids of its own.
 async fn process(log: &Arc<dyn EventLog>, folder: &Path, ids: u64) -> (ActivityWriter, WriterTask) {
     let sources = (Arc::new(ManualClock::default()) as _, Arc::new(SeededIds::new(ids)) as _);
-    open(Arc::clone(log), folder, &writer(), MAC, sources).await.unwrap()
+    open(Arc::clone(log), folder, &writer(), MAC, Policy::default(), sources).await.unwrap()
 }
 
 async fn write_all((activity, task): (ActivityWriter, WriterTask)) {

@@ -32,8 +32,8 @@ pub(crate) fn open(
     folder: &Path,
     writer: &WriterId,
     log_end: Position,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+    slices: Policy,
+    (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
 ) -> Result<Outbox, StartError> {
     let (files, found) = Files::open(folder)?;
     let host = this_boot();
@@ -53,7 +53,7 @@ pub(crate) fn open(
         journal.forget_earlier();
     }
     let leases = Leases::after(recovery.memory);
-    let ledger = SliceLedger::new(writer.clone(), Policy::default());
+    let ledger = SliceLedger::new(writer.clone(), slices);
     Ok(Outbox(Arc::new(Shared {
         desk: Mutex::new(Desk { ledger, journal, records, leases, turn: Turn::default() }),
         arrived: Notify::new(),
