@@ -4,18 +4,35 @@
 //! rows end. A store that cannot be trusted any more is made again from the log, in an empty folder, while readers keep
 //! what is in memory.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::Shared;
+use prometheus::IntGauge;
 use tallygate_core::digest::Digest;
 use tallygate_core::envelope::MacKey;
 use tallygate_core::port::event_log::EventLog;
 use tallygate_core::stream::{Log, Offset};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+
+/// Says whether the disk takes the rows, whichever store the view has. Never done.
+async fn tell_of_disk<V: Followed>(view: &V, waiting: &IntGauge) -> Infallible {
+    loop {
+        let mut condition = view.store().condition();
+        loop {
+            let is_failing = matches!(*condition.borrow_and_update(), Condition::Failing(_));
+            waiting.set(i64::from(is_failing));
+            // The store was exchanged for another when its sender is gone.
+            if condition.changed().await.is_err() {
+                break;
+            }
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;
@@ -93,9 +110,14 @@ impl<V: Followed> Follower<V> {
     where
         S: Future<Output = ()> + Send,
     {
-        let result = self.follow(&shutdown).await.map_err(Arc::new);
+        let (view, waiting) = (Arc::clone(&self.view), self.following.metrics.waiting_for_disk.clone());
+        let result = tokio::select! {
+            result = self.follow(&shutdown) => result.map_err(Arc::new),
+            never = tell_of_disk(view.as_ref(), &waiting) => match never {},
+        };
         let Following { health, metrics, .. } = &self.following;
         metrics.following.set(0);
+        waiting.set(0);
         match &result {
             Ok(()) => health.send_replace(Health::Closed),
             Err(error) => {

@@ -15,6 +15,7 @@ pub struct Metrics {
     read: IntGaugeVec,
     applied: IntGaugeVec,
     following: IntGaugeVec,
+    waiting_for_disk: IntGaugeVec,
 }
 
 /// Lines of a log that are in no chain of it, whoever put them there.
@@ -38,6 +39,7 @@ pub(crate) struct LogMetrics {
     pub(crate) read: IntGauge,
     pub(crate) applied: IntGauge,
     pub(crate) following: IntGauge,
+    pub(crate) waiting_for_disk: IntGauge,
 }
 
 impl LogMetrics {
@@ -86,6 +88,10 @@ impl Metrics {
                 "The offset of the log that the views stand for. What was read beyond it is the lag.",
             )?,
             following: gauge("tallygate_views_following", "1 while the log is followed, 0 while it is not.")?,
+            waiting_for_disk: gauge(
+                "tallygate_views_waiting_for_disk",
+                "1 while the disk takes no rows of the views, which go on in memory as long as there is room; 0 otherwise.",
+            )?,
         })
     }
 
@@ -95,7 +101,7 @@ impl Metrics {
     /// When one of their names is registered already.
     pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         let counters = [&self.lines, &self.quarantined, &self.groups, &self.rows, &self.rebuilds];
-        let gauges = [&self.read, &self.applied, &self.following];
+        let gauges = [&self.read, &self.applied, &self.following, &self.waiting_for_disk];
         let counters = counters.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
         let gauges = gauges.into_iter().map(|metric| Box::new(metric.clone()) as Box<dyn Collector>);
         counters.chain(gauges).try_for_each(|metric| registry.register(metric))
@@ -105,6 +111,12 @@ impl Metrics {
     #[must_use]
     pub fn lines(&self, log: Log) -> u64 {
         self.of(log).lines.get()
+    }
+
+    /// Whether the views of a log wait for a disk that takes no rows.
+    #[must_use]
+    pub fn waits_for_disk(&self, log: Log) -> bool {
+        self.of(log).waiting_for_disk.get() > 0
     }
 
     /// Lines of a log that were forged or could not be read, so far.
@@ -133,6 +145,7 @@ impl Metrics {
             read: self.read.with_label_values(&[log]),
             applied: self.applied.with_label_values(&[log]),
             following: self.following.with_label_values(&[log]),
+            waiting_for_disk: self.waiting_for_disk.with_label_values(&[log]),
         }
     }
 }

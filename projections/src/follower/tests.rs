@@ -28,6 +28,7 @@ struct Scene {
     happening: ActivityWriter,
     views: Views,
     stores: [SharedStore; 2],
+    metrics: Metrics,
     followers: JoinHandle<()>,
     stop: tokio::sync::oneshot::Sender<()>,
 }
@@ -37,8 +38,8 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let (control, activity) = (MemoryLog::new(Log::Control), MemoryLog::new(Log::Activity));
         let logs = (Arc::new(control.clone()), Arc::new(activity.clone()));
-        let mut options =
-            Options::new(folder.path().join("views"), logs.0, logs.1, TEST_MAC_KEY, Metrics::new().unwrap());
+        let metrics = Metrics::new().unwrap();
+        let mut options = Options::new(folder.path().join("views"), logs.0, logs.1, TEST_MAC_KEY, metrics.clone());
         options.write_bytes = write_bytes;
         let (views, followers) = Views::open(options).await.unwrap();
         let stores = stores_of(&followers);
@@ -47,7 +48,7 @@ impl Scene {
             followers.run(async { drop(stopped.await) }).await.unwrap();
         });
         let (writer, happening) = (ControlWriter::new(), ActivityWriter::new("gateway-1"));
-        let mut scene = Self { folder, control, activity, writer, happening, views, stores, followers, stop };
+        let mut scene = Self { folder, control, activity, writer, happening, views, stores, metrics, followers, stop };
         scene.append(0).await;
         scene
     }
@@ -142,11 +143,18 @@ async fn a_follower_whose_memory_is_full_waits_for_the_disk_and_goes_on() {
         }
     }
     assert!(matches!(*scene.stores[0].condition().borrow(), Condition::Failing(_)));
+    assert!(scene.metrics.waits_for_disk(Log::Control));
     let seen = scene.views.control.position();
     assert!(seen > Position::START && seen < scene.writer.head().position);
     for path in &in_the_way {
         std::fs::remove_dir(path).unwrap();
     }
     scene.health(|health| matches!(health, Health::Following)).await;
+    assert!(!scene.metrics.waits_for_disk(Log::Control));
+    for store in &scene.stores {
+        let mut condition = store.condition();
+        let well = condition.wait_for(|condition| matches!(condition, Condition::Well));
+        tokio::time::timeout(DEADLINE, well).await.expect("in time").unwrap();
+    }
     scene.check().await;
 }
