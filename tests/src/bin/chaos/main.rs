@@ -12,6 +12,7 @@ mod figures;
 mod ground;
 mod kills;
 mod load;
+mod restart;
 mod revocation;
 mod syscalls;
 
@@ -22,7 +23,7 @@ use anyhow::{Context as _, Result, bail};
 use figures::Figures;
 
 /// The parts, in the order they run.
-const PARTS: [&str; 5] = ["kills", "syscalls", "disk", "cluster", "revocation"];
+const PARTS: [&str; 6] = ["kills", "restart", "syscalls", "disk", "cluster", "revocation"];
 
 /// What is to be done.
 #[derive(Debug)]
@@ -80,6 +81,7 @@ async fn run() -> Result<bool> {
         let mut figures = Figures::of(part);
         match part.as_str() {
             "kills" => kills::run(&options, &mut figures).await?,
+            "restart" => restart::run(&options, &mut figures).await?,
             "syscalls" => syscalls::run(&options, &mut figures).await?,
             "disk" => disk::run(&options, &mut figures).await?,
             "cluster" => Box::pin(cluster::run(&options, &mut figures)).await?,
