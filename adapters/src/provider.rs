@@ -5,6 +5,7 @@
 pub mod vendors;
 pub mod sse;
 pub mod error_body;
+pub mod vendor_fields;
 pub mod client;
 mod headers;
 mod connector;

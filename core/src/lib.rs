@@ -44,7 +44,8 @@ pub mod selection;
 // What happened.
 pub mod activity;
 
-// What a request may do, and where it goes.
+// What a request says, what it may do, and where it goes.
+pub mod conversation;
 pub mod admission;
 pub mod lease;
 pub mod journal;

@@ -5,6 +5,10 @@
 //! reader of the same bytes: no byte order mark, no lone surrogate, no NUL, no number beyond a double, no more than
 //! [`DEPTH_MAX`] levels. Duplicate names are the caller's business ([`Object::members`] keeps all).
 
+mod borrowed;
+pub mod fields;
+pub mod writer;
+
 use std::borrow::Cow;
 use std::ops::Range;
 

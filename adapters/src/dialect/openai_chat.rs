@@ -2,10 +2,11 @@
 //!
 //! Read [`Request`] first: a client's body, parsed once. [`Request::rewrite`] makes the upstream's body of it, byte for
 //! byte the client's but for what must change. The answer is [`answer::read`] when it is whole, and goes through a
-//! [`stream::Tap`] when it streams.
+//! [`stream::Tap`] when it streams. That is the way between two sides of this dialect; [`translate`] is the way from and to
+//! another one.
 
 mod request;
-mod fields;
+pub(in crate::dialect) mod fields;
 mod prompt;
 mod rewrite;
 mod request_error;
@@ -15,6 +16,7 @@ mod chunk;
 mod text_bytes;
 mod usage;
 pub mod error;
+pub mod translate;
 
 pub use request::{CHOICES_MAX, OUTPUT_TOKENS_MAX, Operation, Request};
 pub use request_error::RequestError;

@@ -88,7 +88,7 @@ const REFUSED_PREFIXES: [&str; 5] = ["aws_", "vertex_", "azure_", "watsonx_", "o
 
 /// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(in crate::dialect) enum Fate {
     /// It goes to the upstream, and nobody here looks at it.
     Forwarded,
     /// It is read here.
@@ -100,7 +100,7 @@ pub(super) enum Fate {
 }
 
 /// What becomes of a field with this name, in lower case.
-pub(super) fn fate(name: &str) -> Fate {
+pub(in crate::dialect) fn fate(name: &str) -> Fate {
     let among = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
     if let Some(known) = among(&READ) {
         return Fate::Read(known);
@@ -116,7 +116,7 @@ pub(super) fn fate(name: &str) -> Fate {
 
 /// The name as a careless reader sees it. Some parsers match names without regard to case, two non-ASCII letters that
 /// fold to ASCII ones included; for them `Model` and `ſtream` are `model` and `stream`.
-pub(super) fn folded(name: &str) -> Cow<'_, str> {
+pub(in crate::dialect) fn folded(name: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
     if name.bytes().all(is_plain) {
         return Cow::Borrowed(name);

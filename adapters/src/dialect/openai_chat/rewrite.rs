@@ -28,7 +28,8 @@ pub struct OutputLimit {
 }
 
 /// What a vendor calls the limit of output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitField {
     /// `max_tokens`, which all but the newest models know.
     #[default]
