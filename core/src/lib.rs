@@ -46,6 +46,7 @@ pub mod activity;
 
 // What a request may do, and where it goes.
 pub mod admission;
+pub mod portion;
 pub mod lease;
 pub mod journal;
 pub mod routing;
