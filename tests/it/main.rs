@@ -14,6 +14,7 @@ mod books;
 mod leases;
 mod cluster;
 mod shared_budgets;
+mod shared_limits;
 mod foreign_lines;
 mod standing;
 mod demo;

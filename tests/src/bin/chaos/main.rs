@@ -12,6 +12,7 @@ mod figures;
 mod ground;
 mod kills;
 mod load;
+mod rates;
 mod revocation;
 mod syscalls;
 
@@ -22,7 +23,7 @@ use anyhow::{Context as _, Result, bail};
 use figures::Figures;
 
 /// The parts, in the order they run.
-const PARTS: [&str; 5] = ["kills", "syscalls", "disk", "cluster", "revocation"];
+const PARTS: [&str; 6] = ["kills", "syscalls", "disk", "cluster", "revocation", "rates"];
 
 /// What is to be done.
 #[derive(Debug)]
@@ -83,7 +84,8 @@ async fn run() -> Result<bool> {
             "syscalls" => syscalls::run(&options, &mut figures).await?,
             "disk" => disk::run(&options, &mut figures).await?,
             "cluster" => Box::pin(cluster::run(&options, &mut figures)).await?,
-            _ => revocation::run(&options, &mut figures).await?,
+            "revocation" => revocation::run(&options, &mut figures).await?,
+            _ => Box::pin(rates::run(&options, &mut figures)).await?,
         }
         if options.control {
             println!("{part}: the control {}", if figures.are_right() { "WAS NOT FOUND OUT" } else { "was found out" });
