@@ -47,6 +47,7 @@ pub mod activity;
 // What a request says, what it may do, and where it goes.
 pub mod conversation;
 pub mod admission;
+pub mod portion;
 pub mod lease;
 pub mod journal;
 pub mod routing;

@@ -16,6 +16,33 @@ pub struct Limits {
     pub parallel_requests: Option<u32>,
 }
 
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Requests a minute.
+    Requests,
+    /// Tokens a minute.
+    Tokens,
+    /// Requests at the same time.
+    Parallel,
+}
+
+impl Kind {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Requests, Self::Tokens, Self::Parallel];
+
+    /// LiteLLM's name of it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::Parallel => "max_parallel_requests",
+        }
+    }
+}
+
 /// A change of limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! Construction: the one place that names concrete adapters, and the order in which a gateway starts and stops.
 
 mod error;
+mod rates;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -33,7 +34,6 @@ use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::http::{App, Parts as AppParts, router, server};
 use crate::leases::{self, Leases};
-use crate::limits::Limits;
 use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
@@ -126,17 +126,19 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         metrics: metrics.clone(),
         stop: stop.clone(),
     };
-    let spine = spine(&config, data, &writer, parts).await?;
+    let mut spine = spine(&config, data, &writer, parts).await?;
     first_realm(&spine, &writer).await?;
     let doors = spine.logs.open_doors(&spine.commands).await?;
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
     let client = Settings { network: config.network.clone(), ..Settings::default() };
     let provider = Arc::new(HttpProvider::new(&client)?);
+    let own = rates::Own { gateway: &writer, started_at: clock.now(), mac: &keys.mac, metrics: &metrics };
+    let (limits, rates) = rates::limits(&spine.logs, own, &mut spine.watching, stopped.clone()).await?;
     let pipeline = Pipeline {
         views: spine.views.clone(),
         standing: Arc::clone(&spine.standing),
         master: MasterKey::new(&master),
-        limits: Limits::new(),
+        limits,
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
         upstreams: Upstreams::new(provider, vendors, vault, config.network.clone(), config.environment.0),
         activity: spine.activity.clone(),
@@ -147,7 +149,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         settings: config.requests,
     };
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
-    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases });
+    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates });
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;

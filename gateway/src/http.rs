@@ -14,6 +14,7 @@ mod commands;
 mod health;
 mod state;
 mod budgets;
+mod limits;
 mod litellm;
 
 use std::ops::Deref;
@@ -28,6 +29,7 @@ use serde_json::json;
 
 use crate::command::Commands;
 use crate::leases::Leases;
+use crate::limits::exchange::Rates;
 use crate::pipeline::Pipeline;
 use error::ApiError;
 use error_code::ErrorCode;
@@ -42,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) commands: Commands,
     pub(crate) leases: Leases,
+    /// None where this gateway has the log, and all rate limits, to itself.
+    pub(crate) rates: Option<Rates>,
 }
 
 impl App {
@@ -74,6 +78,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/commands", post(commands::submit))
         .route("/api/state", get(state::digests))
         .route("/api/budgets", get(budgets::list))
+        .route("/api/limits", get(limits::divided))
         .route("/api/suspense", get(budgets::suspense))
         .route("/api/suspense/close", post(budgets::close))
         .route("/health/liveliness", get(health::alive))

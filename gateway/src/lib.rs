@@ -23,6 +23,7 @@ mod master_key;
 mod settings;
 mod metrics;
 mod random;
+mod sealed;
 mod system;
 
 mod serve;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tallygate_adapters::event_log::file::{FileLog, Options as FileOptions, Verify};
 use tallygate_adapters::event_log::nats::NatsLogs;
-use tallygate_adapters::nats::broadcast::Broadcast;
+use tallygate_adapters::nats::broadcast::{Broadcast, Topic};
 use tallygate_adapters::nats::durable_commands::{DurableCommands, Options as DurableOptions};
 use tallygate_adapters::nats::micro_service::{MicroService, Options as ServiceOptions};
 use tallygate_adapters::nats::{Connection, Options as NatsOptions, Prefix};
@@ -81,11 +81,11 @@ impl Logs {
         Ok(Self { control: logs.control, lease: logs.lease, activity: logs.activity, kept })
     }
 
-    /// Where gateways of this log tell one another where they are; none for a log that one gateway has to itself.
-    pub(crate) fn broadcast(&self) -> Option<Broadcast> {
+    /// Where gateways of this log tell one another of a topic; none for a log that one gateway has to itself.
+    pub(crate) fn broadcast(&self, topic: Topic) -> Option<Broadcast> {
         match &self.kept {
             Kept::Files(_) => None,
-            Kept::Nats(connection) => Some(Broadcast::new(connection.as_ref().clone())),
+            Kept::Nats(connection) => Some(Broadcast::new(connection.as_ref().clone(), topic)),
         }
     }
 

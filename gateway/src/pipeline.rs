@@ -41,7 +41,7 @@ pub(crate) struct Pipeline {
     pub(crate) views: Views,
     pub(crate) standing: Arc<Standing>,
     pub(crate) master: MasterKey,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) spending: Spending,
     pub(crate) upstreams: Upstreams,
     pub(crate) activity: ActivityWriter,

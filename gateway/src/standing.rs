@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use prometheus::{Gauge, IntCounter, IntGauge, Opts, Registry};
+use tallygate_adapters::nats::broadcast::Topic;
 use tallygate_core::envelope::MacKey;
 use tallygate_core::id::WriterId;
 use tallygate_projections::Views;
@@ -160,7 +161,7 @@ pub(crate) fn watch(
 ) -> JoinSet<()> {
     let mut watching = JoinSet::new();
     watching.spawn(freshness::keep(Arc::clone(standing), Arc::clone(&logs.control), views.clone()));
-    if let Some(broadcast) = logs.broadcast() {
+    if let Some(broadcast) = logs.broadcast(Topic::Heads) {
         let (gateway, mac, views) = (gateway.clone(), mac.clone(), views.clone());
         watching.spawn(Exchange { broadcast, gateway, mac, views, standing: Arc::clone(standing) }.run());
     }

@@ -15,6 +15,7 @@ mod leases;
 mod cluster;
 mod shared_budgets;
 mod gone_gateways;
+mod shared_limits;
 mod foreign_lines;
 mod foreign_leases;
 mod standing;

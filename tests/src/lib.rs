@@ -10,5 +10,6 @@ pub mod lossy_link;
 pub mod small_disk;
 pub mod gateway;
 pub mod client;
+pub mod paced;
 pub mod python;
 pub mod upstream;

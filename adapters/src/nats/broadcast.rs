@@ -9,20 +9,37 @@ use tallygate_core::port::event_log::BoxError;
 
 use super::connection::Connection;
 
-/// The subject of what gateways say of the control log, behind the prefix. Services may neither publish nor read it.
-const SUBJECT: &str = "heads";
+/// What gateways tell one another of. Services may neither publish nor read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Where the control log is.
+    Heads,
+    /// How much is asked of rate limits.
+    Rates,
+}
+
+impl Topic {
+    /// The subject, behind the prefix.
+    const fn subject(self) -> &'static str {
+        match self {
+            Self::Heads => "heads",
+            Self::Rates => "rates",
+        }
+    }
+}
 
 /// Messages to and from all gateways of one installation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Broadcast {
     connection: Connection,
+    topic: Topic,
 }
 
 impl Broadcast {
     /// On a connection.
     #[must_use]
-    pub const fn new(connection: Connection) -> Self {
-        Self { connection }
+    pub const fn new(connection: Connection, topic: Topic) -> Self {
+        Self { connection, topic }
     }
 
     /// Tells all gateways that listen now, this one too. While the connection is down nothing is sent.
@@ -30,7 +47,7 @@ impl Broadcast {
         if !self.connection.is_up() {
             return;
         }
-        let subject = self.connection.options().prefix.subject(SUBJECT);
+        let subject = self.connection.options().prefix.subject(self.topic.subject());
         // Whoever misses it hears the next one.
         let _ = self.connection.client().publish(subject, message).await;
     }
@@ -40,7 +57,7 @@ impl Broadcast {
     /// # Errors
     /// When the connection is closed.
     pub async fn listen(&self) -> Result<BoxStream<'static, Bytes>, BoxError> {
-        let subject = self.connection.options().prefix.subject(SUBJECT);
+        let subject = self.connection.options().prefix.subject(self.topic.subject());
         let messages = self.connection.client().subscribe(subject).await?;
         Ok(Box::pin(stream::unfold(messages, |mut messages| async {
             let message = messages.next().await?;

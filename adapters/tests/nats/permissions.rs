@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tallygate_adapters::event_log::nats::NatsLogs;
 use tallygate_adapters::nats::Options;
-use tallygate_adapters::nats::broadcast::Broadcast;
+use tallygate_adapters::nats::broadcast::{Broadcast, Topic};
 use tallygate_adapters::nats::durable_commands::{DurableCommands, Options as DurableOptions};
 use tallygate_adapters::nats::micro_service::{MicroService, Options as ServiceOptions};
 use tallygate_adapters::nats::server_survey::{ServerReport, survey};
@@ -74,10 +74,12 @@ fn a_gateway_needs_no_more_than_the_documented_permissions() {
         jetstream.publish("tallygate.commands.IssueKey", "{}".into()).await.unwrap().await.unwrap();
         assert!(submissions.recv().await.unwrap().fallback_id.is_some());
 
-        let broadcast = Broadcast::new(logs.connection.clone());
-        let mut heard = broadcast.listen().await.unwrap();
-        broadcast.send(Bytes::from_static(b"a claim")).await;
-        assert_eq!(heard.next().await.unwrap(), "a claim");
+        for topic in [Topic::Heads, Topic::Rates] {
+            let broadcast = Broadcast::new(logs.connection.clone(), topic);
+            let mut heard = broadcast.listen().await.unwrap();
+            broadcast.send(Bytes::from_static(b"a word")).await;
+            assert_eq!(heard.next().await.unwrap(), "a word");
+        }
     });
 }
 
@@ -130,9 +132,14 @@ fn a_service_can_neither_write_nor_read_a_log_nor_change_a_stream() {
             }
             assert_eq!(log.head(&writer.chain()).await.unwrap(), writer.head());
         }
-        Broadcast::new(logs.connection.clone()).send(Bytes::from_static(b"a claim")).await;
+        for topic in [Topic::Heads, Topic::Rates] {
+            Broadcast::new(logs.connection.clone(), topic).send(Bytes::from_static(b"a word")).await;
+        }
         logs.connection.ready(Duration::ZERO).await.unwrap();
-        assert!(overheard.next().now_or_never().flatten().is_none(), "a service overhears no event and no claim");
+        assert!(
+            overheard.next().now_or_never().flatten().is_none(),
+            "a service overhears no event and no word of gateways"
+        );
     });
 }
 

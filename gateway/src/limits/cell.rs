@@ -27,9 +27,25 @@ impl Cell {
         self.change(|tat| tat.saturating_sub(nanos));
     }
 
-    /// Moves the arrival time forward from `now` or from where it is, whichever is later.
-    pub(super) fn take(&self, now: u64, nanos: u64) {
-        self.change(|tat| tat.max(now).saturating_add(nanos));
+    /// Moves the arrival time forward from a moment or from where it is, whichever is later.
+    pub(super) fn take(&self, moment: u64, nanos: u64) {
+        self.change(|tat| tat.max(moment).saturating_add(nanos));
+    }
+
+    /// Moves the arrival time forward to a moment, if it lies before it.
+    pub(super) fn raise(&self, to: u64) {
+        self.0.fetch_max(to, Ordering::AcqRel);
+    }
+
+    /// Moves the arrival time forward from a moment, if it is not later than that.
+    ///
+    /// # Errors
+    /// By how much it is later.
+    pub(super) fn take_if_full(&self, full: u64, nanos: u64) -> Result<(), u64> {
+        let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |tat| {
+            (tat <= full).then_some(full.saturating_add(nanos))
+        });
+        taken.map(drop).map_err(|tat| tat.saturating_sub(full))
     }
 
     fn change(&self, change: impl Fn(u64) -> u64) {

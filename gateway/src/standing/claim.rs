@@ -7,10 +7,11 @@ use tallygate_core::envelope::MacKey;
 use tallygate_core::id::WriterId;
 use tallygate_core::stream::{Head, Position};
 
-const PURPOSE: &str = "tallygate control claim 1";
-const TAG_HEX: usize = 64;
-/// The longest claim that is read, in bytes: an id of 256 bytes, and a few hundred more.
+use crate::sealed::Purpose;
+
+/// An id of 256 bytes, and a few hundred more.
 const CLAIM_MAX_BYTES: usize = 2_048;
+const PURPOSE: Purpose = Purpose { name: "tallygate control claim 1", max_bytes: CLAIM_MAX_BYTES };
 
 /// A gateway's word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,23 +38,12 @@ pub(crate) struct StateClaim {
 impl Claim {
     /// The claim as a message.
     pub(crate) fn seal(&self, key: &MacKey) -> Option<Bytes> {
-        let mut message = serde_json::to_vec(self).ok()?;
-        let tag = key.tag(PURPOSE, &message);
-        message.extend_from_slice(&tag.to_hex());
-        Some(message.into())
+        PURPOSE.seal(self, key)
     }
 
     /// Reads a message; nothing when it was not made under this key.
     pub(crate) fn open(message: &[u8], key: &MacKey) -> Option<Self> {
-        if message.len() > CLAIM_MAX_BYTES {
-            return None;
-        }
-        let (claim, tag) = message.split_at_checked(message.len().checked_sub(TAG_HEX)?)?;
-        // See `Line::is_authentic` for why an early exit tells nothing.
-        if Digest::from_hex(tag).ok()? != key.tag(PURPOSE, claim) {
-            return None;
-        }
-        serde_json::from_slice(claim).ok()
+        PURPOSE.open(message, key)
     }
 }
 

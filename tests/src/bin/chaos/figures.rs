@@ -24,6 +24,11 @@ impl Figures {
         self.judged(name, &format!("{percent:.2} %"), &format!(">= {least} %"), percent >= least);
     }
 
+    /// A share in percent that must be no more than so much; below zero there is room.
+    pub(crate) fn no_more(&mut self, name: &str, percent: f64, most: f64) {
+        self.judged(name, &format!("{percent:.2} %"), &format!("<= {most} %"), percent <= most);
+    }
+
     /// A time that must be at most so much.
     pub(crate) fn at_most(&mut self, name: &str, time: Duration, most: Duration) {
         self.judged(name, &milliseconds(time), &format!("<= {}", milliseconds(most)), time <= most);

@@ -13,6 +13,7 @@ mod ground;
 mod kills;
 mod load;
 mod restart;
+mod rates;
 mod revocation;
 mod syscalls;
 
@@ -23,7 +24,7 @@ use anyhow::{Context as _, Result, bail};
 use figures::Figures;
 
 /// The parts, in the order they run.
-const PARTS: [&str; 6] = ["kills", "restart", "syscalls", "disk", "cluster", "revocation"];
+const PARTS: [&str; 7] = ["kills", "restart", "syscalls", "disk", "cluster", "revocation", "rates"];
 
 /// What is to be done.
 #[derive(Debug)]
@@ -85,7 +86,8 @@ async fn run() -> Result<bool> {
             "syscalls" => syscalls::run(&options, &mut figures).await?,
             "disk" => disk::run(&options, &mut figures).await?,
             "cluster" => Box::pin(cluster::run(&options, &mut figures)).await?,
-            _ => revocation::run(&options, &mut figures).await?,
+            "revocation" => revocation::run(&options, &mut figures).await?,
+            _ => Box::pin(rates::run(&options, &mut figures)).await?,
         }
         if options.control {
             println!("{part}: the control {}", if figures.are_right() { "WAS NOT FOUND OUT" } else { "was found out" });
