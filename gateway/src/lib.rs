@@ -23,6 +23,7 @@ mod master_key;
 mod settings;
 mod metrics;
 mod random;
+mod sabotage;
 mod system;
 
 mod serve;

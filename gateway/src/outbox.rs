@@ -32,7 +32,7 @@ pub(crate) use start::{StartError, open};
 pub(crate) use upkeep::{Drawn, Seen, Verdict};
 
 /// Something that happened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Happened {
     pub(crate) realm: Option<RealmId>,
     pub(crate) actor: Actor,

@@ -12,6 +12,7 @@ use tallygate_core::stream::Position;
 use tallygate_core::time::{Period, Timestamp};
 
 use super::{Desk, Happened, Outbox};
+use crate::sabotage::Sabotage;
 
 /// A hold that ends by itself: dropped without a settlement it is released.
 #[derive(Debug)]
@@ -36,7 +37,12 @@ impl Outbox {
         let now = self.moment();
         let mut desk = self.desk();
         let Desk { ledger, journal, .. } = &mut *desk;
-        let hold = ledger.place(budgets.iter().copied(), amount, now).map_err(NotPlaced::Refused)?;
+        let mut hold = ledger.place(budgets.iter().copied(), amount, now).map_err(NotPlaced::Refused)?;
+        if Sabotage::CheckThenAdd.is_done() {
+            ledger.release(hold);
+            let nothing = ledger.place(budgets.iter().copied(), NanoUsd::ZERO, now);
+            hold = nothing.map_err(NotPlaced::Refused)?;
+        }
         journal.held(ledger, &hold, request);
         journal.write(ledger);
         if journal.is_broken() {
@@ -73,6 +79,7 @@ impl Outbox {
 
     /// Ends a request that held something, and records what happened. Tells by how much it cost more than it held.
     pub(crate) fn settle(&self, mut held: Held, cost: NanoUsd, happened: Happened) -> Option<NanoUsd> {
+        let again = Sabotage::SettleTwice.is_done().then(|| happened.clone());
         let draft = self.draft(happened);
         let now_ms = self.0.clock.steady_ms();
         let mut desk = self.desk();
@@ -92,7 +99,10 @@ impl Outbox {
         }
         drop(desk);
         self.0.arrived.notify_one();
-        over
+        if let Some(happened) = again {
+            self.record(happened);
+        }
+        over.filter(|_| !Sabotage::CheckThenAdd.is_done())
     }
 
     pub(super) fn moment(&self) -> Moment {
