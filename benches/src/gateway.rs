@@ -2,10 +2,10 @@
 //! that whatever else the machine does falls on all of them alike.
 
 mod figures;
-mod phase;
-mod setup;
-mod subject;
-mod tallygate;
+pub(crate) mod phase;
+pub(crate) mod setup;
+pub(crate) mod subject;
+pub(crate) mod tallygate;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     binary: Option<PathBuf>,
 }
 
-fn parse_cores(text: &str) -> Result<(usize, usize), String> {
+pub(crate) fn parse_cores(text: &str) -> Result<(usize, usize), String> {
     let (under_test, load) = text.split_once(',').ok_or("write two cores, such as 0,1")?;
     let parse = |core: &str| core.trim().parse::<usize>().map_err(|error| format!("`{core}`: {error}"));
     Ok((parse(under_test)?, parse(load)?))
@@ -127,6 +127,6 @@ async fn measure(stage: &mut Stage, plan: Plan, options: &Options) -> anyhow::Re
 }
 
 /// Tells whoever waits what is going on.
-fn progress(text: &str) {
+pub(crate) fn progress(text: &str) {
     let _unheard = writeln!(std::io::stderr(), "{text} …");
 }

@@ -2,6 +2,7 @@
 //! no figure makes a run fail. A run fails when what it measured did not work.
 
 mod bare_proxy;
+mod budgets;
 mod chat;
 mod client;
 mod closed_loop;
@@ -44,6 +45,8 @@ struct CommandLine {
 enum Bench {
     /// The gateway beside its upstream and a bare proxy: requests/s, CPU time, latency, streams, memory.
     Gateway(gateway::Options),
+    /// What budgets cost: the gateway with a chain of five of them beside one without any.
+    Budgets(budgets::Options),
     /// The simulated upstream, in a process of its own.
     #[command(hide = true)]
     Upstream,
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
 fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
     let report = match command_line.bench {
         Bench::Gateway(options) => gateway::run(&options)?,
+        Bench::Budgets(options) => budgets::run(&options)?,
         Bench::Upstream => return block_on(upstream::run()).map(|()| ExitCode::SUCCESS),
         Bench::BareProxy { upstream } => return block_on(bare_proxy::run(upstream)).map(|()| ExitCode::SUCCESS),
     };

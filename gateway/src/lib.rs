@@ -24,6 +24,7 @@ mod settings;
 mod metrics;
 mod random;
 mod sealed;
+mod sabotage;
 mod system;
 
 mod serve;

@@ -36,7 +36,7 @@ pub(crate) use upkeep::{Drawn, Seen, Verdict};
 use written::Turn;
 
 /// Something that happened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Happened {
     pub(crate) realm: Option<RealmId>,
     pub(crate) actor: Actor,

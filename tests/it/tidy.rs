@@ -130,6 +130,12 @@ fn every_crate_stays_behind_its_fence() {
 }
 
 #[test]
+fn no_build_but_that_of_the_chaos_breaks_the_gateway_on_purpose() {
+    let manifests = repository().paths().filter(|path| path.ends_with("Cargo.toml"));
+    assert_none(manifests.flat_map(|path| fences::sabotage(path, &table(path))).collect());
+}
+
+#[test]
 fn core_names_no_clock_file_environment_or_thread() {
     assert_none(on_sources(fences::purity));
 }

@@ -3,6 +3,7 @@
 //! What it answers is decided in this order: the next [`Reply`] of the queue, else the one set for the request's model,
 //! else a plain answer. It keeps every request as it came.
 
+mod bill;
 mod embeddings;
 mod chat;
 mod gate;
@@ -27,6 +28,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::process::PATIENCE;
+use bill::Bill;
 use wire::Wire;
 
 pub use chat::Usage;
@@ -46,6 +48,7 @@ pub struct Upstream {
 #[derive(Debug)]
 struct State {
     plan: Mutex<Plan>,
+    bill: Bill,
     arrived: watch::Sender<usize>,
     abandoned: watch::Sender<usize>,
 }
@@ -88,8 +91,12 @@ impl Upstream {
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no free port")?;
         let address = listener.local_addr()?;
-        let state = State { plan: Mutex::default(), arrived: watch::Sender::new(0), abandoned: watch::Sender::new(0) };
-        let state = Arc::new(state);
+        let state = Arc::new(State {
+            plan: Mutex::default(),
+            bill: Bill::default(),
+            arrived: watch::Sender::new(0),
+            abandoned: watch::Sender::new(0),
+        });
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
         Ok(Self { address, state, server })
     }
@@ -125,6 +132,12 @@ impl Upstream {
     #[must_use]
     pub fn request_count(&self) -> usize {
         *self.state.arrived.borrow()
+    }
+
+    /// What a provider would bill by now for each request that named its end user (`user`), in tokens of its answer; and
+    /// begins a new bill. Whole answers are billed as they report, streams by what was sent of them, a chunk a token.
+    pub fn take_bill(&self) -> BTreeMap<String, u64> {
+        self.state.bill.take()
     }
 
     /// Waits until this many requests have come in all, and gives them.

@@ -20,23 +20,71 @@ const REALM_LIMITS: &str = include_str!("../../setup/realm-limits.json");
 const REALM_BUDGET: &str = include_str!("../../setup/realm-budget.json");
 const MODEL: &str = include_str!("../../setup/model.json");
 const KEY: &str = include_str!("../../setup/key.json");
+/// Realms within one another, the outermost first.
+const REALMS: [&str; 3] = ["bench-company", "bench-division", "bench-team"];
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read.
 const ANSWER_LIMIT_BYTES: usize = 1 << 20;
 
+/// Which budgets the requests of the key are paid from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Budgets {
+    /// The key's and its realm's: what the bench `gateway` measures.
+    Usual,
+    /// None, in the innermost of three realms.
+    None,
+    /// The key's, those of three realms within one another, and the gateway's.
+    FiveLevels,
+}
+
 /// Sets a gateway up before `upstream`, and returns the key to call it with.
 ///
 /// # Errors
 /// When it refuses, or answers what cannot be understood.
-pub(crate) async fn run(gateway: SocketAddr, upstream: SocketAddr) -> anyhow::Result<String> {
-    for command in [REALM_LIMITS, REALM_BUDGET] {
-        post(gateway, "/api/commands", command.to_owned()).await?;
+pub(crate) async fn run(gateway: SocketAddr, upstream: SocketAddr, budgets: Budgets) -> anyhow::Result<String> {
+    for command in commands(budgets) {
+        post(gateway, "/api/commands", command).await?;
     }
     post(gateway, "/model/new", model(upstream)?.to_string()).await?;
-    let answer: Value = serde_json::from_slice(&post(gateway, "/key/generate", KEY.to_owned()).await?)?;
+    let answer: Value = serde_json::from_slice(&post(gateway, "/key/generate", key(budgets)?.to_string()).await?)?;
     let key = answer.get("key").and_then(Value::as_str).context("/key/generate answered no key")?;
     Ok(key.to_owned())
+}
+
+/// Realms and budgets. Limits of rates are the key's in every case, and the default realm's in the usual one.
+fn commands(budgets: Budgets) -> Vec<String> {
+    if budgets == Budgets::Usual {
+        return vec![REALM_LIMITS.to_owned(), REALM_BUDGET.to_owned()];
+    }
+    let realm = |(parent, realm): (Option<&str>, &str)| {
+        let data = json!({ "realm": realm, "models": "all", "parent": parent });
+        json!({ "id": format!("{realm}-register"), "type": "RegisterRealm", "data": data }).to_string()
+    };
+    let parents = [None, Some(REALMS[0]), Some(REALMS[1])];
+    let realms = parents.into_iter().zip(REALMS).map(realm);
+    if budgets == Budgets::None {
+        return realms.collect();
+    }
+    let budget = |scope: String| {
+        let limits = json!([{ "period": { "months": 1 }, "limit_nano_usd": 1_000_000_000_000_000_u64 }]);
+        let data = json!({ "scope": scope, "limits": limits });
+        json!({ "id": format!("{scope}-budget"), "type": "SetBudget", "data": data }).to_string()
+    };
+    let scopes = REALMS.map(|realm| format!("realm:{realm}")).into_iter().chain(["gateway".to_owned()]);
+    realms.chain(scopes.map(budget)).collect()
+}
+
+fn key(budgets: Budgets) -> anyhow::Result<Value> {
+    let mut key: Value = serde_json::from_str(KEY).context("key.json")?;
+    let fields = key.as_object_mut().context("key.json")?;
+    if budgets != Budgets::Usual {
+        fields.insert("team_id".to_owned(), json!(REALMS[2]));
+    }
+    if budgets == Budgets::None {
+        fields.retain(|name, _| !["max_budget", "budget_duration"].contains(&name.as_str()));
+    }
+    Ok(key)
 }
 
 fn model(upstream: SocketAddr) -> anyhow::Result<Value> {
@@ -80,7 +128,7 @@ mod tests {
     use tallygate_core::command::{Command, Request};
     use tallygate_core::id::RealmId;
 
-    use super::{KEY, REALM_BUDGET, REALM_LIMITS, model};
+    use super::{Budgets, KEY, REALM_BUDGET, REALM_LIMITS, commands, key, model};
     use crate::chat::{MODEL, UPSTREAM_MODEL};
 
     #[test]
@@ -90,6 +138,19 @@ mod tests {
         let Command::SetBudget(budget) = Request::parse(REALM_BUDGET.as_bytes()).unwrap().command else { panic!() };
         assert_eq!(budget.scope.to_string(), format!("realm:{}", RealmId::default_realm()));
         assert_eq!(budget.limits.len(), 1);
+    }
+
+    #[test]
+    fn five_budgets_are_set_by_commands_that_exist_and_none_without() {
+        let parsed = |budgets| -> Vec<Command> {
+            let parse = |command: String| Request::parse(command.as_bytes()).unwrap().command;
+            commands(budgets).into_iter().map(parse).collect()
+        };
+        let budgets = |commands: &[Command]| commands.iter().filter(|one| matches!(one, Command::SetBudget(_))).count();
+        assert_eq!((budgets(&parsed(Budgets::FiveLevels)), budgets(&parsed(Budgets::None))), (4, 0));
+        assert_eq!((parsed(Budgets::FiveLevels).len(), parsed(Budgets::None).len()), (7, 3));
+        assert!(key(Budgets::FiveLevels).unwrap().get("max_budget").is_some());
+        assert!(key(Budgets::None).unwrap().get("max_budget").is_none());
     }
 
     #[test]

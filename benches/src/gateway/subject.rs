@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use crate::chat::Ask;
 use crate::client::{Call, Connection};
 use crate::cores::Placement;
+use crate::gateway::setup::Budgets;
 use crate::gateway::tallygate;
 use crate::process::Process;
 use crate::tally::{Failed, Tally};
@@ -65,7 +66,10 @@ impl Running {
     }
 
     /// One request of each kind, before thousands are sent.
-    async fn check(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When one fails.
+    pub(crate) async fn check(&self) -> anyhow::Result<()> {
         for ask in [Ask::Whole, Ask::Stream, Ask::PacedStream] {
             let mut connection = Connection::open(self.address).await?;
             connection
@@ -92,17 +96,17 @@ impl Stage {
     /// When something does not start, or does not answer as it should.
     pub(crate) async fn set(only: &[Subject], placement: &Placement, gateway: Option<&Path>) -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("the path of this program is not known")?;
-        let mut command = placement.beside_the_load(&own);
-        let (process, address) = Process::start_server("the upstream", command.arg("upstream"))?;
-        let upstream = Running::new(process, address, "sk-none".to_owned(), None);
-        upstream.check().await.context("upstream")?;
+        let upstream = upstream(&own, placement).await?;
+        let address = upstream.address;
         let mut subjects = only.to_vec();
         subjects.sort_unstable();
         subjects.dedup();
         let mut proxies = BTreeMap::new();
         for subject in subjects.iter().copied().filter(|subject| *subject != Subject::Upstream) {
             let running = match (subject, gateway) {
-                (Subject::Tallygate, Some(binary)) => tallygate::start(binary, placement, address).await?,
+                (Subject::Tallygate, Some(binary)) => {
+                    tallygate::start(binary, placement, address, Budgets::Usual).await?
+                }
                 (Subject::Tallygate, None) => bail!("no binary of the gateway"),
                 (Subject::BareProxy | Subject::Upstream, _) => bare_proxy(&own, placement, address)?,
             };
@@ -155,6 +159,18 @@ impl Stage {
         }
         self.proxies.get_mut(&subject).with_context(|| format!("{subject} does not run"))
     }
+}
+
+/// The simulated upstream, from this very program.
+///
+/// # Errors
+/// When it does not start, or does not answer.
+pub(crate) async fn upstream(own: &Path, placement: &Placement) -> anyhow::Result<Running> {
+    let mut command = placement.beside_the_load(own);
+    let (process, address) = Process::start_server("the upstream", command.arg("upstream"))?;
+    let upstream = Running::new(process, address, "sk-none".to_owned(), None);
+    upstream.check().await.context("upstream")?;
+    Ok(upstream)
 }
 
 fn bare_proxy(own: &Path, placement: &Placement, upstream: SocketAddr) -> anyhow::Result<Running> {

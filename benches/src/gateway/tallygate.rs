@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use crate::cores::Placement;
-use crate::gateway::setup;
+use crate::gateway::setup::{self, Budgets};
 use crate::gateway::subject::Running;
 use crate::process::Process;
 
@@ -47,7 +47,12 @@ fn executable(messages: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// When it does not start, is not ready in time, or refuses to be set up. The end of its output is in the error.
-pub(crate) async fn start(binary: &Path, placement: &Placement, upstream: SocketAddr) -> anyhow::Result<Running> {
+pub(crate) async fn start(
+    binary: &Path,
+    placement: &Placement,
+    upstream: SocketAddr,
+    budgets: Budgets,
+) -> anyhow::Result<Running> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let address = free_address()?;
     let mut command = placement.under_test(binary);
@@ -60,7 +65,7 @@ pub(crate) async fn start(binary: &Path, placement: &Placement, upstream: Socket
     }
     let mut process = Process::start_with_output_kept(BINARY, &mut command)?;
     ready(&mut process, address).await?;
-    match setup::run(address, upstream).await {
+    match setup::run(address, upstream, budgets).await {
         Ok(key) => Ok(Running::new(process, address, key, Some(folder))),
         Err(error) => bail!("{BINARY} cannot be set up: {error:#}{}", process.last_words()),
     }

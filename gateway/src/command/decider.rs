@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallygate_core::command::{Context, Request};
+use tallygate_core::command::{Command, Context, Request};
 use tallygate_core::control::{Control, Needs};
 use tallygate_core::envelope::{Line, MacKey, PARTS_MAX, seal_event};
 use tallygate_core::id::VendorId;
@@ -16,6 +16,7 @@ use tallygate_projections::{DecisionState, Health, Views};
 
 use super::{Pending, Queue, Receipt, Refused};
 use crate::http::error_code::ErrorCode;
+use crate::sabotage::Sabotage;
 
 pub(super) const STOPPED: &str =
     "the gateway stopped before it could say what became of the command: send it again under the same id";
@@ -76,6 +77,10 @@ impl Decider {
                 Err(refused) => return answer_all(batch, &refused),
             };
             let (decided, lines, rest) = self.plan_all(control, head, batch);
+            if Sabotage::AnswerBeforeAppend.is_done() && decided.iter().all(registers_realm) {
+                self.answer_before_append(decided, head.position, lines).await;
+                return rest;
+            }
             match self.append(head.position, lines).await {
                 Attempt::Moved(actual) => {
                     batch = decided.into_iter().map(|decided| decided.pending).chain(rest).collect();
@@ -207,6 +212,15 @@ impl Decider {
         ))
     }
 
+    /// What must not be done. The moment in between is long enough for a client to believe it.
+    async fn answer_before_append(&self, decided: Vec<Decided>, after: Position, lines: Vec<Line>) {
+        answer(decided, after, None);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if let Attempt::Appended(position) = self.append(after, lines).await {
+            let _ = self.catch_up(position).await;
+        }
+    }
+
     async fn catch_up(&self, position: Position) -> Result<(), Refused> {
         match tokio::time::timeout(CATCH_UP, self.views.control.wait_for(position)).await {
             Ok(Ok(())) => Ok(()),
@@ -217,6 +231,11 @@ impl Decider {
             )),
         }
     }
+}
+
+/// What the sabotage is done to: nothing else is looked for right after its answer.
+const fn registers_realm(decided: &Decided) -> bool {
+    matches!(decided.pending.request.command, Command::RegisterRealm(_))
 }
 
 /// The receipt of a command that was carried out before, or the refusal of another one under its id.

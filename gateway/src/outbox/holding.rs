@@ -12,6 +12,7 @@ use tallygate_core::stream::Position;
 use tallygate_core::time::{Period, Timestamp};
 
 use super::{Desk, Happened, Outbox};
+use crate::sabotage::Sabotage;
 
 /// A hold that ends by itself: dropped without a settlement it is released.
 #[derive(Debug)]
@@ -28,7 +29,11 @@ impl Outbox {
         let now = self.moment();
         let mut desk = self.desk();
         let Desk { ledger, journal, .. } = &mut *desk;
-        let hold = ledger.place(budgets.iter().copied(), amount, now)?;
+        let mut hold = ledger.place(budgets.iter().copied(), amount, now)?;
+        if Sabotage::CheckThenAdd.is_done() {
+            ledger.release(hold);
+            hold = ledger.place(budgets.iter().copied(), NanoUsd::ZERO, now)?;
+        }
         journal.held(ledger, &hold, request);
         let charged = ledger.parts(&hold).map(|part| part.account.clone()).collect();
         drop(desk);
@@ -61,6 +66,7 @@ impl Outbox {
     /// Ends a request that held something, and records what happened: it survives the process once it is
     /// [written down](Outbox::written_down). Tells by how much it cost more than it held.
     pub(crate) fn settle(&self, mut held: Held, cost: NanoUsd, happened: Happened) -> Option<NanoUsd> {
+        let again = Sabotage::SettleTwice.is_done().then(|| happened.clone());
         let draft = self.draft(happened);
         let now_ms = self.0.clock.steady_ms();
         let mut desk = self.desk();
@@ -79,7 +85,10 @@ impl Outbox {
         }
         drop(desk);
         self.0.arrived.notify_one();
-        over
+        if let Some(happened) = again {
+            self.note(happened);
+        }
+        over.filter(|_| !Sabotage::CheckThenAdd.is_done())
     }
 
     pub(super) fn moment(&self) -> Moment {

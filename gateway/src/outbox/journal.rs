@@ -11,6 +11,7 @@ use tallygate_core::money::NanoUsd;
 use tallygate_core::stream::Position;
 
 use super::records::Records;
+use crate::sabotage::Sabotage;
 
 /// See the module.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Journal {
 
     /// Writes what was encoded. When this returns it survives the process, unless [`Journal::is_broken`].
     pub(super) fn write(&mut self, ledger: &SliceLedger) {
-        if self.is_broken {
+        if self.is_broken || Sabotage::NoJournal.is_done() {
             self.encoder.bytes().clear();
             self.written = self.encoded;
             return;

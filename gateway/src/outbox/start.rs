@@ -17,6 +17,7 @@ use super::leases::Leases;
 use super::records::{Records, Waiting};
 use super::written::Turn;
 use super::{Desk, Outbox, Shared};
+use crate::sabotage::Sabotage;
 
 /// Why the outbox cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +36,10 @@ pub(crate) fn open(
     slices: Policy,
     (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
 ) -> Result<Outbox, StartError> {
-    let (files, found) = Files::open(folder)?;
+    let (files, mut found) = Files::open(folder)?;
+    if Sabotage::ForgetOutbox.is_done() {
+        found.clear();
+    }
     let host = this_boot();
     let read = Read::read(writer, found.iter().map(|found| found.bytes.as_slice()));
     let recovery = Recovery::of(&read, Circumstances { host: &host, is_alone: true, activity: log_end });

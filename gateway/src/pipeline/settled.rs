@@ -23,6 +23,7 @@ use crate::activity::Happened;
 use crate::http::error::ApiError;
 use crate::limits::Left;
 use crate::outbox::Outbox;
+use crate::sabotage::Sabotage;
 use crate::spending::Held;
 
 /// The longest id of a provider that is kept, in bytes.
@@ -164,6 +165,10 @@ impl Settling {
     /// Closes hold and share and records the fact: once.
     fn close(&mut self, end: End) -> Option<NanoUsd> {
         if std::mem::replace(&mut self.is_settled, true) {
+            return None;
+        }
+        if end.outcome == Outcome::Disconnected && Sabotage::ForgetDisconnected.is_done() {
+            std::mem::forget(self.admitted.held.take());
             return None;
         }
         let price = self.deployment().and_then(|deployment| deployment.price.clone());

@@ -92,6 +92,9 @@ const IMPURE: [&str; 11] = [
     "std::hash::RandomState",
 ];
 
+/// The feature that breaks the gateway on purpose.
+const SABOTAGE: &str = "sabotage";
+
 /// What opens connections over HTTP, and the one folder of the product that may name it. A manifest cannot fence it: the
 /// server lives in the same crates.
 const HTTP_CLIENTS: [&str; 3] = ["hyper::client", "hyper_util::client", "hyper_rustls"];
@@ -131,6 +134,18 @@ pub fn manifest(room: &Room, path: &str, manifest: &toml::Table) -> Vec<Finding>
         findings.push(Finding::of(path, "does not take the workspace's lints"));
     }
     findings
+}
+
+/// What breaks the gateway on purpose is for `tests/chaos` to ask for: no manifest may switch it on.
+pub fn sabotage(path: &str, manifest: &toml::Table) -> Vec<Finding> {
+    let names = |value: &toml::Value| format!("{value:?}").contains(SABOTAGE);
+    let features = manifest.get("features").and_then(toml::Value::as_table).into_iter().flatten();
+    let by_feature = features.filter(|(_, switches)| names(switches)).map(|(name, _)| format!("the feature `{name}`"));
+    let mut kinds = vec!["dependencies", "dev-dependencies", "build-dependencies", "workspace", "target"];
+    kinds.retain(|kind| manifest.get(*kind).is_some_and(names));
+    let by_dependency = kinds.into_iter().map(|kind| format!("`{kind}`"));
+    let found = by_feature.chain(by_dependency);
+    found.map(|what| Finding::of(path, format!("{what} switches on `{SABOTAGE}`"))).collect()
 }
 
 /// The paths by which core would reach out of itself. What drives it in tests may: a future needs a thread to wait on.
@@ -181,7 +196,7 @@ fn dependencies(manifest: &toml::Table) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROOMS, Room, manifest, members, outbound, purity};
+    use super::{ROOMS, Room, manifest, members, outbound, purity, sabotage};
     use crate::tidy::finding::assert_lines;
     use crate::tidy::source::Source;
 
@@ -220,6 +235,15 @@ mod tests {
     fn a_member_without_a_fence_is_found() {
         let workspace = "[workspace]\nmembers = [\"core\", \"cellar\"]\n".parse().unwrap();
         assert_eq!(members(&workspace).len(), 1 + ROOMS.len() - 1);
+    }
+
+    #[test]
+    fn a_manifest_that_switches_sabotage_on_is_found() {
+        let found = |text: &str| sabotage("x/Cargo.toml", &text.parse().unwrap()).len();
+        assert_eq!(found("[features]\ndefault = [\"mimalloc\"]\nsabotage = []\n"), 0);
+        assert_eq!(found("[features]\ndefault = [\"sabotage\"]\nsabotage = []\n"), 1);
+        assert_eq!(found("[dependencies]\ntallygate-gateway = { features = [\"sabotage\"] }\n"), 1);
+        assert_eq!(found("[features]\nx = [\"tallygate-gateway/sabotage\"]\n"), 1);
     }
 
     #[test]

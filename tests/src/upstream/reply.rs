@@ -1,5 +1,7 @@
 //! What the upstream is told to do with a request.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::chat::Usage;
@@ -10,6 +12,7 @@ use super::gate::Gate;
 pub struct Reply {
     pub(super) act: Act,
     pub(super) gate: Option<Gate>,
+    pub(super) pace: Option<Duration>,
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -148,14 +151,24 @@ impl Reply {
         self
     }
 
+    /// Each chunk of a stream, and an answer in one piece, takes so long to be generated.
+    #[must_use]
+    pub const fn every(mut self, pace: Duration) -> Self {
+        self.pace = Some(pace);
+        self
+    }
+
     pub(super) async fn pass_gate(&self) {
+        if let Some(pace) = self.pace {
+            tokio::time::sleep(pace).await;
+        }
         if let Some(gate) = &self.gate {
             gate.wait().await;
         }
     }
 
     const fn of(act: Act) -> Self {
-        Self { act, gate: None, headers: Vec::new() }
+        Self { act, gate: None, pace: None, headers: Vec::new() }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Content)) -> Self {

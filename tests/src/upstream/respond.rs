@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::reply::{Act, Content, Reply, StreamEnd, asked};
 use super::wire::Fate;
-use super::{Recorded, State, chat, embeddings};
+use super::{Recorded, State, bill, chat, embeddings};
 
 /// A caller that does not read stops the stream after so many chunks, as a socket does.
 const CHUNKS_AHEAD: usize = 1;
@@ -32,6 +32,7 @@ pub(super) async fn respond(request: Request<Incoming>, state: Arc<State>, fate:
     let recorded = Recorded::new(&head, body.to_bytes());
     let request = recorded.json().unwrap_or_default();
     let reply = state.record(recorded);
+    state.bill.open(&request);
     let headers = reply.headers.clone();
     let mut response = match &reply.act {
         Act::Answer(content) => answer(head.uri.path(), &request, content.clone(), reply.clone(), (state, fate)).await,
@@ -71,10 +72,11 @@ async fn answer(
     let (streamed, usage_asked) = asked(request);
     if path.ends_with("/chat/completions") && streamed {
         let (pieces, body) = mpsc::channel(CHUNKS_AHEAD);
-        let stream = Stream { model, usage_asked, content, reply, fate };
+        let user = bill::user(request).map(str::to_owned);
+        let stream = Stream { model, user, usage_asked, content, reply, fate, state };
         tokio::spawn(async move {
             if stream.send(&pieces).await.is_none() {
-                state.note_abandoned();
+                stream.state.note_abandoned();
             }
         });
         let body = BodyExt::boxed(StreamBody::new(ReceiverStream::new(body)));
@@ -82,6 +84,7 @@ async fn answer(
     }
     reply.pass_gate().await;
     if path.ends_with("/chat/completions") {
+        state.bill.add(bill::user(request), content.usage.unwrap_or_default().completion_tokens);
         json(&chat::completion(&model, &content))
     } else if path.ends_with("/embeddings") {
         json(&embeddings::answer(&model, request))
@@ -97,10 +100,12 @@ async fn answer(
 /// A stream of chat chunks.
 struct Stream {
     model: String,
+    user: Option<String>,
     usage_asked: bool,
     content: Content,
     reply: Reply,
     fate: Fate,
+    state: Arc<State>,
 }
 
 impl Stream {
@@ -108,6 +113,8 @@ impl Stream {
     async fn send(&self, pieces: &Pieces) -> Option<()> {
         for index in 0..self.content.chunks {
             self.pass(pieces).await?;
+            // Generated is billed, whether it arrives or not.
+            self.state.bill.add(self.user.as_deref(), 1);
             event(pieces, &chat::chunk(&self.model, index, self.usage_asked).to_string()).await?;
         }
         self.pass(pieces).await?;

@@ -47,6 +47,28 @@ async fn an_answer_has_text_and_usage() {
 }
 
 #[tokio::test]
+async fn a_bill_has_what_was_generated_for_each_user_once() {
+    let (upstream, client) = upstream().await;
+    let asking = |user: &str, streams: bool| json!({"model": "m", "messages": [], "user": user, "stream": streams});
+    client.post(CHAT, &asking("whole", false)).await.unwrap().expect(200).unwrap();
+    upstream.next(Reply::refuse(500));
+    client.post(CHAT, &asking("refused", false)).await.unwrap();
+    let gate = Gate::closed();
+    upstream.next(Reply::answer().chunks(5).behind(&gate));
+    gate.pass(2);
+    let mut events = client.stream(CHAT, &asking("cut", true)).await.unwrap();
+    for _ in 0..2 {
+        events.next().await.unwrap();
+    }
+    drop(events);
+    upstream.wait_for_abandoned(1).await.unwrap();
+    let bill: Vec<(String, u64)> = upstream.take_bill().into_iter().collect();
+    let expected = [("cut", 2), ("refused", 0), ("whole", Usage::default().completion_tokens)];
+    assert_eq!(bill, expected.map(|(user, tokens)| (user.to_owned(), tokens)));
+    assert!(upstream.take_bill().is_empty());
+}
+
+#[tokio::test]
 async fn a_stream_reports_usage_only_when_asked() {
     let (_upstream, client) = upstream().await;
     let plain = client.stream(CHAT, &stream()).await.unwrap().rest().await.unwrap();

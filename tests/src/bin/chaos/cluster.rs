@@ -27,8 +27,10 @@ const FAULTS: usize = 5;
 const CALLERS: usize = 9;
 /// What the budget pays for, in requests.
 const BUDGET: u64 = 8_000;
-/// What it pays for in the control, for each gateway.
-const BUDGET_APART: u64 = 200;
+/// How long an operator waits for an answer: a gateway that is paused gives none.
+const OPERATOR_PATIENCE: Duration = Duration::from_secs(3);
+/// What it pays for in a control, where no fault is waited out for long.
+const BUDGET_OF_CONTROL: u64 = 1_500;
 /// Callers take their time, so that there is money left until the last fault.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(30);
 const SECRET: &str = "the-secret-of-all-gateways-of-the-chaos";
@@ -57,7 +59,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts servers that sync always, and so many gateways with a model each of them knows.
-    pub(crate) async fn start(gateways: usize, upstream: &Upstream) -> Result<Self> {
+    pub(crate) async fn start(gateways: usize, options: &Options, upstream: &Upstream) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("sync.conf");
         std::fs::write(&config, "jetstream { sync_interval: always }\n")?;
@@ -72,7 +74,7 @@ impl Cluster {
                 links.push(LossyLink::to(*port).await?);
             }
             let urls: Vec<String> = links.iter().map(LossyLink::nats_url).collect();
-            let setup = Setup::new().env("TALLYGATE_NATS", urls.join(",")).env("TALLYGATE_SECRET", SECRET);
+            let setup = options.gateway().env("TALLYGATE_NATS", urls.join(",")).env("TALLYGATE_SECRET", SECRET);
             let setup = setup.data(&cluster.folder.path().join(format!("data-{number}")));
             cluster.gateways.push(start_when_elected(&setup).await?);
             cluster.setups.push(setup);
@@ -150,11 +152,9 @@ async fn start_when_elected(setup: &Setup) -> Result<Gateway> {
 
 pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     let (upstream, mut dice) = (ground::upstream().await?, Dice::new(options.seed));
-    if options.control {
-        return apart(&upstream, figures).await;
-    }
-    let mut cluster = Cluster::start(GATEWAYS, &upstream).await?;
-    let key = ground::key(&cluster.gateways[0], Some(BUDGET)).await?;
+    let budget = if options.is_control { BUDGET_OF_CONTROL } else { BUDGET };
+    let mut cluster = Cluster::start(GATEWAYS, options, &upstream).await?;
+    let key = ground::key(&cluster.gateways[0], Some(budget)).await?;
     let (addresses, receiver) = watch::channel(urls(cluster.gateways()));
     let mut callers = JoinSet::new();
     for number in 0..CALLERS {
@@ -162,8 +162,12 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     }
     let (mut acknowledged, mut recoveries) = (HashMap::new(), Vec::new());
     for round in 0..options.rounds(ROUNDS) {
-        acknowledged.extend(operate(&cluster).await);
-        let struck = cluster.strike(round, &mut dice).await?;
+        // Before the fault, and while it lasts.
+        acknowledged.extend(operate(operators(&cluster)?).await);
+        let operators = operators(&cluster)?;
+        let (struck, meanwhile) = tokio::join!(cluster.strike(round, &mut dice), operate(operators));
+        acknowledged.extend(meanwhile);
+        let struck = struck?;
         addresses.send_replace(urls(cluster.gateways()));
         let undone = Instant::now();
         until_well(&cluster).await?;
@@ -176,7 +180,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     figures.told("budget used when the last fault was over, requests", upstream.request_count());
     let used = drain(&upstream).await;
     callers.shutdown().await;
-    tell(figures, &upstream, used);
+    tell(figures, &upstream, used, budget);
     let mut held = 0;
     for gateway in cluster.gateways() {
         held += ground::held(&gateway.caller(&key)?).await?;
@@ -188,24 +192,6 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     figures.told("commands acknowledged", acknowledged.len());
     figures.none("events lost", missing(&cluster.gateways[0], &acknowledged).await?);
     figures.holds("all gateways have one state", one_state(cluster.gateways()).await?);
-    Ok(())
-}
-
-/// The control: gateways that share no log, and with it no budget.
-async fn apart(upstream: &Upstream, figures: &mut Figures) -> Result<()> {
-    let mut gateways = Vec::new();
-    let mut callers = JoinSet::new();
-    for number in 0..GATEWAYS {
-        let gateway = Setup::new().start().await?;
-        ground::register(&gateway, upstream).await?;
-        let key = ground::key(&gateway, Some(BUDGET_APART)).await?;
-        let (_, receiver) = watch::channel(urls(std::slice::from_ref(&gateway)));
-        callers.spawn(call(receiver, number, key));
-        gateways.push(gateway);
-    }
-    let used = drain(upstream).await;
-    callers.shutdown().await;
-    figures.none("overshoot, requests", used.saturating_sub(usize::try_from(BUDGET_APART)?));
     Ok(())
 }
 
@@ -235,15 +221,19 @@ async fn call(addresses: watch::Receiver<Vec<String>>, number: usize, key: Strin
     }
 }
 
+fn operators(cluster: &Cluster) -> Result<Vec<Client>> {
+    cluster.gateways().iter().map(Gateway::operator).collect()
+}
+
 /// Some commands to each gateway, as far as they are acknowledged: their bodies and receipts.
-async fn operate(cluster: &Cluster) -> HashMap<String, (Value, Value)> {
+async fn operate(operators: Vec<Client>) -> HashMap<String, (Value, Value)> {
     let mut acknowledged = HashMap::new();
-    for gateway in cluster.gateways() {
+    for operator in operators {
         for _ in 0..5 {
             let id = uuid();
             let body = json!({ "id": id, "type": "RegisterRealm", "data": { "realm": format!("realm-{id}") } });
-            let Ok(operator) = gateway.operator() else { continue };
-            if let Ok(answer) = operator.post("/api/commands", &body).await
+            let answer = tokio::time::timeout(OPERATOR_PATIENCE, operator.post("/api/commands", &body)).await;
+            if let Ok(Ok(answer)) = answer
                 && answer.status == 200
                 && let Ok(receipt) = answer.json()
             {
@@ -297,8 +287,8 @@ async fn drain(upstream: &Upstream) -> usize {
     used
 }
 
-fn tell(figures: &mut Figures, upstream: &Upstream, used: usize) {
-    let budget = usize::try_from(BUDGET).unwrap_or(usize::MAX);
+fn tell(figures: &mut Figures, upstream: &Upstream, used: usize, budget: u64) {
+    let budget = usize::try_from(budget).unwrap_or(usize::MAX);
     figures.told("the provider's bill, nano-dollars", upstream.request_count() as u64 * ground::COST_NANO_USD);
     figures.none("overshoot, requests", used.saturating_sub(budget));
     figures.at_least("usable share of the budget", 100.0 * used.min(budget) as f64 / budget as f64, 99.0);

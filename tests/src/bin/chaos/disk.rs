@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use tallygate_tests::client::{Answer, Client};
-use tallygate_tests::gateway::Setup;
 use tallygate_tests::small_disk::SmallDisk;
 
 use crate::Options;
 use crate::figures::Figures;
-use crate::ground::{self, ask, forget_last, lost, uuid, verifies};
+use crate::ground::{self, ask, lost, uuid, verifies};
 
 const ROUNDS: usize = 10;
 /// A full disk must be told of so soon.
 const REFUSED_WITHIN: Duration = Duration::from_secs(1);
+
+/// As many commands as certainly do not fit once it is full.
+const COMMANDS_MAX: usize = 200;
 
 /// Whoever has not recovered by then does not.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
@@ -41,7 +43,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     };
     let (data, upstream) = (disk.path().join("data"), ground::upstream().await?);
     std::fs::create_dir(&data)?;
-    let setup = Setup::new().data(&data);
+    let setup = options.gateway().data(&data);
     let mut gateway = setup.clone().start().await?;
     ground::register(&gateway, &upstream).await?;
     let key = ground::key(&gateway, None).await?;
@@ -50,7 +52,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     for round in 0..options.rounds(ROUNDS) {
         let (caller, operator) = (gateway.caller(&key)?, gateway.operator()?);
         let filling = disk.fill()?;
-        for number in 0.. {
+        for number in 0..COMMANDS_MAX {
             let (realm, asked) = (format!("realm-{round}-{number}"), Instant::now());
             if register_realm(&operator, &realm).await?.status != 200 {
                 slow.push(asked.elapsed());
@@ -71,9 +73,6 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
         acknowledged.push(realm);
     }
     gateway.shut_down().await?;
-    if options.control {
-        forget_last(&data, &acknowledged)?;
-    }
     figures.told("commands acknowledged", acknowledged.len());
     figures.none("events lost", lost(&data, &acknowledged)?);
     figures.none("starts needed once there was room", stuck);

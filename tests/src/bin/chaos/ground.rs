@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tallygate_tests::binaries::binary;
 use tallygate_tests::client::Client;
@@ -89,6 +89,14 @@ pub(crate) async fn charged(gateway: &Gateway, key: &str) -> Result<usize> {
     Ok(format!("{:.0}", dollars * 1_000.0).parse()?)
 }
 
+/// For how many requests money is in suspense.
+pub(crate) async fn suspended(gateway: &Gateway) -> Result<usize> {
+    let answer = gateway.operator()?.get("/api/suspense").await?.expect(200)?;
+    let amounts = answer.at("/suspense")?;
+    let sum: u64 = amounts.as_array().into_iter().flatten().filter_map(|row| row["amount_nano_usd"].as_u64()).sum();
+    Ok(usize::try_from(sum / COST_NANO_USD)?)
+}
+
 /// Goes through the whole lines of a log in a data folder.
 fn each_line(data: &Path, log: &str, mut see: impl FnMut(&Value)) -> Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(data.join("log").join(log))?
@@ -129,18 +137,4 @@ pub(crate) async fn verifies(data: &Path) -> Result<bool> {
     let ended =
         Process::start(&binary("tallygate-replay")?, arguments, Vec::<(String, String)>::new())?.ended().await?;
     Ok(ended.status.success())
-}
-
-/// The control of every part about files: takes the last command that was acknowledged out of the log, as a disk does
-/// that says it has what it has not. The views go too, since they would know.
-pub(crate) fn forget_last(data: &Path, acknowledged: &[String]) -> Result<()> {
-    let last = acknowledged.last().context("nothing was acknowledged")?;
-    let segment = data.join("log/control/00000000000000000001.jsonl");
-    let text = std::fs::read_to_string(&segment)?;
-    let at = text.find(&format!("\"realm\":\"{last}\"")).context("it is not there")?;
-    let start = text[..at].rfind('\n').context("it is the first")? + 1;
-    ensure!(start > 0, "nothing would be left");
-    std::fs::write(&segment, &text[..start])?;
-    std::fs::remove_dir_all(data.join("views"))?;
-    Ok(())
 }

@@ -26,10 +26,10 @@ const CUT: Duration = Duration::from_secs(8);
 
 pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     let upstream = ground::upstream().await?;
-    if options.control {
+    if options.is_control {
         return control(&upstream, figures).await;
     }
-    let cluster = Cluster::start(3, &upstream).await?;
+    let cluster = Cluster::start(3, options, &upstream).await?;
     let gateways = cluster.gateways();
     let even = Run::new(gateways, "sk-chaos-rates-even").await?.load(&[50, 50, 50], 6).await?;
     even.tell("even load", figures, HEARD_GOAL);

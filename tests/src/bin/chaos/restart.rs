@@ -33,7 +33,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     fill(&gateway, &upstream, &key).await?;
     let open = metric(&gateway, "tallygate_holds_open").await?;
     gateway.kill().await?;
-    if options.control {
+    if options.is_control {
         // What ran is in the journal alone.
         std::fs::remove_dir_all(folder.path().join("journal"))?;
     }

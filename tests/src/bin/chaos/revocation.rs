@@ -7,10 +7,10 @@ use serde_json::json;
 use tallygate_tests::client::Client;
 use tallygate_tests::gateway::Gateway;
 
-use crate::Options;
 use crate::cluster::Cluster;
 use crate::figures::Figures;
 use crate::ground;
+use crate::{Control, Options};
 
 const ROUNDS: usize = 200;
 const P99_GOAL: Duration = Duration::from_millis(20);
@@ -20,7 +20,7 @@ const CUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     let upstream = ground::upstream().await?;
-    let cluster = Cluster::start(3, &upstream).await?;
+    let cluster = Cluster::start(3, options, &upstream).await?;
     let [first, others @ ..] = cluster.gateways() else { anyhow::bail!("no gateways") };
     let key = ground::key(first, None).await?;
     let mut times = Vec::new();
@@ -28,13 +28,13 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
         for gateway in others {
             until(&gateway.caller(&key)?, 200).await?;
         }
-        if options.control {
+        if options.control == Some(Control::CutOff) {
             cluster.cut(1);
         }
         let waiting: Vec<_> = others.iter().map(|gateway| refused(gateway, &key)).collect::<Result<_>>()?;
         set(first, "/key/block", &key).await?;
         let acknowledged = Instant::now();
-        if options.control {
+        if options.control == Some(Control::CutOff) {
             tokio::time::sleep(CUT).await;
             cluster.heal(1);
         }

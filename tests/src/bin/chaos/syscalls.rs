@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tallygate_tests::binaries::binary;
-use tallygate_tests::gateway::Setup;
 use tokio::time::timeout;
 
 use crate::Options;
 use crate::figures::Figures;
-use crate::ground::{self, forget_last, lost, settlements, verifies};
+use crate::ground::{self, lost, settlements, verifies};
 use crate::load::Load;
 
 /// The calls, and at how many of each it is killed.
@@ -26,7 +24,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     };
     let (folder, upstream) = (tempfile::tempdir()?, ground::upstream().await?);
     let data = folder.path().join("data");
-    let setup = Setup::new().data(&data);
+    let setup = options.gateway().data(&data);
     let gateway = setup.clone().start().await?;
     ground::register(&gateway, &upstream).await?;
     let key = ground::key(&gateway, None).await?;
@@ -34,7 +32,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     let (mut answered, mut acknowledged, mut killed) = (Vec::new(), Vec::new(), 0);
     for (call, most) in CALLS {
         for n in 1..=options.rounds(most) {
-            let traced = setup.clone().program(&tracer(folder.path(), &strace, &data, call, n)?);
+            let traced = setup.clone().program(&tracer(folder.path(), &strace, (&data, &options.program()?), call, n)?);
             // Killed before it is ready, it has answered nobody.
             if let Ok(gateway) = traced.start().await {
                 let load = Load::start(&gateway, &key, 2)?;
@@ -42,9 +40,6 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
                 killed += usize::from(heard.is_ok());
                 let heard = heard.unwrap_or_default();
                 gateway.kill().await?;
-                if options.control && !heard.acknowledged.is_empty() {
-                    forget_last(&data, &heard.acknowledged)?;
-                }
                 answered.extend(heard.answered);
                 acknowledged.extend(heard.acknowledged);
             } else {
@@ -64,7 +59,7 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
 }
 
 /// A program that is the gateway, and is killed at its n-th call on a segment of a log.
-fn tracer(folder: &Path, strace: &Path, data: &Path, call: &str, n: usize) -> Result<PathBuf> {
+fn tracer(folder: &Path, strace: &Path, (data, gateway): (&Path, &Path), call: &str, n: usize) -> Result<PathBuf> {
     let path = folder.join("traced");
     let segment = |log: &str| data.join("log").join(log).join("00000000000000000001.jsonl").display().to_string();
     let script = format!(
@@ -72,7 +67,7 @@ fn tracer(folder: &Path, strace: &Path, data: &Path, call: &str, n: usize) -> Re
         strace.display(),
         segment("control"),
         segment("activity"),
-        binary("tallygate")?.display(),
+        gateway.display(),
     );
     std::fs::write(&path, script)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).context("the script cannot be run")?;

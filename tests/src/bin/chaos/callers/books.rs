@@ -1,0 +1,118 @@
+//! What the books say in the end, request by request, beside the provider's bill.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use tallygate_tests::gateway::Gateway;
+
+use super::TOKENS;
+use super::money::Money;
+use crate::ground::COST_NANO_USD;
+
+/// How long what was settled on one gateway may take to be in the books of another.
+const BOOKED_WITHIN: Duration = Duration::from_secs(15);
+/// How long what runs may take to end, once no caller is there.
+const QUIET_WITHIN: Duration = Duration::from_secs(15);
+/// The most rows of an answer.
+const ROWS_MAX: usize = 1_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    /// What each key was charged, in nano-dollars.
+    pub(crate) charged_to: Vec<u64>,
+    /// What the provider bills for each key's requests. Of one that was cut before its usage was told no gateway can know
+    /// the bill: it stands here with what it was charged.
+    pub(crate) billed: Vec<u64>,
+    /// Requests whose usage was told, and which were charged something else.
+    pub(crate) mischarged: usize,
+    /// Requests that were cut before their usage was told, and are billed above what they were charged; by how much.
+    pub(crate) above: (usize, u64),
+    /// How often each request was settled.
+    settled: HashMap<String, usize>,
+}
+
+impl Books {
+    /// Reads what the first gateway has, once it has all that was billed, or as it is after a while.
+    pub(crate) async fn read(gateways: &[Gateway], money: &Money, bill: &BTreeMap<String, u64>) -> Result<Self> {
+        let (begun, first) = (Instant::now(), gateways.first().context("no gateway")?);
+        loop {
+            let mut books = Self::default();
+            for key in &money.keys {
+                books.add(first, key, bill).await?;
+            }
+            let is_whole = bill.keys().all(|user| books.settled.contains_key(user));
+            if is_whole || begun.elapsed() > BOOKED_WITHIN {
+                return Ok(books);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn add(&mut self, gateway: &Gateway, key: &str, bill: &BTreeMap<String, u64>) -> Result<()> {
+        let answer = gateway.operator()?.get(&format!("/spend/logs?api_key={key}")).await?.expect(200)?.json()?;
+        let rows = answer.as_array().context("no rows")?;
+        ensure!(rows.len() < ROWS_MAX, "a key has more requests than an answer has rows");
+        let (mut charged, mut billed) = (0, 0);
+        for row in rows {
+            // A refusal names no end user.
+            let Some(user) = row["end_user"].as_str().filter(|user| !user.is_empty()) else { continue };
+            let cost = nano_usd(row["spend"].as_f64().context("no spend")?);
+            charged += cost;
+            let count = self.settled.entry(user.to_owned()).or_default();
+            *count += 1;
+            if *count > 1 {
+                continue;
+            }
+            let of_it = bill.get(user).map_or(0, |tokens| tokens * COST_NANO_USD / TOKENS);
+            let is_told = row["metadata"]["tallygate"]["estimated"] == false;
+            billed += if is_told { of_it } else { cost };
+            self.mischarged += usize::from(is_told && of_it != cost);
+            if !is_told && of_it > cost {
+                self.above = (self.above.0 + 1, self.above.1 + of_it - cost);
+            }
+        }
+        self.charged_to.push(charged);
+        self.billed.push(billed);
+        Ok(())
+    }
+
+    pub(crate) fn charged(&self) -> u64 {
+        self.charged_to.iter().sum()
+    }
+
+    /// How many requests were sent and not settled, or settled more than once.
+    pub(crate) fn not_once(&self, bill: &BTreeMap<String, u64>) -> usize {
+        let never = bill.keys().filter(|user| !self.settled.contains_key(*user)).count();
+        never + self.settled.values().filter(|count| **count > 1).count()
+    }
+}
+
+/// What all gateways still hold when nothing runs any more, in nano-dollars.
+pub(crate) async fn held_after_quiet(gateways: &[Gateway]) -> Result<u64> {
+    let begun = Instant::now();
+    loop {
+        let mut held = 0;
+        for gateway in gateways {
+            held += gauge(gateway, "tallygate_held_nano_usd").await?;
+        }
+        if held == 0 || begun.elapsed() > QUIET_WITHIN {
+            return Ok(held);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn gauge(gateway: &Gateway, name: &str) -> Result<u64> {
+    let metrics = gateway.operator()?.get("/metrics").await?.expect(200)?;
+    let text = metrics.text();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    value.with_context(|| format!("no metric {name}"))
+}
+
+fn nano_usd(dollars: f64) -> u64 {
+    // Costs are whole thousandths of a cent here, which a double has exactly enough.
+    let nano = format!("{:.0}", dollars * 1e9);
+    nano.parse().unwrap_or_default()
+}
