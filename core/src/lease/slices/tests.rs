@@ -25,6 +25,7 @@ mod windows;
 mod holding;
 mod proposing;
 mod chains;
+mod conservation;
 mod upkeep;
 
 fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
