@@ -5,6 +5,7 @@
 
 mod book;
 mod report;
+mod row;
 
 use serde::{Deserialize, Serialize};
 

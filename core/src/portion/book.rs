@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{Entry, Handover, Report};
+use super::row::{Own, Peer};
 use super::{LimitId, divide};
 use crate::id::WriterId;
 use crate::limits::Kind;
@@ -15,12 +16,6 @@ pub const PEERS_MAX: usize = 64;
 const GONE_MS: u64 = 5_000;
 /// Who has not heard its own reports for so long may be cut off, and counts nobody as gone, in milliseconds.
 const ECHO_MS: u64 = 2_500;
-
-/// So long after the last request a limit by the minute is divided as before, in ticks: until it is full again. Only then
-/// can equal parts of it be full as well, without anything being refilled by the change.
-const REST_TICKS: u32 = 60;
-/// The same for requests at once.
-const PLACES_REST_TICKS: u32 = 5;
 
 /// What was asked of one limit here since the last full tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,28 +55,6 @@ pub struct Book {
     connected_since_ms: u64,
     /// A gateway has come that must be told everything.
     greets: bool,
-}
-
-#[derive(Debug)]
-struct Own {
-    parts: u64,
-    demand: u64,
-    held: u64,
-    running: u64,
-    handover: Option<Handover>,
-    /// The demand that was told last.
-    told: u64,
-    /// Ticks since anything was asked.
-    rested: u32,
-    is_urgent: bool,
-}
-
-#[derive(Debug, Default)]
-struct Peer {
-    last: (u64, u64),
-    heard_ms: u64,
-    is_gone: bool,
-    entries: BTreeMap<LimitId, Entry>,
 }
 
 impl Book {
@@ -378,51 +351,6 @@ struct Reckoning {
     taken: u64,
     /// Who else asks for the most.
     hungriest: Option<WriterId>,
-}
-
-impl Own {
-    /// A tick passes: demand that is no more halves, and is forgotten when the limit has come to rest.
-    fn rest(&mut self, kind: Kind) {
-        let rest_ticks = if kind == Kind::Parallel { PLACES_REST_TICKS } else { REST_TICKS };
-        self.rested = self.rested.saturating_add(1);
-        let least = u64::from(self.demand > 0 && self.rested <= rest_ticks);
-        self.demand = if self.rested <= rest_ticks { (self.demand / 2).max(least) } else { 0 };
-        self.running = 0;
-    }
-
-    fn tell(&mut self, limit: &LimitId) -> Entry {
-        self.told = self.demand;
-        self.is_urgent = false;
-        Entry {
-            limit: limit.clone(),
-            parts: self.parts,
-            demand: self.demand,
-            held: self.held,
-            running: self.running,
-            handover: self.handover.take(),
-        }
-    }
-}
-
-impl Peer {
-    /// Takes entries. Gives the limits that something changed for.
-    fn take(&mut self, entries: Vec<Entry>, whole: bool) -> Vec<LimitId> {
-        let mut before = if whole { std::mem::take(&mut self.entries) } else { BTreeMap::new() };
-        let mut changed = Vec::new();
-        for mut entry in entries.into_iter().take(ENTRIES_MAX) {
-            entry.handover = None;
-            let limit = entry.limit.clone();
-            let known = if whole { before.remove(&limit) } else { self.entries.get(&limit).cloned() };
-            if known.as_ref() != Some(&entry) {
-                changed.push(limit.clone());
-            }
-            if self.entries.len() < ENTRIES_MAX || self.entries.contains_key(&limit) {
-                self.entries.insert(limit, entry);
-            }
-        }
-        changed.extend(before.into_keys());
-        changed
-    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Which limit.
-    #[serde(flatten)]
     pub limit: LimitId,
     /// Into how many parts the gateway divides it.
     pub parts: u64,

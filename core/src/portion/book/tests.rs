@@ -1,8 +1,9 @@
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::{Asked, Book, ECHO_MS, GONE_MS, PEERS_MAX, Portion, REST_TICKS};
+use super::{Asked, Book, ECHO_MS, GONE_MS, PEERS_MAX, Portion};
 use crate::id::WriterId;
 use crate::limits::Kind;
+use crate::portion::row::REST_TICKS;
 use crate::portion::{LimitId, MILLION, Report};
 use crate::scope::Scope;
 use crate::testing::samples::key_id;
