@@ -3,6 +3,9 @@
 use serde_json::Value;
 use tallygate_core::port::provider::failure::Kind;
 
+/// The type of a detail of an error that says after how long to try again. It bears a vendor's name, so it stands here.
+pub(crate) const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
 /// Words in a message that mean that the prompt is too long, from vendors that have no code for it. Lower-case.
 const TOO_LONG: [&str; 4] = [
     "maximum context length",

@@ -1,5 +1,6 @@
 //! Errors of this dialect: a status as a word, and details.
 
+use crate::provider::error_body::RETRY_INFO;
 use std::time::Duration;
 
 use tallygate_core::conversation::{Cause, Problem};
@@ -92,7 +93,7 @@ pub(super) fn write(problem: &Problem) -> ErrorAnswer {
             if let Some(wait) = problem.retry_after {
                 error.list("details", |list| {
                     list.object(|detail| {
-                        detail.text("@type", "type.googleapis.com/google.rpc.RetryInfo");
+                        detail.text("@type", RETRY_INFO);
                         detail.text("retryDelay", &format!("{}s", wait.as_secs()));
                     });
                 });
