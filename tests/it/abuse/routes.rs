@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator.
-pub const ADMIN: [(&str, &str); 17] = [
+pub const ADMIN: [(&str, &str); 18] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
+    ("GET", "/api/limits"),
     ("GET", "/api/budgets"),
     ("GET", "/api/suspense"),
     ("POST", "/api/suspense/close"),
