@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallygate_adapters::provider::catalog::Catalog;
 use tallygate_adapters::provider::client::{HttpProvider, Settings};
 use tallygate_adapters::provider::vendors::Vendors;
 use tallygate_adapters::secret::Environment;
@@ -20,12 +21,13 @@ use tallygate_core::json::Json;
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::EventLog;
+use tallygate_core::price::PriceList;
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::secret::Secret;
 use tallygate_core::stream::{ChainId, Log, Offset};
 use tallygate_projections::{Metrics as ViewMetrics, Options as ViewOptions, Views};
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::activity::{self, ActivityWriter, WriterTask};
@@ -46,6 +48,8 @@ use crate::upstreams::Upstreams;
 
 pub use error::StartError;
 
+/// How many prompts are counted at once, at most.
+const COUNTS_MAX: usize = 2;
 /// How long each part may take to end.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
 
@@ -85,6 +89,7 @@ struct Ground {
     ids: Arc<dyn Ids>,
     metrics: Metrics,
     vendors: Arc<Vendors>,
+    catalog: Arc<Catalog>,
 }
 
 /// Logs, views and the tasks between them.
@@ -117,12 +122,13 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     tallygate_adapters::provider::client::install_tls();
     let ground = ground(&config)?;
     let (stop, stopped) = watch::channel(false);
-    let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, data } = ground;
+    let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, catalog, data } = ground;
     let parts = Parts {
         mac: keys.mac.clone(),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
         vendors: Arc::clone(&vendors),
+        prices: Arc::new(catalog.prices()),
         metrics: metrics.clone(),
         stop: stop.clone(),
     };
@@ -140,7 +146,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         master: MasterKey::new(&master),
         limits,
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
-        upstreams: Upstreams::new(provider, vendors, vault, config.network.clone(), config.environment.0),
+        upstreams: Upstreams::new(provider, vendors, catalog, vault, config.network.clone(), config.environment.0),
         activity: spine.activity.clone(),
         clock,
         ids,
@@ -149,7 +155,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         settings: config.requests,
     };
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
-    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates });
+    let counting = Arc::new(Semaphore::new(COUNTS_MAX));
+    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates, counting });
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -183,6 +190,7 @@ fn ground(config: &Config) -> Result<Ground, StartError> {
         ids,
         metrics: Metrics::new()?,
         vendors: Arc::new(Vendors::builtin()?),
+        catalog: Arc::new(Catalog::builtin()?),
     })
 }
 
@@ -192,12 +200,13 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     vendors: Arc<Vendors>,
+    prices: Arc<PriceList>,
     metrics: Metrics,
     stop: watch::Sender<bool>,
 }
 
 async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Parts) -> Result<Spine, StartError> {
-    let Parts { mac, clock, ids, vendors, metrics, stop } = parts;
+    let Parts { mac, clock, ids, vendors, prices, metrics, stop } = parts;
     let logs = Logs::open(config, &data, &mac).await?;
     check_secret(&logs, &mac).await?;
     let view_metrics = ViewMetrics::new()?;
@@ -235,6 +244,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         log: Arc::clone(&logs.control),
         mac,
         vendors: Arc::new(vendors.iter().map(|vendor| vendor.id.clone()).collect()),
+        prices,
         clock,
         ids,
     };

@@ -7,6 +7,7 @@ mod harness;
 mod scene;
 mod requests;
 mod budgets;
+mod prices;
 mod commands;
 mod durability;
 mod killed;
