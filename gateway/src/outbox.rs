@@ -6,6 +6,8 @@
 //! spent, and which records the log lacks.
 
 mod holding;
+#[cfg(test)]
+mod interleavings;
 mod leases;
 mod journal;
 mod read_chain;
@@ -198,6 +200,8 @@ impl Outbox {
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
+        #[cfg(test)]
+        interleavings::switch();
         self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

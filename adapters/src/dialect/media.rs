@@ -1,6 +1,9 @@
 //! Media in requests: data URLs, media types, and what a provider can be sent.
 
-use tallygate_core::conversation::{Source, Text};
+use tallygate_core::conversation::{Content, Source, Text};
+
+use super::json::fields::Value;
+use super::rejection::Rejection;
 
 /// The source that an address means: a data URL holds the bytes itself.
 #[must_use]
@@ -46,14 +49,25 @@ pub(super) fn image_type<'a>(media_type: &'a str, data: &Text) -> &'a str {
 }
 
 /// The media type of sound of a format.
-#[must_use]
-pub(super) fn sound_type(format: &str) -> String {
+fn sound_type(format: &str) -> String {
     let kind = match format {
         "mp3" => "mpeg",
         "pcm16" => "L16",
         other => other,
     };
     format!("audio/{kind}")
+}
+
+/// Sound as an object with its `data` and `format`.
+///
+/// # Errors
+/// [`Rejection`] when one of them is missing.
+pub(super) fn sound(value: Value<'_, '_>) -> Result<Content, Rejection> {
+    let mut fields = value.fields()?;
+    let (data, format) = (fields.text("data")?, fields.string("format")?);
+    let format = fields.require("format", format)?;
+    let data = fields.require("data", data)?;
+    Ok(Content::Audio { source: Source::Base64 { media_type: sound_type(&format), data }, format })
 }
 
 /// The media type that a file's name says.

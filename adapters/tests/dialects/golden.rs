@@ -1,8 +1,7 @@
 //! Goldens: a case is an input of one dialect, and has a file for what it becomes in each dialect, its own included.
 //!
 //! Cases lie in `golden/dialects/<kind>/<dialect>/`, what they become beside them in `<case>.to.<dialect>.txt`.
-//! `cargo test -p tallygate-adapters --test dialects -- --ignored write` writes those files anew; read them before they
-//! are kept.
+//! A file that is missing is written, and the test fails: read it before it is kept. So to write files anew, remove them.
 
 use std::collections::BTreeSet;
 
@@ -40,13 +39,21 @@ fn file(title: &str, dialect: &str) -> String {
 #[test]
 fn every_case_becomes_in_every_dialect_what_its_file_says() {
     let (cases, others) = cases();
+    let mut missing = Vec::new();
     for case in &cases {
         for dialect in ALL {
             let path = file(&case.title(), dialect.name());
-            let expected = others.get(&path).unwrap_or_else(|| panic!("golden/dialects/{path} is missing"));
-            assert_eq!(&case.to(dialect), expected, "golden/dialects/{path}");
+            let found = case.to(dialect);
+            match others.get(&path) {
+                Some(expected) => assert_eq!(&found, expected, "golden/dialects/{path}"),
+                None => {
+                    std::fs::write(folder().join(&path), found).unwrap();
+                    missing.push(path);
+                }
+            }
         }
     }
+    assert_eq!(missing, Vec::<String>::new(), "were missing and are written now: read them");
 }
 
 #[test]
@@ -66,19 +73,4 @@ fn every_dialect_has_every_case_and_every_file_belongs_to_one() {
         titles.iter().flat_map(|title| ALL.map(|dialect| file(title, dialect.name()))).collect();
     let found: BTreeSet<String> = others.into_keys().collect();
     assert_eq!(found.difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new());
-}
-
-#[test]
-#[ignore = "it writes the files that the other tests compare with"]
-fn write() {
-    let (cases, others) = cases();
-    for path in others.keys() {
-        std::fs::remove_file(folder().join(path)).unwrap();
-    }
-    for case in &cases {
-        for dialect in ALL {
-            let path = folder().join(file(&case.title(), dialect.name()));
-            std::fs::write(path, case.to(dialect)).unwrap();
-        }
-    }
 }

@@ -175,13 +175,7 @@ fn part(value: Value<'_, '_>) -> Result<Content, Rejection> {
             Content::File { source, name }
         }
         "input_audio" => {
-            let sound = fields.with("input_audio", |value| {
-                let mut fields = value.fields()?;
-                let (data, format) = (fields.text("data")?, fields.string("format")?);
-                let format = fields.require("format", format)?;
-                let data = fields.require("data", data)?;
-                Ok(Content::Audio { source: Source::Base64 { media_type: media::sound_type(&format), data }, format })
-            })?;
+            let sound = fields.with("input_audio", media::sound)?;
             fields.require("input_audio", sound)?
         }
         _ => Content::Other { dialect: super::NAME, kind, raw: value.raw() },
