@@ -57,7 +57,7 @@ struct Shared {
     arrived: Notify,
     /// A chain of the lease log should be written to.
     urgent: Notify,
-    /// Something was read from the lease log.
+    /// Something was read from the lease log, or money that somebody waits for may be free.
     changed: Notify,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -72,6 +72,8 @@ struct Desk {
     records: Records,
     leases: Leases,
     turn: Turn,
+    /// A hold found a slice too small, and whoever placed it may wait for what others let go of.
+    is_short: bool,
 }
 
 /// What happened, all but its place.

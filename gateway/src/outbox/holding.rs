@@ -1,5 +1,7 @@
 //! Holds: placed on the slices, written to the journal, and ended once.
 
+use std::sync::MutexGuard;
+
 use tallygate_core::activity::Charge;
 use tallygate_core::budget::Budget;
 use tallygate_core::id::RequestId;
@@ -28,15 +30,18 @@ impl Outbox {
     pub(crate) fn place(&self, budgets: &[&Budget], amount: NanoUsd, request: RequestId) -> Result<Held, Refused> {
         let now = self.moment();
         let mut desk = self.desk();
-        let Desk { ledger, journal, .. } = &mut *desk;
-        let mut hold = ledger.place(budgets.iter().copied(), amount, now)?;
+        let Desk { ledger, journal, is_short, .. } = &mut *desk;
+        let placed = ledger.place(budgets.iter().copied(), amount, now);
+        *is_short |= matches!(placed, Err(Refused::Short { .. }));
+        let mut hold = placed?;
         if Sabotage::CheckThenAdd.is_done() {
             ledger.release(hold);
             hold = ledger.place(budgets.iter().copied(), NanoUsd::ZERO, now)?;
         }
         journal.held(ledger, &hold, request);
         let charged = ledger.parts(&hold).map(|part| part.account.clone()).collect();
-        drop(desk);
+        // What others needed may count as met by this: they say again what they need.
+        self.tell_short(desk);
         Ok(Held { outbox: self.clone(), hold: Some(hold), charged })
     }
 
@@ -83,7 +88,7 @@ impl Outbox {
             }
             over = ledger.settle(hold, cost, now_ms).over;
         }
-        drop(desk);
+        self.tell_short(desk);
         self.0.arrived.notify_one();
         if let Some(happened) = again {
             self.note(happened);
@@ -101,6 +106,16 @@ impl Outbox {
         // It goes with the next write: a process that is killed before leaves it in suspense.
         journal.released(&hold);
         ledger.release(hold);
+        self.tell_short(desk);
+    }
+
+    /// A slice has changed: whoever found one too small before tries again.
+    fn tell_short(&self, mut desk: MutexGuard<'_, Desk>) {
+        let is_short = std::mem::take(&mut desk.is_short);
+        drop(desk);
+        if is_short {
+            self.0.changed.notify_waiters();
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn open(
     let leases = Leases::after(recovery.memory);
     let ledger = SliceLedger::new(writer.clone(), slices);
     Ok(Outbox(Arc::new(Shared {
-        desk: Mutex::new(Desk { ledger, journal, records, leases, turn: Turn::default() }),
+        desk: Mutex::new(Desk { ledger, journal, records, leases, turn: Turn::default(), is_short: false }),
         arrived: Notify::new(),
         urgent: Notify::new(),
         changed: Notify::new(),
