@@ -38,6 +38,7 @@ use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
+use crate::pipeline::clientless::Clientless;
 use crate::random;
 use crate::spending::Spending;
 use crate::standing::{self, Standing, StandingMetrics};
@@ -70,6 +71,8 @@ pub(crate) struct Running {
     mac: MacKey,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    /// Requests that go on without their client, and how long they may when the gateway is to stop.
+    clientless: (Arc<Clientless>, Duration),
     doors: Doors,
     spine: Spine,
 }
@@ -146,16 +149,30 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         ids,
         metrics,
         commands: spine.commands.clone(),
+        clientless: Arc::new(Clientless::new(config.requests.abandoned_streams_max)),
         settings: config.requests,
     };
+    let clientless = Arc::clone(&pipeline.clientless);
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
     let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates });
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().unwrap_or(config.address);
+    let clientless = (clientless, config.server.drain_timeout);
     let server = tokio::spawn(server::serve(listener, router(app.clone()), config.server, stopped));
-    Ok(Running { address, new_master_key, master_key: master, app, mac: keys.mac, stop, server, doors, spine })
+    Ok(Running {
+        address,
+        new_master_key,
+        master_key: master,
+        app,
+        mac: keys.mac,
+        stop,
+        server,
+        clientless,
+        doors,
+        spine,
+    })
 }
 
 fn ground(config: &Config) -> Result<Ground, StartError> {
@@ -353,11 +370,18 @@ impl Running {
     }
 
     async fn shut_down(self) {
-        let Self { app, stop, server, doors, spine, .. } = self;
+        let Self { app, stop, server, clientless: (clientless, drain), doors, spine, .. } = self;
+        let until = tokio::time::Instant::now() + drain;
         stop.send_replace(true);
         doors.close().await;
         if !server.is_finished() {
             let _ = server.await;
+        }
+        if tokio::time::timeout_at(until, clientless.until_none()).await.is_err() {
+            tracing::warn!(
+                requests = clientless.count(),
+                "requests without clients still ran: what they cost is not known"
+            );
         }
         let Spine { logs, views, chain, activity, commands, decider, writer, .. } = spine;
         let Spine { leasing, stop_leases, followers, stop_followers, data, .. } = spine;

@@ -86,6 +86,10 @@ pub struct ServeArgs {
     /// seconds: twice as long as it may still spend.
     #[arg(long, env = "TALLYGATE_GONE_AFTER_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=31_622_400))]
     pub gone_after_seconds: u64,
+    /// How many streams whose clients have left are read to their end at once, so that the budgets that pay for them are
+    /// charged what they cost; others are cut. 0 cuts all.
+    #[arg(long, env = "TALLYGATE_ABANDONED_STREAMS_MAX", default_value_t = 1_000, value_parser = range(0, 1_000_000))]
+    pub abandoned_streams_max: usize,
     /// The longest request body, in bytes.
     #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
     pub body_max_bytes: usize,
@@ -217,6 +221,7 @@ impl ServeArgs {
             body_timeout: Duration::from_secs(self.body_timeout_seconds),
             budget_exceeded_status: self.budget_exceeded_status,
             staleness_max: Duration::from_secs(self.max_staleness_seconds),
+            abandoned_streams_max: self.abandoned_streams_max,
             ..RequestSettings::default()
         };
         requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);

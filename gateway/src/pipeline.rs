@@ -17,6 +17,7 @@ pub(crate) mod called;
 pub(crate) mod settled;
 mod violated;
 pub(crate) mod stream_body;
+pub(crate) mod clientless;
 mod unabandoned;
 pub(crate) mod refusal;
 
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_projections::Views;
 
+use self::clientless::Clientless;
 use crate::activity::ActivityWriter;
 use crate::command::Commands;
 use crate::limits::Limits;
@@ -50,5 +52,7 @@ pub(crate) struct Pipeline {
     pub(crate) metrics: Metrics,
     /// For what the gateway itself asks to be changed.
     pub(crate) commands: Commands,
+    /// Requests that go on without their client.
+    pub(crate) clientless: Arc<Clientless>,
     pub(crate) settings: RequestSettings,
 }

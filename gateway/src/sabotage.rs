@@ -18,6 +18,8 @@ pub(crate) enum Sabotage {
     CheckThenAdd,
     /// Each settlement is recorded twice.
     SettleTwice,
+    /// What a request that was cut off held beyond what was seen of it is free again.
+    ForgetUnseen,
     /// A request whose client left is neither settled nor released.
     ForgetDisconnected,
 }
@@ -45,12 +47,13 @@ mod chosen {
 
     use super::Sabotage;
 
-    const ALL: [(&str, Sabotage); 6] = [
+    const ALL: [(&str, Sabotage); 7] = [
         ("answer-before-append", Sabotage::AnswerBeforeAppend),
         ("no-journal", Sabotage::NoJournal),
         ("forget-outbox", Sabotage::ForgetOutbox),
         ("check-then-add", Sabotage::CheckThenAdd),
         ("settle-twice", Sabotage::SettleTwice),
+        ("forget-unseen", Sabotage::ForgetUnseen),
         ("forget-disconnected", Sabotage::ForgetDisconnected),
     ];
 

@@ -19,6 +19,8 @@ pub(crate) struct RequestSettings {
     pub(crate) staleness_max: Duration,
     /// The status of a refused budget: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
     pub(crate) budget_exceeded_status: u16,
+    /// How many streams that hold money of budgets are read to their end at once after their clients left. Others are cut.
+    pub(crate) abandoned_streams_max: usize,
     /// How long to wait for upstreams.
     pub(crate) timeouts: Timeouts,
 }
@@ -32,6 +34,7 @@ impl Default for RequestSettings {
             min_position_wait: Duration::from_secs(5),
             staleness_max: Duration::from_secs(30),
             budget_exceeded_status: 422,
+            abandoned_streams_max: 1_000,
             timeouts: Timeouts::default(),
         }
     }

@@ -7,6 +7,7 @@ mod harness;
 mod scene;
 mod requests;
 mod budgets;
+mod clients_that_leave;
 mod commands;
 mod durability;
 mod killed;

@@ -231,7 +231,7 @@ async fn a_failing_upstream_gets_an_honest_status_and_costs_nothing_it_did_not_d
         assert_eq!(fact["outcome"], "failed");
         let is_billed = fact["cost_nano_usd"].as_i64().is_some_and(|cost| cost > 0);
         // What an upstream refused was not done; what hung, reset or made no sense may have been.
-        assert_eq!(is_billed, !matches!(at, 1 | 2), "{at}: {fact}");
+        assert_eq!(is_billed, at > 2, "{at}: {fact}");
     }
     caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
     Ok(())

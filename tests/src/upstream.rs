@@ -112,6 +112,11 @@ impl Upstream {
         self.state.plan().queue.push_back(reply);
     }
 
+    /// Forgets the replies that queued up.
+    pub fn nothing_next(&self) {
+        self.state.plan().queue.clear();
+    }
+
     /// Every request for this model (the upstream's name of it) is answered so, when the queue is empty.
     pub fn on_model(&self, model: &str, reply: Reply) {
         self.state.plan().by_model.insert(model.to_owned(), reply);
@@ -135,7 +140,8 @@ impl Upstream {
     }
 
     /// What a provider would bill by now for each request that named its end user (`user`), in tokens of its answer; and
-    /// begins a new bill. Whole answers are billed as they report, streams by what was sent of them, a chunk a token.
+    /// begins a new bill. Whole answers are billed as they report, streams by what was sent of them, a chunk a token; or
+    /// as the reply says ([`Reply::billed`]).
     pub fn take_bill(&self) -> BTreeMap<String, u64> {
         self.state.bill.take()
     }

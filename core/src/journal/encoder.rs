@@ -136,10 +136,11 @@ impl Encoder {
         self.record(&Record::Released { number: hold.number() });
     }
 
-    /// A hold is about to go into suspense.
-    pub fn suspended(&mut self, hold: &Hold) {
-        self.open.remove(&hold.number());
-        self.record(&Record::Suspended { number: hold.number() });
+    /// A hold is about to go into suspense, but for what it is thought to have cost, and this record of activity says so.
+    pub fn suspended(&mut self, hold: &Hold, cost: NanoUsd, position: Position, activity: &[u8]) {
+        let serials = self.open.remove(&hold.number()).map(|open| open.serials).unwrap_or_default();
+        let (number, cost, rest, serials) = (hold.number(), cost.at_least_zero(), hold.rest(cost), serials.into());
+        self.record(&Record::Suspended { number, cost, rest, serials, position, activity });
     }
 
     /// Something happened that holds nothing.

@@ -163,23 +163,16 @@ impl Run {
                 None
             }
             Record::Settled { number, cost, serials, position, activity } => {
-                self.open.remove(&number);
-                for key in serials.iter().filter_map(|serial| self.names.get(serial)) {
-                    let total = self.totals.entry(key.clone()).or_default();
-                    total.spent = total.spent.saturating_plus(cost);
-                }
+                self.end(number, &serials, cost, NanoUsd::ZERO);
                 Some((position, activity))
             }
             Record::Released { number } => {
                 self.open.remove(&number);
                 None
             }
-            Record::Suspended { number } => {
-                for (key, amount) in self.open.remove(&number).into_iter().flat_map(OpenHold::into_parts) {
-                    let total = self.totals.entry(key).or_default();
-                    total.suspended = total.suspended.saturating_plus(amount);
-                }
-                None
+            Record::Suspended { number, cost, rest, serials, position, activity } => {
+                self.end(number, &serials, cost, rest);
+                Some((position, activity))
             }
             Record::Happened { position, activity } => Some((position, activity)),
             Record::Ended => {
@@ -188,11 +181,14 @@ impl Run {
             }
         }
     }
-}
 
-impl OpenHold {
-    fn into_parts(self) -> impl Iterator<Item = (SliceKey, NanoUsd)> {
-        let amount = self.amount;
-        self.slices.into_iter().map(move |key| (key, amount))
+    /// A hold ended: on each of its accounts so much was spent, and so much is in suspense.
+    fn end(&mut self, number: u64, serials: &[u32], cost: NanoUsd, rest: NanoUsd) {
+        self.open.remove(&number);
+        for key in serials.iter().filter_map(|serial| self.names.get(serial)) {
+            let total = self.totals.entry(key.clone()).or_default();
+            total.spent = total.spent.saturating_plus(cost);
+            total.suspended = total.suspended.saturating_plus(rest);
+        }
     }
 }

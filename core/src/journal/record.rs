@@ -87,10 +87,21 @@ pub enum Record<'a> {
         /// The hold's number.
         number: u64,
     },
-    /// A hold ended, and nobody knows how.
+    /// A hold ended, and nobody knows how: so much is thought to be spent, and the rest of what was held is in suspense.
+    /// With the record of activity that says so.
     Suspended {
         /// The hold's number.
         number: u64,
+        /// What counts as spent, on each account.
+        cost: NanoUsd,
+        /// What is in suspense, on each account.
+        rest: NanoUsd,
+        /// The accounts.
+        serials: Cow<'a, [u32]>,
+        /// The place that the record will have in the writer's chain.
+        position: Position,
+        /// The record.
+        activity: &'a [u8],
     },
     /// Something else happened that the activity log must say.
     Happened {
@@ -135,7 +146,10 @@ impl<'a> Record<'a> {
                 out.byte(4).number(*number).amount(*cost).serials(serials).number(position.get()).bytes(activity);
             }
             Self::Released { number } => drop(out.byte(5).number(*number)),
-            Self::Suspended { number } => drop(out.byte(6).number(*number)),
+            Self::Suspended { number, cost, rest, serials, position, activity } => {
+                out.byte(6).number(*number).amount(*cost).amount(*rest).serials(serials);
+                out.number(position.get()).bytes(activity);
+            }
             Self::Happened { position, activity } => drop(out.byte(7).number(position.get()).bytes(activity)),
             Self::Ended => drop(out.byte(8)),
             Self::Joined { root, epoch } => drop(out.byte(9).text(&root.to_string()).number(epoch.get())),
@@ -188,7 +202,14 @@ impl<'a> Record<'a> {
                 activity: payload.bytes()?,
             },
             5 => Self::Released { number: payload.number()? },
-            6 => Self::Suspended { number: payload.number()? },
+            6 => Self::Suspended {
+                number: payload.number()?,
+                cost: payload.amount()?,
+                rest: payload.amount()?,
+                serials: payload.serials()?,
+                position: Position::new(payload.number()?),
+                activity: payload.bytes()?,
+            },
             7 => Self::Happened { position: Position::new(payload.number()?), activity: payload.bytes()? },
             8 => Self::Ended,
             9 => Self::Joined { root: payload.text()?.parse().ok()?, epoch: Epoch::new(payload.number()?) },

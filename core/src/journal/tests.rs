@@ -99,9 +99,9 @@ fn written() -> (Vec<u8>, SliceLedger, Encoder) {
     // The third runs.
     std::mem::forget(next());
     let unknown = next();
-    journal.suspended(&unknown);
-    ledger.suspend(unknown);
-    journal.happened(Position::new(9), b"refused");
+    journal.suspended(&unknown, usd(10), Position::new(9), b"unknown");
+    ledger.suspend(unknown, usd(10), 1);
+    journal.happened(Position::new(10), b"refused");
     (journal.take(), ledger, journal)
 }
 
@@ -121,21 +121,22 @@ fn remembered(recovery: &Recovery) -> (Evidence, Use) {
 #[test]
 fn a_killed_process_leaves_what_ran_what_was_spent_and_what_the_log_lacks() {
     let recovery = recover(&run().0, circumstances(HOST, true, 7));
-    let used = Use { spent: usd(60), suspended: usd(100), open: usd(100) };
+    let used = Use { spent: usd(70), suspended: usd(90), open: usd(100) };
     assert_eq!(remembered(&recovery), (Evidence::Whole, used));
     assert_eq!(recovery.open.iter().map(|hold| hold.request).collect::<Vec<_>>(), [request(3)]);
-    let expected = vec![(Position::new(8), b"settled".to_vec()), (Position::new(9), b"refused".to_vec())];
+    let expected = [(8, "settled"), (9, "unknown"), (10, "refused")];
+    let expected = expected.map(|(position, said)| (Position::new(position), said.as_bytes().to_vec())).to_vec();
     assert_eq!((recovery.activity, recovery.unusable), (expected, 0));
 }
 
 #[test]
 fn records_that_the_activity_log_has_are_not_appended_again() {
     let after = |activity| recover(&run().0, circumstances(HOST, true, activity)).activity;
-    assert_eq!(after(8).iter().map(|(position, _)| position.get()).collect::<Vec<_>>(), [9]);
-    assert_eq!(after(9), []);
+    assert_eq!(after(8).iter().map(|(position, _)| position.get()).collect::<Vec<_>>(), [9, 10]);
+    assert_eq!(after(10), []);
     // Behind a gap nothing can be appended: the chain has no such place.
     let behind = recover(&run().0, circumstances(HOST, true, 5));
-    assert_eq!((behind.activity.len(), behind.unusable), (0, 2));
+    assert_eq!((behind.activity.len(), behind.unusable), (0, 3));
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn a_run_is_whole_only_if_nothing_of_it_can_be_missing() {
     assert_eq!(evidence(circumstances(HOST, true, 9)), Evidence::Whole);
     assert_eq!(evidence(circumstances("boot-2", true, 9)), Evidence::Partial, "the machine went down");
     assert_eq!(evidence(circumstances(HOST, false, 9)), Evidence::Partial, "its process may still run");
-    assert_eq!(evidence(circumstances(HOST, true, 10)), Evidence::Partial, "the log has more than an old copy");
+    assert_eq!(evidence(circumstances(HOST, true, 11)), Evidence::Partial, "the log has more than an old copy");
     let mut journal = Encoder::begin(&gateway(), 1, HOST);
     journal.joined(&Root::Gateway, Epoch::new(1));
     journal.ended();
@@ -160,14 +161,14 @@ fn a_segment_stands_for_those_before_it() {
     let (_, budgets) = self::ledger();
     let hold = ledger.place(budgets.iter(), usd(50), MOMENT).unwrap();
     journal.held(&ledger, &hold, request(5));
-    journal.settled(&hold, usd(40), Position::new(10), b"later");
+    journal.settled(&hold, usd(40), Position::new(11), b"later");
     ledger.settle(hold, usd(40), 1);
     let second = journal.take();
     let read = |segments: &[&[u8]]| {
         let journal = Journal::read(&gateway(), segments.iter().copied());
         remembered(&Recovery::of(&journal, circumstances(HOST, true, 7)))
     };
-    let all = (Evidence::Whole, Use { spent: usd(100), suspended: usd(100), open: usd(100) });
+    let all = (Evidence::Whole, Use { spent: usd(110), suspended: usd(90), open: usd(100) });
     assert_eq!(read(&[&first, &second]), all);
     assert_eq!(read(&[&second, &first]), all, "each says which one it is");
     assert_eq!(read(&[&second]), all, "the third request is in it again");
@@ -187,7 +188,7 @@ fn a_new_run_of_the_same_process_stands_for_what_could_not_be_written() {
     let (_, ledger, mut journal) = written();
     journal.next_run(&ledger, 2);
     let bytes = journal.take();
-    let used = Use { spent: usd(60), suspended: usd(100), open: usd(100) };
+    let used = Use { spent: usd(70), suspended: usd(90), open: usd(100) };
     assert_eq!(remembered(&recover(&bytes, circumstances(HOST, true, 9))), (Evidence::Whole, used));
 }
 
@@ -210,12 +211,12 @@ fn what_an_earlier_segment_left_behind_the_end_is_not_looked_at() {
 fn a_later_run_does_not_hide_an_earlier_one() {
     let (first, _) = run();
     let mut journal = Encoder::begin(&gateway(), 2, HOST);
-    journal.happened(Position::new(10), b"of the second");
+    journal.happened(Position::new(11), b"of the second");
     let second = journal.take();
     let read = Journal::read(&gateway(), [first.as_slice(), second.as_slice()]);
     let recovery = Recovery::of(&read, circumstances(HOST, true, 7));
     assert_eq!(remembered(&recovery).0, Evidence::Whole);
-    assert_eq!(recovery.activity.len(), 3);
+    assert_eq!(recovery.activity.len(), 4);
 }
 
 #[test]
@@ -338,7 +339,9 @@ proptest! {
             Record::Held { number, request: request(number.into()), amount: usd(amount), serials: (&serials).into() },
             Record::Settled { number, cost: usd(amount), serials: (&serials).into(), position, activity },
             Record::Released { number },
-            Record::Suspended { number },
+            Record::Suspended {
+                number, cost: usd(amount), rest: usd(other), serials: (&serials).into(), position, activity,
+            },
             Record::Happened { position, activity },
             Record::Ended,
         ] {

@@ -22,6 +22,8 @@ pub(crate) struct Held {
     outbox: Outbox,
     hold: Option<Hold>,
     charged: Vec<Charge>,
+    /// Whether any of the budgets must not be overshot, whatever becomes of the request.
+    is_strict: bool,
 }
 
 impl Outbox {
@@ -42,7 +44,8 @@ impl Outbox {
         let charged = ledger.parts(&hold).map(|part| part.account.clone()).collect();
         // What others needed may count as met by this: they say again what they need.
         self.tell_short(desk);
-        Ok(Held { outbox: self.clone(), hold: Some(hold), charged })
+        let is_strict = budgets.iter().any(|budget| budget.reclaim_after_seconds.is_none());
+        Ok(Held { outbox: self.clone(), hold: Some(hold), charged, is_strict })
     }
 
     /// The most that could be held on every budget of a chain; none without budgets.
@@ -70,7 +73,18 @@ impl Outbox {
 
     /// Ends a request that held something, and records what happened: it survives the process once it is
     /// [written down](Outbox::written_down). Tells by how much it cost more than it held.
-    pub(crate) fn settle(&self, mut held: Held, cost: NanoUsd, happened: Happened) -> Option<NanoUsd> {
+    pub(crate) fn settle(&self, held: Held, cost: NanoUsd, happened: Happened) -> Option<NanoUsd> {
+        self.end_hold(held, cost, happened, false)
+    }
+
+    /// As [`Outbox::settle`], of a request that was cut off: `cost` is what was seen of it. What it held beyond that goes
+    /// into suspense, unless all its budgets are soft.
+    pub(crate) fn suspend(&self, held: Held, cost: NanoUsd, happened: Happened) -> Option<NanoUsd> {
+        let is_strict = held.is_strict && !Sabotage::ForgetUnseen.is_done();
+        self.end_hold(held, cost, happened, is_strict)
+    }
+
+    fn end_hold(&self, mut held: Held, cost: NanoUsd, happened: Happened, is_unknown: bool) -> Option<NanoUsd> {
         let again = Sabotage::SettleTwice.is_done().then(|| happened.clone());
         let draft = self.draft(happened);
         let now_ms = self.0.clock.steady_ms();
@@ -78,15 +92,21 @@ impl Outbox {
         let mut over = None;
         if let Some(hold) = held.hold.take() {
             let Desk { ledger, journal, records, .. } = &mut *desk;
-            match draft.and_then(|draft| records.place(draft)) {
-                Some(waiting) => {
-                    journal.settled(&hold, cost, waiting.position, &waiting.unsealed);
-                    records.push(waiting);
-                }
-                // The record is lost, and the money is not.
-                None => journal.settled(&hold, cost, Position::START, &[]),
+            let waiting = draft.and_then(|draft| records.place(draft));
+            // A record that cannot be made is lost, and the money is not.
+            let (position, record): (Position, &[u8]) =
+                waiting.as_ref().map_or((Position::START, &[]), |waiting| (waiting.position, &waiting.unsealed));
+            let settled = if is_unknown {
+                journal.suspended(&hold, cost, position, record);
+                ledger.suspend(hold, cost, now_ms)
+            } else {
+                journal.settled(&hold, cost, position, record);
+                ledger.settle(hold, cost, now_ms)
+            };
+            over = settled.over;
+            if let Some(waiting) = waiting {
+                records.push(waiting);
             }
-            over = ledger.settle(hold, cost, now_ms).over;
         }
         self.tell_short(desk);
         self.0.arrived.notify_one();

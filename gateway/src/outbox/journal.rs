@@ -74,6 +74,13 @@ impl Journal {
         self.reached(position);
     }
 
+    /// A hold is about to go into suspense, but for what its request is thought to have cost.
+    pub(super) fn suspended(&mut self, hold: &Hold, cost: NanoUsd, position: Position, unsealed: &[u8]) {
+        self.encoded += 1;
+        self.encoder.suspended(hold, cost, position, unsealed);
+        self.reached(position);
+    }
+
     /// A hold is about to be released.
     pub(super) fn released(&mut self, hold: &Hold) {
         self.encoded += 1;

@@ -31,8 +31,8 @@ use crate::spending::Held;
 impl Admitted {
     /// Sends the request to its upstream and makes the client's response of the answer.
     ///
-    /// Cancellation: a buffered call goes on without its client and is settled by what it used; a stream that loses its
-    /// client is cut, and settled by what went through.
+    /// Cancellation: a buffered call, and a stream that budgets pay for, go on without their client and are settled by
+    /// what they used. Any other stream is cut, and settled by what went through.
     ///
     /// # Errors
     /// The answer for the client. The hold and the share are closed.
@@ -56,12 +56,18 @@ impl Admitted {
             timeouts: pipeline.settings.timeouts,
         };
         let settling = Settling::new(Arc::clone(pipeline), self);
-        Either::Right(if streams {
+        Either::Right(if streams && !settling.is_read_on() {
             // Boxed, so that the handler's future stays small: it is moved several times before it runs.
             Either::Left(Box::pin(stream(upstream, call, settling)))
         } else {
+            let clientless = settling.clientless();
+            let call = if streams {
+                Either::Left(stream(upstream, call, settling))
+            } else {
+                Either::Right(buffered(upstream, call, settling))
+            };
             // A client that goes away must not leave an unknown bill behind.
-            let ended = unabandoned::run(buffered(upstream, call, settling));
+            let ended = unabandoned::run(&clientless, call);
             Either::Right(
                 ended.map(|ended| {
                     ended.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))

@@ -18,6 +18,7 @@ use tallygate_core::usage::Usage;
 use super::Pipeline;
 use super::admitted::Admitted;
 use super::called::answer_to;
+use super::clientless::Clientless;
 use super::violated::{self, Amounts};
 use crate::activity::Happened;
 use crate::http::error::ApiError;
@@ -82,6 +83,16 @@ impl Settling {
     /// Where what happens is written down.
     pub(super) fn outbox(&self) -> Outbox {
         self.pipeline.activity.outbox().clone()
+    }
+
+    /// Whether its stream is read on when the client leaves: budgets are charged what the provider bills.
+    pub(super) fn is_read_on(&self) -> bool {
+        self.admitted.held.is_some() && self.pipeline.clientless.reads_streams()
+    }
+
+    /// Requests that go on without their client.
+    pub(super) fn clientless(&self) -> Arc<Clientless> {
+        Arc::clone(&self.pipeline.clientless)
     }
 
     /// The client's request.
@@ -199,6 +210,8 @@ impl Settling {
     fn record(&self, end: End, cost: Option<NanoUsd>, mut held: Option<Held>) {
         let Admitted { received, caller, request, model, .. } = &self.admitted;
         let Some(deployment) = self.deployment() else { return };
+        // A call that was cut off cost something between what was seen of it and what it held.
+        let is_unknown = end.metered.estimated && end.outcome != Outcome::Succeeded;
         let charged = held.as_mut().map(Held::take_charged).unwrap_or_default();
         let key = &caller.key;
         let settled = RequestSettled {
@@ -238,7 +251,9 @@ impl Settling {
         };
         let amount = held.amount();
         let cost = cost.unwrap_or_default();
-        if self.pipeline.activity.outbox().settle(held, cost, happened).is_some() {
+        let outbox = self.pipeline.activity.outbox();
+        let over = if is_unknown { outbox.suspend(held, cost, happened) } else { outbox.settle(held, cost, happened) };
+        if over.is_some() {
             violated::report(&self.pipeline, &self.admitted, deployment, Amounts { held: amount, cost });
         }
     }

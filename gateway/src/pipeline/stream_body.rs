@@ -1,29 +1,37 @@
 //! The body of a streamed response: takes the upstream's pieces through the tap, and settles when it ends, however it
 //! ends.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tallygate_adapters::dialect::openai_chat::error::{DONE, ErrorObject};
+use tallygate_adapters::dialect::openai_chat::error::ErrorObject;
 use tallygate_adapters::dialect::openai_chat::stream::{Step, Tap};
 use tallygate_core::activity::Outcome;
 use tallygate_core::port::BoxStream;
 use tallygate_core::port::provider::Failure;
+use tokio::runtime::Handle;
 
 use super::settled::{End, Settling};
 
 /// The upstream's pieces.
 pub(super) type Pieces = BoxStream<'static, Result<Bytes, Failure>>;
 
-/// A streamed answer. Dropped before its end, the client has gone.
+/// A streamed answer. Dropped before its end, the client has gone: it is read on without it, or cut.
 pub(super) struct StreamBody {
-    pieces: Pieces,
-    tap: Tap,
-    settling: Option<Settling>,
+    /// None once it is settled.
+    open: Option<Open>,
     /// What was read before the response began.
     first: Option<(Bytes, Option<Result<(), Failure>>)>,
+}
+
+/// A stream that has not ended.
+struct Open {
+    pieces: Pieces,
+    tap: Tap,
+    settling: Settling,
 }
 
 impl StreamBody {
@@ -34,35 +42,58 @@ impl StreamBody {
         first: Bytes,
         end: Option<Result<(), Failure>>,
     ) -> Self {
-        Self { pieces, tap, settling: Some(settling), first: Some((first, end)) }
+        Self { open: Some(Open { pieces, tap, settling }), first: Some((first, end)) }
     }
 
     /// Hands out what the tap lets through; at the end settles, and words an error in the stream if there is one.
     fn hand_out(&mut self, forward: Bytes, end: Option<Result<(), Failure>>) -> Option<Bytes> {
         let Some(end) = end else { return (!forward.is_empty()).then_some(forward) };
-        let last = match &end {
-            Ok(()) => forward,
-            Err(failure) => [forward, self.last_words(failure)].concat().into(),
+        let open = self.open.take()?;
+        let (last, outcome) = match &end {
+            Ok(()) => (forward, Outcome::Succeeded),
+            Err(failure) => ([forward, last_words(&open.settling, failure)].concat().into(), Outcome::Failed),
         };
-        self.settle(match end {
-            Ok(()) => Outcome::Succeeded,
-            Err(_) => Outcome::Failed,
-        });
+        open.settle(outcome);
         Some(last)
     }
+}
 
-    /// An error event in the client's dialect, and the end marker.
-    fn last_words(&self, failure: &Failure) -> Bytes {
-        let Some(settling) = &self.settling else { return Bytes::from_static(DONE.as_bytes()) };
-        let error = settling.answer_to(failure);
-        let status = error.status.to_string();
-        ErrorObject { message: &error.message, kind: error.kind, param: None, code: Some(&status) }.last_events()
+/// An error event in the client's dialect, and the end marker.
+fn last_words(settling: &Settling, failure: &Failure) -> Bytes {
+    let error = settling.answer_to(failure);
+    let status = error.status.to_string();
+    ErrorObject { message: &error.message, kind: error.kind, param: None, code: Some(&status) }.last_events()
+}
+
+impl Open {
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
+        Poll::Ready(match ready!(self.pieces.as_mut().poll_next(context)) {
+            Some(Ok(piece)) => self.tap.push(piece),
+            Some(Err(failure)) => Step { forward: Bytes::new(), end: Some(Err(failure)) },
+            None => self.tap.finish(),
+        })
     }
 
-    fn settle(&mut self, outcome: Outcome) {
-        if let Some(settling) = self.settling.take() {
-            settling.settle_now(End::streamed(outcome, self.tap.metered()));
+    fn settle(self, outcome: Outcome) {
+        self.settling.settle_now(End::streamed(outcome, self.tap.metered()));
+    }
+
+    /// The client has left. Where budgets pay, the rest of the stream is read if there is a place for it: at its end the
+    /// provider says what it cost.
+    fn leave(self, has_ended: bool) {
+        let runtime = Handle::try_current().ok().filter(|_| !has_ended && self.settling.is_read_on());
+        match runtime {
+            Some(runtime) => drop(runtime.spawn(self.read_on())),
+            None => self.settle(Outcome::Disconnected),
         }
+    }
+
+    async fn read_on(mut self) {
+        let clientless = self.settling.clientless();
+        let place = clientless.enter_stream();
+        while place.is_some() && poll_fn(|context| self.poll_step(context)).await.end.is_none() {}
+        self.settle(Outcome::Disconnected);
+        drop(place);
     }
 }
 
@@ -79,13 +110,8 @@ impl Body for StreamBody {
         {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        while self.settling.is_some() {
-            let step = match self.pieces.as_mut().poll_next(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(piece))) => self.tap.push(piece),
-                Poll::Ready(Some(Err(failure))) => Step { forward: Bytes::new(), end: Some(Err(failure)) },
-                Poll::Ready(None) => self.tap.finish(),
-            };
+        while let Some(open) = &mut self.open {
+            let step = ready!(open.poll_step(context));
             if let Some(bytes) = self.hand_out(step.forward, step.end) {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
@@ -94,12 +120,14 @@ impl Body for StreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.settling.is_none() && self.first.is_none()
+        self.open.is_none() && self.first.is_none()
     }
 }
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        self.settle(Outcome::Disconnected);
+        if let Some(open) = self.open.take() {
+            open.leave(self.first.as_ref().is_some_and(|(_, end)| end.is_some()));
+        }
     }
 }

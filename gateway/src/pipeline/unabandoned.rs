@@ -3,16 +3,23 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::CatchUnwind;
 use tokio::runtime::Handle;
 
+use super::clientless::Clientless;
+
 /// See [`run`].
-struct Unabandoned<F: Future + Send + 'static>(Option<Pin<Box<CatchUnwind<AssertUnwindSafe<F>>>>>)
+struct Unabandoned<F: Future + Send + 'static>
 where
-    F::Output: Send;
+    F::Output: Send,
+{
+    work: Option<Pin<Box<CatchUnwind<AssertUnwindSafe<F>>>>>,
+    all: Arc<Clientless>,
+}
 
 /// The work panicked: a defect.
 #[derive(Debug, thiserror::Error)]
@@ -21,16 +28,16 @@ pub(super) struct Panicked;
 
 /// Runs `work` to its end.
 ///
-/// Cancellation: dropped before its end, the work goes on in a task of its own.
+/// Cancellation: dropped before its end, the work goes on in a task of its own, and is counted among the clientless.
 ///
 /// # Errors
 /// [`Panicked`]. What the work held was dropped.
-pub(super) fn run<F>(work: F) -> impl Future<Output = Result<F::Output, Panicked>>
+pub(super) fn run<F>(all: &Arc<Clientless>, work: F) -> impl Future<Output = Result<F::Output, Panicked>> + use<F>
 where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    Unabandoned(Some(Box::pin(AssertUnwindSafe(work).catch_unwind())))
+    Unabandoned { work: Some(Box::pin(AssertUnwindSafe(work).catch_unwind())), all: Arc::clone(all) }
 }
 
 impl<F> Future for Unabandoned<F>
@@ -41,9 +48,9 @@ where
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let Some(work) = &mut self.work else { return Poll::Pending };
         let ended = std::task::ready!(work.as_mut().poll(context));
-        self.0 = None;
+        self.work = None;
         Poll::Ready(ended.map_err(|_| Panicked))
     }
 }
@@ -54,29 +61,42 @@ where
     F::Output: Send,
 {
     fn drop(&mut self) {
-        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(work);
-        }
+        let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) else { return };
+        let all = Arc::clone(&self.all);
+        runtime.spawn(async move {
+            let _place = all.enter();
+            let _ = work.await;
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use futures_util::FutureExt as _;
     use tokio::sync::oneshot;
 
     use super::run;
+    use crate::pipeline::clientless::Clientless;
 
-    #[tokio::test]
-    async fn work_that_is_awaited_hands_out_its_result() {
-        assert_eq!(run(async { 7 }).await.unwrap(), 7);
+    fn all() -> Arc<Clientless> {
+        Arc::new(Clientless::new(0))
     }
 
     #[tokio::test]
-    async fn work_that_nobody_awaits_any_more_goes_on() {
+    async fn work_that_is_awaited_hands_out_its_result() {
+        let all = all();
+        assert_eq!(run(&all, async { 7 }).await.unwrap(), 7);
+        assert_eq!(all.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_awaits_any_more_goes_on_and_is_counted() {
+        let all = all();
         let (go_on, wait) = oneshot::channel::<()>();
         let (done, is_done) = oneshot::channel();
-        let mut work = Box::pin(run(async move {
+        let mut work = Box::pin(run(&all, async move {
             wait.await.unwrap();
             done.send("done").unwrap();
         }));
@@ -84,12 +104,13 @@ mod tests {
         drop(work);
         go_on.send(()).unwrap();
         assert_eq!(is_done.await.unwrap(), "done");
+        all.until_none().await;
     }
 
     #[tokio::test]
     async fn a_panic_ends_the_work_and_nothing_else() {
         let (held, is_dropped) = oneshot::channel::<()>();
-        let result = run(async move {
+        let result = run(&all(), async move {
             let _held = held;
             panic!("a defect")
         });

@@ -13,6 +13,7 @@ pub struct Reply {
     pub(super) act: Act,
     pub(super) gate: Option<Gate>,
     pub(super) pace: Option<Duration>,
+    pub(super) billed: Option<u64>,
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -158,6 +159,13 @@ impl Reply {
         self
     }
 
+    /// So many tokens of a stream, or of an answer whose connection is reset, are billed, whatever arrives of it.
+    #[must_use]
+    pub const fn billed(mut self, tokens: u64) -> Self {
+        self.billed = Some(tokens);
+        self
+    }
+
     pub(super) async fn pass_gate(&self) {
         if let Some(pace) = self.pace {
             tokio::time::sleep(pace).await;
@@ -168,7 +176,7 @@ impl Reply {
     }
 
     const fn of(act: Act) -> Self {
-        Self { act, gate: None, pace: None, headers: Vec::new() }
+        Self { act, gate: None, pace: None, billed: None, headers: Vec::new() }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Content)) -> Self {

@@ -46,6 +46,7 @@ pub(super) async fn respond(request: Request<Incoming>, state: Arc<State>, fate:
         }
         Act::HangBeforeHead => pending().await,
         Act::ResetBeforeHead => {
+            state.bill.add(bill::user(&request), reply.billed.unwrap_or_default());
             fate.reset();
             return Err(io::Error::from(io::ErrorKind::ConnectionReset));
         }
@@ -72,7 +73,8 @@ async fn answer(
     let (streamed, usage_asked) = asked(request);
     if path.ends_with("/chat/completions") && streamed {
         let (pieces, body) = mpsc::channel(CHUNKS_AHEAD);
-        let user = bill::user(request).map(str::to_owned);
+        state.bill.add(bill::user(request), reply.billed.unwrap_or_default());
+        let user = bill::user(request).filter(|_| reply.billed.is_none()).map(str::to_owned);
         let stream = Stream { model, user, usage_asked, content, reply, fate, state };
         tokio::spawn(async move {
             if stream.send(&pieces).await.is_none() {

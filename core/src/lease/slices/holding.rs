@@ -109,6 +109,12 @@ impl Hold {
         self.amount
     }
 
+    /// What is left of it on each account beyond a cost.
+    #[must_use]
+    pub const fn rest(&self, cost: NanoUsd) -> NanoUsd {
+        self.amount.saturating_minus(cost.at_least_zero()).at_least_zero()
+    }
+
     /// On how many accounts.
     #[must_use]
     pub const fn accounts(&self) -> usize {
@@ -205,28 +211,23 @@ impl SliceLedger {
 
     /// Ends a hold with what the request cost. The cost counts in full, even above the hold: the money is spent.
     pub fn settle(&mut self, hold: Hold, cost: NanoUsd, now_ms: u64) -> Settled {
-        let cost = cost.at_least_zero();
-        let mut urgent = None;
-        let Hold { amount, slots, .. } = hold;
-        for index in slots {
-            let Some(slot) = self.slot_mut(index) else { continue };
-            slot.settle(amount, cost, now_ms);
-            if slot.free() < slot.low_water {
-                urgent = Some(slot.chain);
-            }
-        }
-        urgent.into_iter().for_each(|chain| self.hurry(chain));
-        Settled { over: (cost > amount).then(|| cost.saturating_minus(amount)) }
+        self.end(hold, cost, now_ms, Slot::settle)
+    }
+
+    /// Ends a hold whose request nobody knows the end of: what it is thought to have cost counts as spent, and the rest of
+    /// what it held goes into suspense.
+    pub fn suspend(&mut self, hold: Hold, cost: NanoUsd, now_ms: u64) -> Settled {
+        self.end(hold, cost, now_ms, Slot::suspend)
     }
 
     /// Ends a hold for which nothing was sent, or nothing is charged.
     pub fn release(&mut self, hold: Hold) {
-        self.end(hold, Slot::release);
-    }
-
-    /// Ends a hold whose request nobody knows the end of: the amount goes into suspense.
-    pub fn suspend(&mut self, hold: Hold) {
-        self.end(hold, Slot::suspend);
+        let Hold { amount, slots, .. } = hold;
+        for index in slots {
+            if let Some(slot) = self.slot_mut(index) {
+                slot.release(amount);
+            }
+        }
     }
 
     /// The accounts of a hold, in the order of its chain of budgets.
@@ -242,13 +243,25 @@ impl SliceLedger {
         Some(HoldPart { serial: slot.serial, root: &chain.root, epoch, account: &slot.account })
     }
 
-    fn end(&mut self, hold: Hold, end: impl Fn(&mut Slot, NanoUsd)) {
+    fn end(
+        &mut self,
+        hold: Hold,
+        cost: NanoUsd,
+        now_ms: u64,
+        end: impl Fn(&mut Slot, NanoUsd, NanoUsd, u64),
+    ) -> Settled {
+        let cost = cost.at_least_zero();
+        let mut urgent = None;
         let Hold { amount, slots, .. } = hold;
         for index in slots {
-            if let Some(slot) = self.slot_mut(index) {
-                end(slot, amount);
+            let Some(slot) = self.slot_mut(index) else { continue };
+            end(slot, amount, cost, now_ms);
+            if slot.free() < slot.low_water {
+                urgent = Some(slot.chain);
             }
         }
+        urgent.into_iter().for_each(|chain| self.hurry(chain));
+        Settled { over: (cost > amount).then(|| cost.saturating_minus(amount)) }
     }
 
     /// The slots of a chain of budgets, with the limits that the request's snapshot knows.

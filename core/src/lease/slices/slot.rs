@@ -182,6 +182,20 @@ impl Slot {
     pub(super) fn settle(&mut self, amount: NanoUsd, cost: NanoUsd, now_ms: u64) {
         self.let_go(amount);
         self.flow.settled += unsigned(amount);
+        self.spend(cost, now_ms);
+    }
+
+    /// The cost counts as spent; what was held beyond it, nobody knows.
+    pub(super) fn suspend(&mut self, amount: NanoUsd, cost: NanoUsd, now_ms: u64) {
+        self.let_go(amount);
+        let rest = amount.saturating_minus(cost).at_least_zero();
+        self.flow.settled += unsigned(amount.saturating_minus(rest));
+        self.flow.suspended += unsigned(rest);
+        self.suspending = self.suspending.saturating_plus(rest);
+        self.spend(cost, now_ms);
+    }
+
+    fn spend(&mut self, cost: NanoUsd, now_ms: u64) {
         if self.unreported == NanoUsd::ZERO {
             self.unreported_since_ms = now_ms;
         }
@@ -193,12 +207,6 @@ impl Slot {
     pub(super) fn release(&mut self, amount: NanoUsd) {
         self.let_go(amount);
         self.flow.released += unsigned(amount);
-    }
-
-    pub(super) fn suspend(&mut self, amount: NanoUsd) {
-        self.let_go(amount);
-        self.flow.suspended += unsigned(amount);
-        self.suspending = self.suspending.saturating_plus(amount);
     }
 
     fn let_go(&mut self, amount: NanoUsd) {

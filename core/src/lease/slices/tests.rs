@@ -104,6 +104,10 @@ impl Desk {
         self.ledger.settle(hold, usd(cost), self.now_ms).over
     }
 
+    fn suspend(&mut self, hold: Hold, cost: i64) -> Option<NanoUsd> {
+        self.ledger.suspend(hold, usd(cost), self.now_ms).over
+    }
+
     fn moment(&self) -> Moment {
         Moment { at: Timestamp::from_millis(NOON.millis() + i64::try_from(self.now_ms).unwrap()), ms: self.now_ms }
     }

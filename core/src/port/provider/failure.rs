@@ -58,9 +58,9 @@ pub enum Kind {
     RateLimited,
     /// Our account there is out of money or quota.
     QuotaExhausted,
-    /// The provider gave up waiting (408), or for a conflict (409).
+    /// The provider gave up waiting (408), or for a conflict (409), or whoever stands before it did (502, 504).
     UpstreamTimeout,
-    /// The provider is overloaded or away: 502, 503, 504, 529.
+    /// The provider is overloaded or away: 503, 529.
     Overloaded,
     /// Any other failure of the provider.
     ServerError,
@@ -198,9 +198,9 @@ impl Kind {
             401 | 403 => Self::Unauthorized,
             402 => Self::QuotaExhausted,
             404 | 410 => Self::NotFound,
-            408 | 409 => Self::UpstreamTimeout,
+            408 | 409 | 502 | 504 => Self::UpstreamTimeout,
             429 => Self::RateLimited,
-            502..=504 | 529 => Self::Overloaded,
+            503 | 529 => Self::Overloaded,
             400..=499 => Self::InvalidRequest,
             500..=599 => Self::ServerError,
             _ => Self::Protocol,
@@ -301,8 +301,6 @@ impl Kind {
             | Self::TooLarge
             // Who answers for the provider (a proxy on the way) cannot know what the provider did.
             | Self::UpstreamTimeout
-            | Self::Overloaded
-            | Self::ServerError
             // A filter may act on an answer that was made and billed.
             | Self::ContentFiltered => Sent::Unknown,
             Self::HostNotAllowed
@@ -318,7 +316,10 @@ impl Kind {
             | Self::Unauthorized
             | Self::NotFound
             | Self::RateLimited
-            | Self::QuotaExhausted => Sent::NotBilled,
+            | Self::QuotaExhausted
+            // Providers do not bill what they answer with an error of their own.
+            | Self::Overloaded
+            | Self::ServerError => Sent::NotBilled,
         }
     }
 

@@ -123,27 +123,34 @@ impl Process {
     }
 
     fn end(&mut self, around: &mut Around<'_>, one: Running) {
-        let cost = NanoUsd::new(one.cost);
-        match one.ending {
-            Ending::Settled => {
-                self.promised = self.promised.plus(1);
-                let record = one.request.as_uuid().as_bytes().to_vec();
-                self.encoder.settled(&one.hold, cost, self.promised, &record);
-                self.write(around);
-                self.queue.push_back((self.promised, record));
-                self.ledger.settle(one.hold, cost, around.now_ms);
-                self.ended.push((one.request, true));
-            }
-            Ending::Released => {
-                self.encoder.released(&one.hold);
-                self.write(around);
-                self.ledger.release(one.hold);
-            }
-            Ending::Unknown => {
-                self.encoder.suspended(&one.hold);
-                self.write(around);
-                self.ledger.suspend(one.hold);
-            }
+        if one.ending == Ending::Released {
+            self.encoder.released(&one.hold);
+            self.write(around);
+            self.ledger.release(one.hold);
+            return;
         }
+        self.promised = self.promised.plus(1);
+        let record = one.request.as_uuid().as_bytes().to_vec();
+        if one.ending == Ending::Settled {
+            let cost = NanoUsd::new(one.cost);
+            self.encoder.settled(&one.hold, cost, self.promised, &record);
+            self.write(around);
+            self.ledger.settle(one.hold, cost, around.now_ms);
+        } else {
+            let seen = one.seen();
+            self.encoder.suspended(&one.hold, seen, self.promised, &record);
+            self.write(around);
+            self.ledger.suspend(one.hold, seen, around.now_ms);
+        }
+        self.queue.push_back((self.promised, record));
+        self.ended.push((one.request, true));
+    }
+}
+
+impl Running {
+    /// What a gateway sees of the cost of a request that was cut off: now all of it, now a part, now nothing.
+    fn seen(&self) -> NanoUsd {
+        let quarters = i64::try_from(self.ends_at % 5).unwrap_or(0).min(4);
+        NanoUsd::new(self.cost / 4 * quarters).min(self.hold.amount())
     }
 }

@@ -3,6 +3,7 @@
 mod books;
 mod crowd;
 mod money;
+mod suspense;
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,9 @@ struct Tally {
     not_once: usize,
     lowest_percent: Option<f64>,
     mischarged: usize,
-    above: (usize, u64),
+    cut: usize,
+    untold: usize,
+    suspended: (u64, u64),
     charged: u64,
     times: Vec<Duration>,
 }
@@ -81,7 +84,7 @@ impl Site {
         };
         let mut gateways = Vec::new();
         for _ in 0..count {
-            gateways.push(setup(options.gateway()).start().await?);
+            gateways.push(setup(options.gateway().arg("--suspense-rest-seconds=1")).start().await?);
         }
         let upstream = ground::upstream().await?;
         ground::register(gateways.first().context("no gateway")?, &upstream).await?;
@@ -95,24 +98,33 @@ impl Site {
         let money = Money::set(&self.gateways, &mut dice, (seed, self.charged)).await?;
         let _ = self.upstream.take_bill();
         let met = crowd::call(&self.gateways, &money, seed).await?;
-        crowd::drain(&self.gateways, &money, seed).await?;
+        self.upstream.nothing_next();
         let leaked = books::held_after_quiet(&self.gateways).await?;
-        let bill = self.upstream.take_bill();
+        let mut bill = self.upstream.take_bill();
         let books = Books::read(&self.gateways, &money, &bill).await?;
-        self.charged += books.charged();
+        let first = self.gateways.first().context("no gateway")?;
+        let (suspended, spent) = suspense::close(first, &money, &books).await?;
+        crowd::drain(&self.gateways, &money, seed).await?;
+        let leaked = leaked + books::held_after_quiet(&self.gateways).await?;
+        bill.extend(self.upstream.take_bill());
+        let books = Books::read(&self.gateways, &money, &bill).await?;
+        let charged = books.charged() + spent;
+        self.charged += charged;
         tally.seeds += 1;
         tally.calls += bill.len();
         tally.left += met.left;
         tally.failed += met.failed;
         tally.leaked += leaked;
         tally.not_once += books.not_once(&bill);
-        let share = 100.0 * books.charged() as f64 / money::LIMIT_NANO_USD as f64;
+        let share = 100.0 * charged as f64 / money::LIMIT_NANO_USD as f64;
         tally.lowest_percent = Some(tally.lowest_percent.map_or(share, |lowest| lowest.min(share)));
         tally.overshoot += money.over(&books.billed);
         tally.overcharge += money.over(&books.charged_to);
         tally.mischarged += books.mischarged;
-        tally.above = (tally.above.0 + books.above.0, tally.above.1 + books.above.1);
-        tally.charged += books.charged();
+        tally.cut += books.cut;
+        tally.untold += books.untold;
+        tally.suspended = (tally.suspended.0 + suspended, tally.suspended.1 + spent);
+        tally.charged += charged;
         Ok(())
     }
 
@@ -126,8 +138,12 @@ impl Site {
             let fails = dice.below(100) < FAILURES_IN_100;
             self.upstream.next(match (fails, dice.below(3)) {
                 (true, 0) => Reply::refuse(500),
-                (true, 1) => Reply::reset(),
-                (true, _) => Reply::answer().chunks(3).usage(usage).every(PACE).then(StreamEnd::CutOff),
+                // What breaks off may have been generated all the same.
+                (true, 1) => Reply::reset().billed(dice.below(TOKENS + 1)),
+                (true, _) => {
+                    let cut = Reply::answer().chunks(3).usage(usage).every(PACE).then(StreamEnd::CutOff);
+                    cut.billed(3 + dice.below(TOKENS - 2))
+                }
                 (false, _) => whole.clone(),
             });
         }
@@ -147,11 +163,13 @@ impl Tally {
         figures.none(&format!("{on}: holds leaked, nano-dollars"), nano(self.leaked));
         figures.none(&format!("{on}: requests not settled exactly once"), self.not_once);
         figures.none(&format!("{on}: requests charged other than their usage was told"), self.mischarged);
+        figures.none(&format!("{on}: keys whose requests could not all be read"), self.cut);
         figures.at_least(&format!("{on}: least usable share"), self.lowest_percent.unwrap_or(0.0), 99.0);
-        let share = 100.0 * self.above.1 as f64 / self.charged.max(1) as f64;
+        let share = |part: u64| 100.0 * part as f64 / self.charged.max(1) as f64;
+        let (suspended, spent) = (share(self.suspended.0), share(self.suspended.1));
         figures.told(
-            &format!("{on}: cut before their usage was told, and billed above what they were charged"),
-            format!("{} requests, {share:.2} % of what was charged in all", self.above.0),
+            &format!("{on}: requests whose usage was not told"),
+            format!("{}; {suspended:.2} % of what was charged was in suspense, {spent:.2} % was spent", self.untold),
         );
         figures.times(&format!("{on}: time of a seed"), &mut self.times);
     }

@@ -62,6 +62,7 @@ const PARTS: [Part; 8] = [
         controls: &[
             Control::Gateway("check-then-add"),
             Control::Gateway("settle-twice"),
+            Control::Gateway("forget-unseen"),
             Control::Gateway("forget-disconnected"),
         ],
     },

@@ -24,7 +24,8 @@ enum Act {
     /// Of the holds that are open, which; and how many hundredths of what it held it cost.
     Settle(usize, i64),
     Release(usize),
-    Suspend(usize),
+    /// As `Settle`, and nobody knows whether that was all.
+    Suspend(usize, i64),
     Work,
     Wait(u64),
     /// The process is killed. What is encoded and was not written with something else is lost.
@@ -36,7 +37,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (0_i64..60).prop_map(Act::Place),
         4 => (0_usize..8, 0_i64..=100).prop_map(|(which, share)| Act::Settle(which, share)),
         2 => (0_usize..8).prop_map(Act::Release),
-        1 => (0_usize..8).prop_map(Act::Suspend),
+        1 => (0_usize..8, 0_i64..=100).prop_map(|(which, share)| Act::Suspend(which, share)),
         2 => prop::strategy::Just(Act::Work),
         1 => (1_u64..8_000).prop_map(Act::Wait),
         1 => prop::strategy::Just(Act::Kill),
@@ -123,12 +124,17 @@ impl Lives {
         self.desk.ledger.release(hold);
     }
 
-    fn suspend(&mut self, which: usize) {
+    fn suspend(&mut self, which: usize, share: i64) {
         let hold = self.open.swap_remove(which);
-        self.world.suspended += hold.amount().nano();
-        self.encoder.suspended(&hold);
-        self.desk.ledger.suspend(hold);
+        let amount = hold.amount().nano();
+        let cost = amount * share / 100;
+        self.activity += 1;
+        self.encoder.suspended(&hold, NanoUsd::new(cost), Position::new(self.activity), b"suspended");
+        assert_eq!(self.desk.suspend(hold, cost), None);
         self.write();
+        self.world.settled += cost;
+        self.world.suspended += amount - cost;
+        self.world.cost += cost;
     }
 
     /// Proposes, stores and reads until there is nothing more to say, in both chains.
@@ -197,11 +203,11 @@ proptest! {
                 Act::Place(amount) => lives.place(amount),
                 Act::Settle(which, share) if which < lives.open.len() => lives.settle(which, share),
                 Act::Release(which) if which < lives.open.len() => lives.release(which),
-                Act::Suspend(which) if which < lives.open.len() => lives.suspend(which),
+                Act::Suspend(which, share) if which < lives.open.len() => lives.suspend(which, share),
                 Act::Work => lives.work(),
                 Act::Wait(ms) => lives.desk.wait(ms),
                 Act::Kill => lives.kill(),
-                Act::Settle(..) | Act::Release(_) | Act::Suspend(_) => {}
+                Act::Settle(..) | Act::Release(_) | Act::Suspend(..) => {}
             }
             let World { held, settled, released, suspended, cost } = lives.world;
             prop_assert_eq!(held, settled + released + suspended + lives.open());

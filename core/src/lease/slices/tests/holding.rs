@@ -57,11 +57,11 @@ fn a_cost_above_the_hold_counts_in_full_and_is_told() {
 fn a_hold_of_unknown_end_goes_into_suspense() {
     let mut desk = Desk::opened();
     let hold = desk.place(10).unwrap();
-    desk.ledger.suspend(hold);
-    assert_eq!(desk.day(), (90, 0, 0));
+    desk.suspend(hold, 4);
+    assert_eq!(desk.day(), (90, 0, 4));
     desk.work();
-    assert_eq!(desk.day(), (90, 0, 0));
-    assert!(desk.book().accounts().all(|(_, row)| row.suspense() == usd(10)));
+    assert_eq!(desk.day(), (90, 0, 4), "what it is thought to have cost is spent, and the rest nobody may hold");
+    assert!(desk.book().accounts().all(|(_, row)| row.suspense() == usd(6)));
     let rested = desk.ledger.rested_ms(&acme(), &gateway(1), desk.ledger.epoch(&acme()).unwrap(), desk.now_ms + 7);
     assert_eq!(rested, Some(7));
 }
@@ -71,7 +71,7 @@ enum Act {
     Place(i64),
     Settle(usize, i64),
     Release(usize),
-    Suspend(usize),
+    Suspend(usize, i64),
     Work,
     Wait(u64),
 }
@@ -81,7 +81,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0_i64..300).prop_map(Act::Place),
         2 => (0_usize..8, 0_i64..400).prop_map(|(which, cost)| Act::Settle(which, cost)),
         1 => (0_usize..8).prop_map(Act::Release),
-        1 => (0_usize..8).prop_map(Act::Suspend),
+        1 => (0_usize..8, 0_i64..400).prop_map(|(which, cost)| Act::Suspend(which, cost)),
         2 => Just(Act::Work),
         1 => (0_u64..7_000).prop_map(Act::Wait),
     ]
@@ -105,10 +105,12 @@ proptest! {
                     over += told.map_or(0, NanoUsd::nano);
                 }
                 Act::Release(which) if which < open.len() => desk.ledger.release(open.swap_remove(which)),
-                Act::Suspend(which) if which < open.len() => {
+                Act::Suspend(which, cost) if which < open.len() => {
                     let hold = open.swap_remove(which);
-                    suspended += hold.amount().nano();
-                    desk.ledger.suspend(hold);
+                    spent += cost;
+                    suspended += (hold.amount().nano() - cost).max(0);
+                    let told = desk.suspend(hold, cost);
+                    over += told.map_or(0, NanoUsd::nano);
                 }
                 Act::Work => drop(desk.work()),
                 Act::Wait(ms) => desk.wait(ms),

@@ -100,7 +100,7 @@ fn suspense_is_closed_by_an_operator_once_it_has_rested() {
 fn what_is_in_suspense_when_its_window_is_over_is_taken_for_spent() {
     let mut desk = Desk::opened();
     let hold = desk.place(10).unwrap();
-    desk.ledger.suspend(hold);
+    desk.suspend(hold, 0);
     desk.work();
     let day = AccountId {
         scope: Scope::Realm(id("acme")),

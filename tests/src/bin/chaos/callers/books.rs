@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use tallygate_tests::gateway::Gateway;
 
 use super::TOKENS;
@@ -22,13 +22,16 @@ const ROWS_MAX: usize = 1_000;
 pub(crate) struct Books {
     /// What each key was charged, in nano-dollars.
     pub(crate) charged_to: Vec<u64>,
-    /// What the provider bills for each key's requests. Of one that was cut before its usage was told no gateway can know
-    /// the bill: it stands here with what it was charged.
+    /// What the provider bills for each key's requests, whatever gateways know of it.
     pub(crate) billed: Vec<u64>,
     /// Requests whose usage was told, and which were charged something else.
     pub(crate) mischarged: usize,
-    /// Requests that were cut before their usage was told, and are billed above what they were charged; by how much.
-    pub(crate) above: (usize, u64),
+    /// Keys that have more requests and refusals than could be read.
+    pub(crate) cut: usize,
+    /// Requests whose usage was not told.
+    pub(crate) untold: usize,
+    /// By how much the provider bills each key's requests above what they were charged.
+    pub(crate) above: Vec<u64>,
     /// How often each request was settled.
     settled: HashMap<String, usize>,
 }
@@ -40,7 +43,7 @@ impl Books {
         loop {
             let mut books = Self::default();
             for key in &money.keys {
-                books.add(first, key, bill).await?;
+                books.add(first, &key.secret, bill).await?;
             }
             let is_whole = bill.keys().all(|user| books.settled.contains_key(user));
             if is_whole || begun.elapsed() > BOOKED_WITHIN {
@@ -53,8 +56,8 @@ impl Books {
     async fn add(&mut self, gateway: &Gateway, key: &str, bill: &BTreeMap<String, u64>) -> Result<()> {
         let answer = gateway.operator()?.get(&format!("/spend/logs?api_key={key}")).await?.expect(200)?.json()?;
         let rows = answer.as_array().context("no rows")?;
-        ensure!(rows.len() < ROWS_MAX, "a key has more requests than an answer has rows");
-        let (mut charged, mut billed) = (0, 0);
+        self.cut += usize::from(rows.len() >= ROWS_MAX);
+        let (mut charged, mut billed, mut above) = (0, 0, 0);
         for row in rows {
             // A refusal names no end user.
             let Some(user) = row["end_user"].as_str().filter(|user| !user.is_empty()) else { continue };
@@ -67,12 +70,12 @@ impl Books {
             }
             let of_it = bill.get(user).map_or(0, |tokens| tokens * COST_NANO_USD / TOKENS);
             let is_told = row["metadata"]["tallygate"]["estimated"] == false;
-            billed += if is_told { of_it } else { cost };
+            billed += of_it;
+            above += of_it.saturating_sub(cost);
             self.mischarged += usize::from(is_told && of_it != cost);
-            if !is_told && of_it > cost {
-                self.above = (self.above.0 + 1, self.above.1 + of_it - cost);
-            }
+            self.untold += usize::from(!is_told);
         }
+        self.above.push(above);
         self.charged_to.push(charged);
         self.billed.push(billed);
         Ok(())

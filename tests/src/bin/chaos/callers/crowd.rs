@@ -86,7 +86,7 @@ pub(crate) async fn drain(gateways: &[Gateway], money: &Money, seed: u64) -> Res
 
 /// One of each key and gateway.
 fn clients(gateways: &[Gateway], money: &Money) -> Result<Vec<Client>> {
-    money.keys.iter().flat_map(|key| gateways.iter().map(|gateway| gateway.caller(key))).collect()
+    money.keys.iter().flat_map(|key| gateways.iter().map(|gateway| gateway.caller(&key.secret))).collect()
 }
 
 async fn one(client: Client, mut dice: Dice, name: String) -> Met {

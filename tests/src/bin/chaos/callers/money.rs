@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use tallygate_core::key::KeyHash;
 use tallygate_tests::gateway::Gateway;
 
 use crate::dice::Dice;
@@ -19,9 +20,17 @@ const SLACK: u64 = 3;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Money {
-    pub(crate) keys: Vec<String>,
+    pub(crate) keys: Vec<Key>,
     /// Which level is the tight one, 0 being the keys.
     tight: usize,
+}
+
+/// A key of the seed.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) secret: String,
+    /// The scope of its budget.
+    pub(crate) scope: String,
 }
 
 impl Money {
@@ -39,17 +48,19 @@ impl Money {
         register(first, json!({ "realm": name, "models": "all", "parent": parent })).await?;
         set(first, &format!("realm:{name}"), pays(1)).await?;
         let mut keys = Vec::new();
-        for _ in 0..KEYS {
-            let nano = pays(0) / u64::try_from(KEYS)?;
-            let dollars: Value =
-                serde_json::from_str(&format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000))?;
-            let terms = json!({ "max_budget": dollars, "team_id": name });
-            let answer = first.operator()?.post("/key/generate", &terms).await?.expect(200)?;
-            keys.push(answer.at("/key")?.as_str().context("no key")?.to_owned());
+        for number in 0..KEYS {
+            let (key, secret) = (uuid(), format!("sk-{name}-{number}"));
+            let terms = json!({ "key": key, "hash": KeyHash::of_secret(&secret), "shown": "sk-...", "realm": name,
+                "models": "all", "limits": { "requests_per_minute": null, "tokens_per_minute": null,
+                "parallel_requests": null } });
+            command(first, "IssueKey", terms).await?;
+            let scope = format!("key:{key}");
+            set(first, &scope, pays(0) / u64::try_from(KEYS)?).await?;
+            keys.push(Key { secret, scope });
         }
         for gateway in gateways {
             // A control may lose what it acknowledged: then the callers are refused, and it is seen there.
-            let caller = gateway.caller(keys.last().context("no keys")?)?;
+            let caller = gateway.caller(&keys.last().context("no keys")?.secret)?;
             for _ in 0..1_000 {
                 if caller.get("/v1/models").await?.status == 200 {
                     break;
