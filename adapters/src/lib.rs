@@ -6,4 +6,5 @@ pub mod outbox;
 pub mod nats;
 pub mod dialect;
 pub mod provider;
+pub mod litellm;
 pub mod secret;

@@ -3,6 +3,8 @@
 //! Vendors are data: a row of `vendors.toml` each. A vendor's name in code outside this folder is a mistake.
 
 pub mod vendors;
+pub mod catalog;
+pub mod tokens;
 pub mod sse;
 pub mod error_body;
 pub mod vendor_fields;

@@ -142,6 +142,7 @@ fn settled(number: u64) -> Happened {
         estimated: false,
         price: Some(Position::new(4)),
         cost_nano_usd: Some(NanoUsd::new(1_234_567)),
+        unpriced: None,
         charged: vec![charge(Scope::Key(samples::key_id(u128::from(key)))), charge(Scope::Realm(realm.clone()))],
         started_at: at,
         first_byte_ms: Some(212),

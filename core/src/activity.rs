@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate::event_types;
 use crate::id::{CommandId, DeploymentId, KeyId, ModelName, RequestId, UserId, VendorId};
 use crate::money::NanoUsd;
+use crate::price::Unpriced;
 use crate::scope::Scope;
 use crate::stream::Position;
 use crate::time::{Period, Timestamp};
@@ -112,6 +113,9 @@ pub struct RequestSettled {
     /// The cost in nano-dollars; none when the deployment has no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_nano_usd: Option<NanoUsd>,
+    /// Why there is no cost. Schemas 1 and 2 did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpriced: Option<Unpriced>,
     /// The budget windows that were charged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charged: Vec<Charge>,
@@ -190,7 +194,7 @@ event_types! {
     /// What happened.
     pub enum Event {
         /// A request ended.
-        RequestSettled(Arc<RequestSettled>) = "request.settled", 2;
+        RequestSettled(Arc<RequestSettled>) = "request.settled", 3;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request.refused", 1;
         /// A command was refused.

@@ -11,6 +11,7 @@ use crate::control::{Change, Control, Needs};
 use crate::digest::Digest;
 use crate::envelope::PARTS_MAX;
 use crate::id::{CommandId, VendorId};
+use crate::price::PriceList;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
 use crate::{budget, credential, grant, key, realm, registry, selection};
@@ -24,6 +25,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The vendors there are.
     pub vendors: &'a BTreeSet<VendorId>,
+    /// What models cost where nobody says otherwise.
+    pub prices: &'a PriceList,
 }
 
 /// A command as it is sent: `{"id": …, "type": "IssueKey", "data": {…}}`.

@@ -2,7 +2,7 @@
 //!
 //! A step is added here as a function of its own, named in `step`, with the golden bytes of the old schema kept in
 //! `core/golden/events`. None is needed where the newest reads the older one as it stands: `request.settled` 2 leaves out
-//! what is none or zero, which 1 wrote.
+//! what is none or zero, which 1 wrote, and 3 adds classes of usage, which are left out where they are zero.
 
 use std::borrow::Cow;
 
@@ -15,6 +15,16 @@ pub(crate) fn to_newest<'a>(kind: &str, schema: u16, newest: u16, data: &'a str)
 }
 
 /// The step from one schema of a type to the next.
-fn step(_kind: &str, _from: u16) -> Option<fn(&str) -> String> {
-    None
+fn step(kind: &str, from: u16) -> Option<fn(&str) -> String> {
+    match (kind, from) {
+        ("price.revised", 1) => Some(price_revised_2),
+        _ => None,
+    }
+}
+
+/// `price.revised` 1 → 2: prices of more classes, for long prompts and for service tiers. A price of schema 1 has none of
+/// them, and means what it meant: a class without a rate costs what its base class costs. So nothing changes but the
+/// number, which keeps a version that knows schema 1 alone from reading what it would ignore.
+fn price_revised_2(data: &str) -> String {
+    data.to_owned()
 }

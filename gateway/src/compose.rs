@@ -2,12 +2,13 @@
 
 mod error;
 mod rates;
+mod running;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallygate_adapters::provider::catalog::Catalog;
 use tallygate_adapters::provider::client::{HttpProvider, Settings};
 use tallygate_adapters::provider::vendors::Vendors;
 use tallygate_adapters::secret::Environment;
@@ -19,13 +20,13 @@ use tallygate_core::id::{RealmId, WriterId};
 use tallygate_core::json::Json;
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::port::clock::{Clock, Ids};
-use tallygate_core::port::event_log::EventLog;
+use tallygate_core::price::PriceList;
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::secret::Secret;
 use tallygate_core::stream::{ChainId, Log, Offset};
 use tallygate_projections::{Metrics as ViewMetrics, Options as ViewOptions, Views};
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::activity::{self, ActivityWriter, WriterTask};
@@ -47,6 +48,8 @@ use crate::upstreams::Upstreams;
 
 pub use error::StartError;
 
+/// How many prompts are counted at once, at most.
+const COUNTS_MAX: usize = 2;
 /// How long each part may take to end.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
 
@@ -88,6 +91,7 @@ struct Ground {
     ids: Arc<dyn Ids>,
     metrics: Metrics,
     vendors: Arc<Vendors>,
+    catalog: Arc<Catalog>,
 }
 
 /// Logs, views and the tasks between them.
@@ -120,12 +124,13 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     tallygate_adapters::provider::client::install_tls();
     let ground = ground(&config)?;
     let (stop, stopped) = watch::channel(false);
-    let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, data } = ground;
+    let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, catalog, data } = ground;
     let parts = Parts {
         mac: keys.mac.clone(),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
         vendors: Arc::clone(&vendors),
+        prices: Arc::new(catalog.prices()),
         metrics: metrics.clone(),
         stop: stop.clone(),
     };
@@ -143,7 +148,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         master: MasterKey::new(&master),
         limits,
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
-        upstreams: Upstreams::new(provider, vendors, vault, config.network.clone(), config.environment.0),
+        upstreams: Upstreams::new(provider, vendors, catalog, vault, config.network.clone(), config.environment.0),
         activity: spine.activity.clone(),
         clock,
         ids,
@@ -154,7 +159,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     };
     let clientless = Arc::clone(&pipeline.clientless);
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
-    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates });
+    let counting = Arc::new(Semaphore::new(COUNTS_MAX));
+    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates, counting });
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -200,6 +206,7 @@ fn ground(config: &Config) -> Result<Ground, StartError> {
         ids,
         metrics: Metrics::new()?,
         vendors: Arc::new(Vendors::builtin()?),
+        catalog: Arc::new(Catalog::builtin()?),
     })
 }
 
@@ -209,12 +216,13 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     vendors: Arc<Vendors>,
+    prices: Arc<PriceList>,
     metrics: Metrics,
     stop: watch::Sender<bool>,
 }
 
 async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Parts) -> Result<Spine, StartError> {
-    let Parts { mac, clock, ids, vendors, metrics, stop } = parts;
+    let Parts { mac, clock, ids, vendors, prices, metrics, stop } = parts;
     let logs = Logs::open(config, &data, &mac).await?;
     check_secret(&logs, &mac).await?;
     let view_metrics = ViewMetrics::new()?;
@@ -252,6 +260,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         log: Arc::clone(&logs.control),
         mac,
         vendors: Arc::new(vendors.iter().map(|vendor| vendor.id.clone()).collect()),
+        prices,
         clock,
         ids,
     };
@@ -351,55 +360,5 @@ async fn write(task: WriterTask, stop: watch::Sender<bool>) {
     if let Err(error) = task.run().await {
         tracing::error!(%error, "activity cannot be recorded any more: the gateway stops");
         stop.send_replace(true);
-    }
-}
-
-impl Running {
-    /// The control log, and the key that its lines are authenticated under.
-    pub(crate) fn control_log(&self) -> (&dyn EventLog, &MacKey) {
-        (self.spine.logs.control.as_ref(), &self.mac)
-    }
-
-    /// Serves until the process is asked to stop, then ends requests, writes what happened, and closes the logs.
-    pub(crate) async fn until_stopped(mut self, asked: impl Future<Output = ()>) {
-        tokio::select! {
-            () = asked => {}
-            _ = &mut self.server => {}
-        }
-        self.shut_down().await;
-    }
-
-    async fn shut_down(self) {
-        let Self { app, stop, server, clientless: (clientless, drain), doors, spine, .. } = self;
-        let until = tokio::time::Instant::now() + drain;
-        stop.send_replace(true);
-        doors.close().await;
-        if !server.is_finished() {
-            let _ = server.await;
-        }
-        if tokio::time::timeout_at(until, clientless.until_none()).await.is_err() {
-            tracing::warn!(
-                requests = clientless.count(),
-                "requests without clients still ran: what they cost is not known"
-            );
-        }
-        let Spine { logs, views, chain, activity, commands, decider, writer, .. } = spine;
-        let Spine { leasing, stop_leases, followers, stop_followers, data, .. } = spine;
-        drop((app, spine.watching));
-        drop(commands);
-        let _ = tokio::time::timeout(SHUT_DOWN, decider).await;
-        stop_leases.send_replace(true);
-        let _ = tokio::time::timeout(SHUT_DOWN, leasing).await;
-        let books = activity.outbox().take_books();
-        let _ = tokio::task::spawn_blocking(move || drop(books)).await;
-        activity.close();
-        let _ = tokio::time::timeout(SHUT_DOWN, writer).await;
-        // So that the next start finds its views where the log ends.
-        let _ = tokio::time::timeout(SHUT_DOWN, views.activity.wait_for(&chain, activity.promised())).await;
-        activity.outbox().end();
-        let _ = stop_followers.send(());
-        let _ = tokio::time::timeout(SHUT_DOWN, followers).await;
-        logs.close().await;
-        drop(data);
     }
 }

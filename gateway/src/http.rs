@@ -15,6 +15,7 @@ mod health;
 mod state;
 mod budgets;
 mod limits;
+mod prices;
 mod litellm;
 
 use std::ops::Deref;
@@ -26,6 +27,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::Method;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::command::Commands;
 use crate::leases::Leases;
@@ -46,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) leases: Leases,
     /// None where this gateway has the log, and all rate limits, to itself.
     pub(crate) rates: Option<Rates>,
+    /// How many prompts may be counted at once: counting takes a core.
+    pub(crate) counting: Arc<Semaphore>,
 }
 
 impl App {
@@ -79,6 +83,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/state", get(state::digests))
         .route("/api/budgets", get(budgets::list))
         .route("/api/limits", get(limits::divided))
+        .route("/api/prices", get(prices::list))
         .route("/api/suspense", get(budgets::suspense))
         .route("/api/suspense/close", post(budgets::close))
         .route("/health/liveliness", get(health::alive))

@@ -29,8 +29,10 @@ mod system;
 
 mod serve;
 mod demo;
+mod import;
 
 pub use compose::StartError;
 pub use data_folder::DataFolderError;
 pub use demo::DemoError;
+pub use import::ImportError;
 pub use serve::{ExitReason, run};

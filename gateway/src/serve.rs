@@ -5,6 +5,7 @@ use std::io::Write as _;
 use crate::compose::{self, Running, StartError};
 use crate::config::{Cli, CliCommand, ConfigError, ServeArgs, environment};
 use crate::demo::{self, DemoError};
+use crate::import::{self, ImportError};
 
 /// Why the program ended with an error.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum ExitReason {
     /// The demo.
     #[error("the demo ended early")]
     Demo(#[from] DemoError),
+    /// The import.
+    #[error("the import ended early")]
+    Import(#[from] ImportError),
 }
 
 /// Does what the command line says.
@@ -29,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<(), ExitReason> {
         None => serve(cli.serve).await,
         Some(CliCommand::Serve(args)) => serve(args).await,
         Some(CliCommand::Demo(args)) => Ok(demo::run(args).await?),
+        Some(CliCommand::Import { what }) => Ok(import::run(what).await?),
     }
 }
 

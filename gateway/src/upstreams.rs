@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tallygate_adapters::dialect::openai_chat::LimitField;
+use tallygate_adapters::provider::catalog::{Catalog, Entry};
 use tallygate_adapters::provider::vendors::{Vendor, Vendors};
 use tallygate_core::endpoint::{BaseUrl, NetworkPolicy};
 use tallygate_core::id::DeploymentId;
@@ -31,8 +32,10 @@ pub(crate) struct Target {
     pub(crate) meters_streams: bool,
     /// What it calls the limit of output.
     pub(crate) limit_field: LimitField,
-    /// The longest prompt it takes, in tokens, where people said so.
+    /// The longest prompt it takes, in tokens, where people said so or the catalog knows.
     pub(crate) context_window: Option<u64>,
+    /// The longest answer that it gives, in tokens, where the catalog knows.
+    pub(crate) longest_answer: Option<u64>,
     /// The events that it was made of: it is made anew when one of them is not the last any more.
     made_of: (Position, Position),
 }
@@ -42,6 +45,7 @@ pub(crate) struct Target {
 pub(crate) struct Upstreams {
     provider: Arc<dyn Provider>,
     vendors: Arc<Vendors>,
+    catalog: Arc<Catalog>,
     vault: Arc<dyn Vault>,
     network: NetworkPolicy,
     /// Addresses that people set in the environment for a vendor, by the variable's name.
@@ -54,16 +58,22 @@ impl Upstreams {
     pub(crate) fn new(
         provider: Arc<dyn Provider>,
         vendors: Arc<Vendors>,
+        catalog: Arc<Catalog>,
         vault: Arc<dyn Vault>,
         network: NetworkPolicy,
         environment: BTreeMap<String, String>,
     ) -> Self {
-        Self { provider, vendors, vault, network, environment, targets: Mutex::default() }
+        Self { provider, vendors, catalog, vault, network, environment, targets: Mutex::default() }
     }
 
     /// The vendors there are.
     pub(crate) fn vendors(&self) -> &Vendors {
         &self.vendors
+    }
+
+    /// What is known of the model that a deployment serves.
+    pub(crate) fn known(&self, deployment: &Deployment) -> Option<&Entry> {
+        self.catalog.get(&deployment.vendor, &deployment.upstream_model)
     }
 
     /// What seals and opens credentials.
@@ -122,12 +132,17 @@ impl Upstreams {
         let credential = self.credential(snapshot, deployment, vendor, &endpoint)?;
         let upstream = self.provider.upstream(&endpoint, credential.as_ref()).map_err(|failure| failure.to_string())?;
         let info = deployment.info.to_value();
+        let known = self.known(deployment);
         Ok(Target {
             upstream,
             credential,
             meters_streams: vendor.tells_usage_on_request(),
             limit_field: vendor.limit_field(),
-            context_window: info.get("max_input_tokens").and_then(serde_json::Value::as_u64),
+            context_window: info
+                .get("max_input_tokens")
+                .and_then(serde_json::Value::as_u64)
+                .or_else(|| known.and_then(|known| known.longest_context_tokens)),
+            longest_answer: known.and_then(|known| known.max_output_tokens),
             made_of,
         })
     }

@@ -18,6 +18,7 @@ use tallygate_core::lease::{AccountId, Book, Epoch, Event as LeaseEvent, Root};
 use tallygate_core::limits::Limits;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::event_log::EventLog as _;
+use tallygate_core::price::ServiceTier;
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::registry::{NewDeployment, RegisterModel};
 use tallygate_core::scope::Scope;
@@ -134,15 +135,24 @@ fn settled() -> RequestSettled {
         status: 499,
         streamed: true,
         usage: Usage {
-            input_tokens: 1,
+            // A sum has five classes: input 1, cached 2, written 3.
+            input_tokens: 0,
             cached_input_tokens: 2,
-            cache_write_tokens: 3,
+            cache_write_tokens: 2,
             output_tokens: 400,
             reasoning_tokens: 5,
+            cache_write_1h_tokens: 1,
+            audio_input_tokens: 1,
+            image_input_tokens: 0,
+            audio_output_tokens: 9,
+            image_output_tokens: 10,
+            requests: 1,
+            service_tier: ServiceTier::Priority,
         },
         estimated: false,
         price: Some(Position::new(4)),
         cost_nano_usd: Some(NanoUsd::new(123_456_789)),
+        unpriced: None,
         charged: vec![Charge {
             scope: Scope::Key(samples::key_id(1)),
             period: Period::Months(1),

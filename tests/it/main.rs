@@ -8,6 +8,7 @@ mod scene;
 mod requests;
 mod budgets;
 mod clients_that_leave;
+mod prices;
 mod commands;
 mod durability;
 mod killed;

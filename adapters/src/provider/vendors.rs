@@ -84,6 +84,11 @@ impl Vendor {
         }
     }
 
+    /// All names that it answers to, its id first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.id.as_str()).chain(self.also.iter().map(String::as_str))
+    }
+
     fn answers_to(&self, prefix: &str) -> bool {
         self.id.as_str() == prefix || self.also.iter().any(|also| also == prefix)
     }

@@ -8,6 +8,7 @@
 //! held = settled + released + suspense + open.
 
 mod slot;
+mod hold;
 mod holding;
 mod following;
 mod proposing;
@@ -25,7 +26,7 @@ use crate::scope::Scope;
 use crate::stream::Position;
 use crate::time::{Period, Timestamp};
 
-pub use holding::{Exhausted, Hold, HoldPart, Refused, Settled, Unavailable};
+pub use hold::{Exhausted, Hold, HoldPart, Refused, Settled, Unavailable};
 pub use slot::{Flow, Slot};
 pub use upkeep::Upkeep;
 

@@ -137,7 +137,7 @@ fn the_same_plan_is_made_from_the_same_state() {
     let world = World::small();
     let make = || {
         let mut state = world.control.clone();
-        let context = Context { now: world.now, vendors: world.vendors() };
+        let context = Context { now: world.now, vendors: world.vendors(), prices: world.prices() };
         let circumstances = Circumstances { actor: &world.actor, after: world.position(), context };
         let request = Request { id: id("c-1"), command: register_model(2, "claude").into() };
         plan(&mut state, &request, &circumstances, &crate::testing::seeded_ids::SeededIds::new(9)).unwrap()

@@ -45,7 +45,8 @@ pub struct NewDeployment {
     /// The most tokens it answers with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
-    /// Its price. Without one, calls are unpriced, and refused where a budget must hold.
+    /// Its price. Without one it is the price list's; where that has none, calls are unpriced, and refused where a budget
+    /// must hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
     /// What people attach to it.

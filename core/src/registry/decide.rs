@@ -13,6 +13,7 @@ use crate::credential;
 use crate::endpoint::BaseUrl;
 use crate::event::Event as AnyEvent;
 use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, SlotName, VendorId};
+use crate::price::Price;
 use crate::realm;
 use crate::stream::{Position, StreamId};
 
@@ -123,7 +124,7 @@ pub fn register(state: &Control, command: &RegisterModel, context: &Context<'_>)
             return Err(Rejection::DeploymentExists(deployment.id.clone()));
         }
         let cause = check_new(state, &command.realm, deployment, context)?;
-        for event in added(command.model, deployment) {
+        for event in added(command.model, deployment, context) {
             changes.push(change(AnyEvent::Registry(event), cause.clone()));
         }
     }
@@ -145,14 +146,16 @@ pub fn add_deployment(
     }
     let mut cause = check_new(state, &model.realm, &command.deployment, context)?;
     cause.push(model.trail.changed.position);
-    Ok(added(command.model, &command.deployment).into_iter().map(|event| change(model, event, cause.clone())).collect())
+    let events = added(command.model, &command.deployment, context);
+    Ok(events.into_iter().map(|event| change(model, event, cause.clone())).collect())
 }
 
-fn added(model: ModelId, new: &NewDeployment) -> Vec<Event> {
+/// A deployment for which nobody gave a price has the one of the list, if there is one.
+fn added(model: ModelId, new: &NewDeployment, context: &Context<'_>) -> Vec<Event> {
     let mut events = vec![Event::DeploymentAdded(DeploymentAdded::new(model, new))];
-    if new.price.is_some() {
-        let price = PriceRevised { model, deployment: new.id.clone(), price: new.price.clone() };
-        events.push(Event::PriceRevised(price));
+    let price = new.price.as_ref().or_else(|| context.prices.get(&new.vendor, &new.upstream_model));
+    if let Some(price) = price.cloned() {
+        events.push(Event::PriceRevised(PriceRevised { model, deployment: new.id.clone(), price: Some(price) }));
     }
     events
 }
@@ -254,7 +257,24 @@ pub fn revise_deployment(
     check_max_output(revised.max_output_tokens.change().flatten().copied())?;
     let mut cause = check_credential(state, &model.realm, revised.credential.change().flatten().copied())?;
     cause.push(current.changed.position);
-    Ok(vec![change(model, Event::DeploymentRevised(revised), cause)])
+    let followed = followed(current, &revised, context);
+    let mut changes = vec![change(model, Event::DeploymentRevised(revised), cause.clone())];
+    if let Some(price) = followed {
+        let revised = PriceRevised { model: command.model, deployment: command.deployment.clone(), price };
+        changes.push(change(model, Event::PriceRevised(revised), cause));
+    }
+    Ok(changes)
+}
+
+/// The price of a deployment that serves another model from here on, if it changes by that: one that is the list's
+/// follows the model, one that somebody set stays.
+fn followed(current: &Deployment, revised: &DeploymentRevised, context: &Context<'_>) -> Option<Option<Price>> {
+    let vendor = revised.vendor.change().flatten().unwrap_or(&current.vendor);
+    let upstream_model = revised.upstream_model.change().flatten().unwrap_or(&current.upstream_model);
+    let was_listed = context.prices.get(&current.vendor, &current.upstream_model);
+    let listed = context.prices.get(vendor, upstream_model);
+    let in_force = current.price.as_ref().map(|in_force| &in_force.price);
+    (in_force == was_listed && in_force != listed).then(|| listed.cloned())
 }
 
 /// Decides [`RemoveDeployment`].

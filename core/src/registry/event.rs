@@ -192,7 +192,7 @@ event_types! {
         /// A deployment serves no more.
         DeploymentRemoved(DeploymentRemoved) = "deployment.removed", 1;
         /// A deployment has another price.
-        PriceRevised(PriceRevised) = "price.revised", 1;
+        PriceRevised(PriceRevised) = "price.revised", 2;
         /// It is served no more.
         Retired(ModelRetired) = "model.retired", 1;
         /// Its price is not trusted.

@@ -18,6 +18,7 @@ use crate::id::{CommandId, EventId, RealmId, VendorId};
 use crate::plan::{Circumstances, Planned, plan};
 use crate::port::clock::Ids as _;
 use crate::port::event_log::Batch;
+use crate::price::PriceList;
 use crate::stream::{ChainId, Head, Log, StreamId};
 use crate::time::Timestamp;
 
@@ -87,7 +88,7 @@ impl ControlWriter {
         let id = self.next_command_id();
         let request = Request { id, command: command.into() };
         let actor = Actor::operator();
-        let context = Context { now: self.now(), vendors: &self.vendors };
+        let context = Context { now: self.now(), vendors: &self.vendors, prices: &PriceList::empty() };
         let circumstances = Circumstances { actor: &actor, after: self.head.position, context };
         let planned = plan(&mut self.control, &request, &circumstances, &self.ids)?;
         self.decided += 1;

@@ -17,6 +17,7 @@ use crate::key::Key;
 use crate::model_pattern::Allowed;
 use crate::plan::{Circumstances, Planned, plan};
 use crate::port::clock::Ids as _;
+use crate::price::{Price, PriceList};
 use crate::realm::RegisterRealm;
 use crate::registry::{Model, RegisterModel};
 use crate::stream::{Log, Position, StreamId};
@@ -32,6 +33,7 @@ pub struct World {
     /// Who asks next.
     pub actor: Actor,
     vendors: BTreeSet<VendorId>,
+    prices: PriceList,
     ids: Arc<SeededIds>,
     position: Position,
     commands: u64,
@@ -47,6 +49,7 @@ impl World {
             now: id("2026-11-20T10:15:30.123Z"),
             actor: Actor::operator(),
             vendors: BTreeSet::from([id(VENDOR)]),
+            prices: PriceList::empty(),
             ids: Arc::new(SeededIds::new(1)),
             position: Position::START,
             commands: 0,
@@ -122,7 +125,7 @@ impl World {
     /// # Panics
     /// When an event does not survive being written and read.
     pub fn try_request(&mut self, request: &Request) -> Result<Vec<Planned>, Rejection> {
-        let context = Context { now: self.now, vendors: &self.vendors };
+        let context = Context { now: self.now, vendors: &self.vendors, prices: &self.prices };
         let circumstances = Circumstances { actor: &self.actor, after: self.position, context };
         let planned = plan(&mut self.control, request, &circumstances, self.ids.as_ref())?;
         self.commands += 1;
@@ -171,6 +174,19 @@ impl World {
     #[must_use]
     pub const fn vendors(&self) -> &BTreeSet<VendorId> {
         &self.vendors
+    }
+
+    /// What models cost where nobody says otherwise: nothing is listed before [`World::list`].
+    #[must_use]
+    pub const fn prices(&self) -> &PriceList {
+        &self.prices
+    }
+
+    /// Lists a price for a model of [`VENDOR`].
+    #[must_use]
+    pub fn list(mut self, upstream_model: &str, price: Price) -> Self {
+        self.prices.put(id(VENDOR), upstream_model.to_owned(), price);
+        self
     }
 
     /// The key of a number.

@@ -11,6 +11,7 @@ use tallygate_core::id::VendorId;
 use tallygate_core::plan::{Circumstances, Planned, plan};
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog};
+use tallygate_core::price::PriceList;
 use tallygate_core::stream::{ChainId, Head, Position};
 use tallygate_projections::{DecisionState, Health, Views};
 
@@ -35,6 +36,7 @@ pub(crate) struct Decider {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) mac: MacKey,
     pub(crate) vendors: Arc<BTreeSet<VendorId>>,
+    pub(crate) prices: Arc<PriceList>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
 }
@@ -156,7 +158,7 @@ impl Decider {
         if let Some(known) = known(state, &pending.request) {
             return known;
         }
-        let context = Context { now: self.clock.now(), vendors: &self.vendors };
+        let context = Context { now: self.clock.now(), vendors: &self.vendors, prices: &self.prices };
         let circumstances = Circumstances { actor: &pending.actor, after: head.position, context };
         let before = state.clone();
         let planned = plan(state, &pending.request, &circumstances, self.ids.as_ref()).map_err(Refused::rejected)?;

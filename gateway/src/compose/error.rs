@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use tallygate_adapters::provider::catalog::InvalidCatalog;
 use tallygate_adapters::provider::client::NoClient;
 use tallygate_adapters::provider::vendors::InvalidVendors;
 use tallygate_adapters::secret::WeakSecret;
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The table of vendors. A defect of the build.
     #[error("the table of vendors cannot be used")]
     Vendors(#[from] InvalidVendors),
+    /// The catalog of models. A defect of the build.
+    #[error("the catalog of models cannot be used")]
+    Catalog(#[from] InvalidCatalog),
     /// The client for upstreams.
     #[error(transparent)]
     Client(#[from] NoClient),

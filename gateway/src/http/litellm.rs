@@ -14,12 +14,15 @@ mod keys;
 mod models;
 mod spent;
 mod spend;
+mod tokens;
 
 use axum::Router;
+use axum::routing::post;
 
 use super::App;
 
 /// All routes of the management API.
 pub(super) fn router() -> Router<App> {
-    keys::router().merge(models::router()).merge(spend::router())
+    let counter = Router::new().route("/utils/token_counter", post(tokens::count));
+    keys::router().merge(models::router()).merge(spend::router()).merge(counter)
 }

@@ -14,6 +14,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
+const UNPRICED: HeaderName = HeaderName::from_static("x-tallygate-unpriced");
 const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
 const POSITION: HeaderName = HeaderName::from_static("x-tallygate-position");
 const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-tallygate-max-output-tokens");
@@ -34,6 +35,9 @@ pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
     values.add(DURATION, summary.duration_ms);
     if let Some(cost) = summary.cost {
         values.add(COST, cost);
+    }
+    if let Some(reason) = summary.unpriced {
+        values.add(UNPRICED, reason.as_str());
     }
     if let Some(tokens) = summary.output_limit {
         values.add(OUTPUT_LIMIT, tokens);
@@ -117,6 +121,7 @@ mod tests {
             model: "acme/large".to_owned(),
             position: 12,
             cost: Some(NanoUsd::new(1_500)),
+            unpriced: None,
             duration_ms: 34,
             output_limit: None,
             left: vec![left(Kind::Requests, 60, 59), left(Kind::Tokens, 1_000, 900)],

@@ -10,7 +10,7 @@ use tallygate_core::admission;
 use tallygate_core::budget::Budget;
 use tallygate_core::limits::Limits as Quotas;
 use tallygate_core::money::NanoUsd;
-use tallygate_core::price::Price;
+use tallygate_core::price::{Price, ServiceTier};
 use tallygate_core::registry::{Deployment, Model};
 use tallygate_core::routing::weighted_order;
 use tallygate_core::scope::Scope;
@@ -176,7 +176,9 @@ impl Resolved {
         let price = deployment.price.as_ref().map(|in_force| &in_force.price).ok_or_else(|| self.unpriced())?;
         let prompt = self.prompt_bound(target)?;
         let wanted = self.request.output_limit();
-        let longest = deployment.max_output_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
+        let longest = deployment.max_output_tokens.unwrap_or_else(|| {
+            target.longest_answer.map_or(OUTPUT_TOKENS_DEFAULT, |most| most.min(OUTPUT_TOKENS_DEFAULT))
+        });
         let mut tokens = wanted.unwrap_or(longest);
         for _ in 0..FITTING_MAX {
             if wanted.is_none() {
@@ -184,7 +186,7 @@ impl Resolved {
                 tokens = self.affordable(price, prompt, longest, available);
             }
             let bound = price
-                .bound(prompt, self.request.output_bound(tokens))
+                .bound(prompt, self.request.output_bound(tokens), self.tiers())
                 .map_err(|error| ApiError::new(ErrorCode::BudgetExhausted, error.to_string()))?;
             match pipeline.spending.hold(chain, bound, self.received.id, self.received.at).await {
                 Ok(held) => return Ok((held, wanted.is_none().then_some(tokens))),
@@ -202,8 +204,10 @@ impl Resolved {
 
     /// The longest answer that an amount pays for, after the prompt.
     fn affordable(&self, price: &Price, prompt: u64, longest: u64, available: NanoUsd) -> u64 {
-        let fits =
-            |tokens: u64| price.bound(prompt, self.request.output_bound(tokens)).is_ok_and(|bound| bound <= available);
+        let tiers = self.tiers();
+        let fits = |tokens: u64| {
+            price.bound(prompt, self.request.output_bound(tokens), tiers).is_ok_and(|bound| bound <= available)
+        };
         if fits(longest) {
             return longest;
         }
@@ -213,6 +217,11 @@ impl Resolved {
             if fits(middle) { low = middle } else { high = middle }
         }
         low
+    }
+
+    /// The service tiers that the answer may come in.
+    fn tiers(&self) -> &'static [ServiceTier] {
+        ServiceTier::reachable(self.request.string_field("service_tier").as_deref())
     }
 
     fn prompt_bound(&self, target: &Target) -> Result<u64, ApiError> {

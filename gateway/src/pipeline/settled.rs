@@ -11,6 +11,7 @@ use tallygate_core::id::RequestId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Sent;
+use tallygate_core::price::{Class, Unpriced};
 use tallygate_core::registry::Deployment;
 use tallygate_core::stream::Position;
 use tallygate_core::usage::Usage;
@@ -47,6 +48,8 @@ pub(crate) struct End {
     status: u16,
     metered: Metered,
     provider_request: Option<String>,
+    /// Whether the provider bills the call, so that it costs a fee where its price has one.
+    is_billed: bool,
 }
 
 /// What response headers tell of a request.
@@ -58,6 +61,8 @@ pub(crate) struct Summary {
     pub(crate) position: u64,
     /// None while it is not known, and where the deployment has no price.
     pub(crate) cost: Option<NanoUsd>,
+    /// Why there will be no cost.
+    pub(crate) unpriced: Option<Unpriced>,
     pub(crate) duration_ms: u64,
     pub(crate) output_limit: Option<u64>,
     pub(crate) left: Vec<Left>,
@@ -66,12 +71,12 @@ pub(crate) struct Summary {
 impl End {
     /// A whole answer.
     pub(super) const fn answered(status: u16, metered: Metered, provider_request: Option<String>) -> Self {
-        Self { outcome: Outcome::Succeeded, status, metered, provider_request }
+        Self { outcome: Outcome::Succeeded, status, metered, provider_request, is_billed: true }
     }
 
     /// A stream.
     pub(super) const fn streamed(outcome: Outcome, metered: Metered) -> Self {
-        Self { outcome, status: 200, metered, provider_request: None }
+        Self { outcome, status: 200, metered, provider_request: None, is_billed: true }
     }
 }
 
@@ -141,7 +146,8 @@ impl Settling {
             Sent::NotBilled => Metered { usage: Usage::default(), estimated: false },
             Sent::Unknown => self.metered.unwrap_or_else(|| self.estimate()),
         };
-        self.settle_now(End { outcome: Outcome::Failed, status: error.status, metered, provider_request: None });
+        let (status, is_billed) = (error.status, !matches!(failure.sent(), Sent::NotBilled));
+        self.settle_now(End { outcome: Outcome::Failed, status, metered, provider_request: None, is_billed });
         error
     }
 
@@ -153,6 +159,7 @@ impl Settling {
             model: self.model().to_owned(),
             position: self.admitted.snapshot.position().get(),
             cost: None,
+            unpriced: self.unpriced(),
             duration_ms: self.elapsed_ms(),
             output_limit: self.admitted.output_limit,
             left: self.admitted.share.as_mut().map(|share| std::mem::take(&mut share.left)).unwrap_or_default(),
@@ -161,6 +168,11 @@ impl Settling {
 
     fn deployment(&self) -> Option<&Deployment> {
         self.admitted.model.deployments.get(self.admitted.deployment_index)
+    }
+
+    /// Why there is no cost.
+    fn unpriced(&self) -> Option<Unpriced> {
+        self.deployment().filter(|deployment| deployment.price.is_none()).map(|_| Unpriced::NoPrice)
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -174,7 +186,7 @@ impl Settling {
     }
 
     /// Closes hold and share and records the fact: once.
-    fn close(&mut self, end: End) -> Option<NanoUsd> {
+    fn close(&mut self, mut end: End) -> Option<NanoUsd> {
         if std::mem::replace(&mut self.is_settled, true) {
             return None;
         }
@@ -182,9 +194,12 @@ impl Settling {
             std::mem::forget(self.admitted.held.take());
             return None;
         }
-        let price = self.deployment().and_then(|deployment| deployment.price.clone());
+        let in_force = self.deployment().and_then(|deployment| deployment.price.as_ref());
+        if end.is_billed && in_force.is_some_and(|in_force| in_force.price.has(Class::Request)) {
+            end.metered.usage.requests = 1;
+        }
         // A usage too absurd to price costs what was held for it: the most that was thought possible.
-        let cost = price.as_ref().map(|in_force| in_force.price.cost(&end.metered.usage).unwrap_or(NanoUsd::MAX));
+        let cost = in_force.map(|in_force| in_force.price.cost(&end.metered.usage).unwrap_or(NanoUsd::MAX));
         let held = self.admitted.held.take();
         // An estimate counts no more than was held: the upstream was told that limit and bills within it, however much it
         // sent.
@@ -233,6 +248,7 @@ impl Settling {
             estimated: end.metered.estimated,
             price: deployment.price.as_ref().map(|in_force| in_force.position),
             cost_nano_usd: cost,
+            unpriced: self.unpriced(),
             charged,
             started_at: received.at,
             first_byte_ms: self.first_byte_ms,
@@ -266,7 +282,8 @@ impl Drop for Settling {
         }
         let metered = self.metered.unwrap_or_else(|| self.estimate());
         // 499: the status that servers log for a client that went away.
-        self.close(End { outcome: Outcome::Disconnected, status: 499, metered, provider_request: None });
+        let outcome = Outcome::Disconnected;
+        self.close(End { outcome, status: 499, metered, provider_request: None, is_billed: true });
         self.pipeline.activity.outbox().write_down();
     }
 }

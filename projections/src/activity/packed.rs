@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tallygate_core::activity::{Charge, Endpoint, Outcome, RequestRefused, RequestSettled};
 use tallygate_core::id::{DeploymentId, KeyId, ModelName, RealmId, RequestId, UserId, VendorId};
 use tallygate_core::money::NanoUsd;
+use tallygate_core::price::Unpriced;
 use tallygate_core::stream::Position;
 use tallygate_core::time::Timestamp;
 
@@ -46,6 +47,7 @@ struct Own<'a> {
     tokens: Tokens,
     estimated: bool,
     cost_nano_usd: Option<NanoUsd>,
+    unpriced: Option<Unpriced>,
     /// Before the record's own moment, in milliseconds.
     started_before_ms: i64,
     first_byte_ms: Option<u64>,
@@ -120,6 +122,7 @@ impl Origin {
             estimated: own.estimated,
             price: self.price,
             cost_nano_usd: own.cost_nano_usd,
+            unpriced: own.unpriced,
             charged: self.charged.clone(),
             started_at: Timestamp::from_millis(at.wrapping_sub(own.started_before_ms)),
             first_byte_ms: own.first_byte_ms,
@@ -139,6 +142,7 @@ impl<'a> Own<'a> {
             tokens: settled.usage.into(),
             estimated: settled.estimated,
             cost_nano_usd: settled.cost_nano_usd,
+            unpriced: settled.unpriced,
             started_before_ms: at.wrapping_sub(settled.started_at.millis()),
             first_byte_ms: settled.first_byte_ms,
             duration_ms: settled.duration_ms,
@@ -198,6 +202,7 @@ mod tests {
     use tallygate_core::activity::{Charge, Endpoint, Outcome, RequestRefused, RequestSettled};
     use tallygate_core::id::{DeploymentId, ModelName, RealmId, RequestId, VendorId};
     use tallygate_core::money::NanoUsd;
+    use tallygate_core::price::{ServiceTier, Unpriced};
     use tallygate_core::scope::Scope;
     use tallygate_core::stream::Position;
     use tallygate_core::testing::samples::key_id;
@@ -214,10 +219,26 @@ mod tests {
 
     /// Few keys and models, so that origins come again, and now and then one that was long ago.
     fn settled() -> impl Strategy<Value = Ending> {
-        let own = (any::<u128>(), any::<Option<i64>>(), any::<[u64; 5]>(), "[a-z]{0,3}", any::<i64>(), any::<u64>());
+        let own = (
+            any::<u128>(),
+            any::<Option<i64>>(),
+            any::<([u64; 5], [u64; 6])>(),
+            "[a-z]{0,3}",
+            any::<i64>(),
+            any::<u64>(),
+        );
         let origin = (0_u128..40, 0_u32..3, any::<bool>(), proptest::option::of(0_u64..3));
         (own, origin).prop_map(|((id, cost, classes, text, started, ms), (key, model, streamed, price))| {
-            let [input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens] = classes;
+            let ([input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens], others) =
+                classes;
+            let [
+                cache_write_1h_tokens,
+                audio_input_tokens,
+                image_input_tokens,
+                audio_output_tokens,
+                image_output_tokens,
+                requests,
+            ] = others;
             let name = format!("m{model}");
             let text = (!text.is_empty()).then_some(text);
             Ending::Settled(Arc::new(RequestSettled {
@@ -235,10 +256,24 @@ mod tests {
                 outcome: if streamed { Outcome::Succeeded } else { Outcome::Disconnected },
                 status: 200,
                 streamed,
-                usage: Usage { input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens },
+                usage: Usage {
+                    input_tokens,
+                    cached_input_tokens,
+                    cache_write_tokens,
+                    cache_write_1h_tokens,
+                    audio_input_tokens,
+                    image_input_tokens,
+                    output_tokens,
+                    reasoning_tokens,
+                    audio_output_tokens,
+                    image_output_tokens,
+                    requests,
+                    service_tier: if streamed { ServiceTier::Flex } else { ServiceTier::Standard },
+                },
                 estimated: !streamed,
                 price: price.map(Position::new),
                 cost_nano_usd: cost.map(NanoUsd::new),
+                unpriced: cost.is_none().then_some(Unpriced::NoPrice),
                 charged: vec![Charge {
                     scope: Scope::Key(key_id(key)),
                     period: Period::Total,

@@ -19,7 +19,7 @@ pub struct Totals {
     pub refused: u64,
     /// Settled requests that have no price, and so no cost.
     pub unpriced: u64,
-    /// Tokens by class.
+    /// Tokens, in five classes.
     #[serde(with = "super::tokens")]
     pub usage: Usage,
     /// What it cost, in nano-dollars.
@@ -37,7 +37,7 @@ impl Totals {
             disconnected: count(Outcome::Disconnected),
             refused: 0,
             unpriced: u64::from(settled.cost_nano_usd.is_none()),
-            usage: settled.usage,
+            usage: settled.usage.in_five_classes(),
             cost_nano_usd: settled.cost_nano_usd.unwrap_or_default(),
         }
     }

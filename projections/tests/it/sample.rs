@@ -85,6 +85,7 @@ pub fn settled(realm: &str, key: u64, number: u64) -> RequestSettled {
         estimated: false,
         price: Some(Position::new(4)),
         cost_nano_usd: Some(NanoUsd::new(i64::try_from(number).unwrap())),
+        unpriced: None,
         charged: vec![charge(Scope::Key(key_id(key))), charge(Scope::Realm(realm_id(realm))), charge(Scope::Gateway)],
         started_at: started_at(number),
         first_byte_ms: Some(120),

@@ -135,7 +135,8 @@ async fn a_client_that_leaves_at_any_byte_is_settled_once_and_leaves_nothing_hel
     let before = scene.logged().await?;
     let length = leave_after(&scene.gateway, &key.secret, usize::MAX).await?;
     assert!(length > 500, "a whole answer has {length} bytes");
-    let offsets: Vec<usize> = (0..length).step_by(29).collect();
+    // Who leaves before the first byte may have left before the request was sent to anybody: then nothing is settled.
+    let offsets: Vec<usize> = (1..length).step_by(29).collect();
     for offset in &offsets {
         leave_after(&scene.gateway, &key.secret, *offset).await?;
     }

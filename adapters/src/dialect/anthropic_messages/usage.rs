@@ -17,6 +17,8 @@ pub(super) struct Told {
     output: Option<u64>,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    /// How many of `cache_write` are kept for an hour.
+    cache_write_1h: Option<u64>,
     reasoning: Option<u64>,
 }
 
@@ -43,16 +45,19 @@ impl Told {
         self.output = told.output.or(self.output);
         self.cache_read = told.cache_read.or(self.cache_read);
         self.cache_write = told.cache_write.or(self.cache_write);
+        self.cache_write_1h = told.cache_write_1h.or(self.cache_write_1h);
         self.reasoning = told.reasoning.or(self.reasoning);
     }
 
     fn read(fields: &mut Fields<'_, '_>) -> Self {
         let details = fields.told_fields("output_tokens_details");
+        let written = fields.told_fields("cache_creation");
         Self {
             input: fields.told_tokens("input_tokens"),
             output: fields.told_tokens("output_tokens"),
             cache_read: fields.told_tokens("cache_read_input_tokens"),
             cache_write: fields.told_tokens("cache_creation_input_tokens"),
+            cache_write_1h: written.and_then(|mut written| written.told_tokens("ephemeral_1h_input_tokens")),
             reasoning: details.and_then(|mut details| details.told_tokens("thinking_tokens")),
         }
     }
@@ -67,6 +72,7 @@ impl Told {
             output: sum(self.output, other.output),
             cache_read: sum(self.cache_read, other.cache_read),
             cache_write: sum(self.cache_write, other.cache_write),
+            cache_write_1h: sum(self.cache_write_1h, other.cache_write_1h),
             reasoning: sum(self.reasoning, other.reasoning),
         }
     }
@@ -77,12 +83,16 @@ impl Told {
             return None;
         }
         let output = self.output.unwrap_or_default();
+        let written = self.cache_write.or(self.cache_write_1h).unwrap_or_default();
+        let hour = self.cache_write_1h.unwrap_or_default().min(written);
         let usage = Usage {
             input_tokens: self.input.unwrap_or_default(),
             cached_input_tokens: self.cache_read.unwrap_or_default(),
-            cache_write_tokens: self.cache_write.unwrap_or_default(),
+            cache_write_tokens: written - hour,
+            cache_write_1h_tokens: hour,
             output_tokens: output,
             reasoning_tokens: self.reasoning.unwrap_or_default().min(output),
+            ..Usage::default()
         };
         Some(Used { usage, is_final: is_end && self.input.is_some() && self.output.is_some() })
     }
@@ -90,6 +100,7 @@ impl Told {
 
 /// Writes the fields of `usage`.
 pub(super) fn write(object: &mut Object<'_>, usage: &Usage) {
+    let usage = &usage.in_five_classes();
     object.number("input_tokens", usage.input_tokens);
     object.number("cache_creation_input_tokens", usage.cache_write_tokens);
     object.number("cache_read_input_tokens", usage.cached_input_tokens);
@@ -98,5 +109,26 @@ pub(super) fn write(object: &mut Object<'_>, usage: &Usage) {
         object.object("output_tokens_details", |details| {
             details.number("thinking_tokens", usage.reasoning_tokens);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Told;
+
+    #[test]
+    fn what_is_cached_for_an_hour_is_a_class_of_its_own() {
+        let used = |text: &str| {
+            let mut told = Told::default();
+            told.take(serde_json::from_str(text).unwrap());
+            let usage = told.used(true).unwrap().usage;
+            (usage.cache_write_tokens, usage.cache_write_1h_tokens, usage.prompt_tokens())
+        };
+        let split = r#"{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":30,
+            "cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20}}"#;
+        assert_eq!(used(split), (10, 20, 31));
+        assert_eq!(used(r#"{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":30}"#), (30, 0, 31));
+        let absurd = r#"{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":3,"cache_creation":{"ephemeral_1h_input_tokens":20}}"#;
+        assert_eq!(used(absurd), (0, 3, 4));
     }
 }

@@ -166,9 +166,9 @@ pub(super) fn used(raw: &RawValue) -> Option<Used> {
     let usage = Usage {
         input_tokens: input - cached,
         cached_input_tokens: cached,
-        cache_write_tokens: 0,
         output_tokens: candidates.unwrap_or_default().saturating_add(reasoning),
         reasoning_tokens: reasoning,
+        ..Usage::default()
     };
     Some(Used { usage, is_final })
 }

@@ -62,7 +62,7 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
     if head.error.is_some() {
         return Err(error::within_answer(body, status));
     }
-    let told = head.usage.and_then(Told::read).unwrap_or_default();
+    let told = head.usage.and_then(Told::read).unwrap_or_default().served(head.service_tier);
     let told = match request.operation() {
         Operation::Chat => told,
         Operation::Embeddings => told.without_completion(),

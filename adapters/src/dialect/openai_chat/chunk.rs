@@ -48,6 +48,8 @@ struct Head<'a> {
     error: Option<&'a RawValue>,
     #[serde(default)]
     choices: Option<Vec<IgnoredAny>>,
+    #[serde(default, borrow)]
+    service_tier: Option<&'a RawValue>,
 }
 
 impl Search {
@@ -79,6 +81,7 @@ impl Search {
             return Chunk::Error;
         }
         let usage = head.usage.and_then(Told::read).filter(|usage| !usage.is_empty());
+        let usage = usage.map(|usage| usage.served(head.service_tier));
         let has_choices = head.choices.is_none_or(|choices| !choices.is_empty());
         match usage {
             Some(usage) if !has_choices => Chunk::UsageOnly(usage),

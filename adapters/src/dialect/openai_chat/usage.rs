@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use tallygate_core::price::ServiceTier;
 use tallygate_core::usage::Usage;
 
 use crate::dialect::metering::Metered;
@@ -26,6 +27,9 @@ pub(super) struct Told {
     /// Where some vendors put what others call `prompt_tokens_details.cached_tokens`.
     #[serde(deserialize_with = "count")]
     prompt_cache_hit_tokens: Option<u64>,
+    /// How the answer says that it was served. It stands beside the usage, not in it.
+    #[serde(skip)]
+    service_tier: ServiceTier,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -35,6 +39,10 @@ struct PromptDetails {
     cached_tokens: Option<u64>,
     #[serde(deserialize_with = "count")]
     cache_write_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    audio_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    image_tokens: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -42,6 +50,10 @@ struct PromptDetails {
 struct CompletionDetails {
     #[serde(deserialize_with = "count")]
     reasoning_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    audio_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    image_tokens: Option<u64>,
 }
 
 impl Told {
@@ -65,15 +77,33 @@ impl Told {
         };
         let details = self.prompt_tokens_details;
         let cached = details.cached_tokens.or(self.prompt_cache_hit_tokens).unwrap_or_default().min(prompt);
-        let written = details.cache_write_tokens.unwrap_or_default().min(prompt - cached);
+        let mut rest = prompt - cached;
+        let written = part(details.cache_write_tokens, &mut rest);
+        let audio = part(details.audio_tokens, &mut rest);
+        let image = part(details.image_tokens, &mut rest);
+        let parts = self.completion_tokens_details;
+        let mut said = output;
         let usage = Usage {
-            input_tokens: prompt - cached - written,
+            input_tokens: rest,
             cached_input_tokens: cached,
             cache_write_tokens: written,
+            audio_input_tokens: audio,
+            image_input_tokens: image,
             output_tokens: output,
-            reasoning_tokens: self.completion_tokens_details.reasoning_tokens.unwrap_or_default().min(output),
+            reasoning_tokens: part(parts.reasoning_tokens, &mut said),
+            audio_output_tokens: part(parts.audio_tokens, &mut said),
+            image_output_tokens: part(parts.image_tokens, &mut said),
+            service_tier: self.service_tier,
+            ..Usage::default()
         };
         Metered { usage, estimated }
+    }
+
+    /// The same, served in a tier: the JSON text that the answer has for it, if it has one.
+    pub(super) fn served(mut self, tier: Option<&RawValue>) -> Self {
+        let word = tier.and_then(|tier| serde_json::from_str::<&str>(tier.get()).ok());
+        self.service_tier = word.map_or(ServiceTier::Standard, ServiceTier::of_word);
+        self
     }
 
     /// Whether it tells anything.
@@ -86,6 +116,13 @@ impl Told {
         self.completion_tokens = self.completion_tokens.or(Some(0));
         self
     }
+}
+
+/// A part of what is left, at most all of it, which is then no longer left.
+fn part(told: Option<u64>, left: &mut u64) -> u64 {
+    let part = told.unwrap_or_default().min(*left);
+    *left -= part;
+    part
 }
 
 /// A count of tokens; none for everything that is not one: negative, fractional, a text, far too large.
@@ -109,6 +146,7 @@ fn lenient<'de, T: Default + serde::de::DeserializeOwned, D: Deserializer<'de>>(
 mod tests {
     use super::Told;
     use crate::dialect::metering::Metered;
+    use tallygate_core::price::ServiceTier;
     use tallygate_core::usage::Usage;
 
     fn metered(json: &str) -> Metered {
@@ -122,6 +160,7 @@ mod tests {
             cache_write_tokens: written,
             output_tokens: output,
             reasoning_tokens: reasoning,
+            ..Usage::default()
         };
         Metered { usage, estimated: false }
     }
@@ -148,6 +187,26 @@ mod tests {
             metered(r#"{"prompt_tokens":12.0,"completion_tokens":3,"prompt_tokens_details":null}"#),
             told(12, 0, 0, 3, 0)
         );
+    }
+
+    #[test]
+    fn sound_and_images_are_classes_of_their_own_and_the_tier_is_the_answers() {
+        let json = r#"{"prompt_tokens":100,"completion_tokens":50,
+            "prompt_tokens_details":{"cached_tokens":60,"audio_tokens":30,"image_tokens":20},
+            "completion_tokens_details":{"reasoning_tokens":5,"audio_tokens":10,"image_tokens":900}}"#;
+        let usage = metered(json).usage;
+        // What was said twice of one token counts once: the cached ones are told first.
+        assert_eq!((usage.input_tokens, usage.cached_input_tokens), (0, 60));
+        assert_eq!((usage.audio_input_tokens, usage.image_input_tokens, usage.prompt_tokens()), (30, 10, 100));
+        assert_eq!((usage.reasoning_tokens, usage.audio_output_tokens, usage.image_output_tokens), (5, 10, 35));
+        assert_eq!(usage.service_tier, ServiceTier::Standard);
+        let told = |tier: &str| {
+            let tier: Box<serde_json::value::RawValue> = serde_json::from_str(tier).unwrap();
+            serde_json::from_str::<Told>(json).unwrap().served(Some(&tier)).metered(0, 0).usage.service_tier
+        };
+        let tiers = ["\"flex\"", "\"priority\"", "\"default\"", "null", "7"].map(told);
+        let standard = ServiceTier::Standard;
+        assert_eq!(tiers, [ServiceTier::Flex, ServiceTier::Priority, standard, standard, standard]);
     }
 
     #[test]

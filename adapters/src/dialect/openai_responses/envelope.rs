@@ -108,6 +108,7 @@ pub(super) fn write(
 }
 
 fn usage(object: &mut Object<'_>, usage: &Usage) {
+    let usage = &usage.in_five_classes();
     object.number("input_tokens", usage.prompt_tokens());
     object.object("input_tokens_details", |details| {
         details.number("cached_tokens", usage.cached_input_tokens);

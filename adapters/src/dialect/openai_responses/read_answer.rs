@@ -129,6 +129,7 @@ pub(super) fn used(raw: &RawValue) -> Option<Used> {
         cache_write_tokens: written,
         output_tokens: output.unwrap_or_default(),
         reasoning_tokens: reasoning.unwrap_or_default().min(output.unwrap_or_default()),
+        ..Usage::default()
     };
     Some(Used { usage, is_final: input.is_some() && output.is_some() })
 }

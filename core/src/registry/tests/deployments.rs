@@ -317,7 +317,7 @@ fn the_last_deployment_removed_retires_the_model() {
 
 #[test]
 fn a_price_is_revised_and_names_its_event() {
-    let dearer = crate::price::Price { output_pico_usd: crate::money::PicoUsd::new(9), ..price() };
+    let dearer = price().with(crate::price::Class::Output, crate::money::PicoUsd::new(9));
     let revised = |price| Event::PriceRevised(PriceRevised { model: model_id(1), deployment: id("gpt"), price });
     given(World::small())
         .when(revise_price(Some(dearer.clone())))
@@ -335,4 +335,43 @@ fn a_price_is_revised_and_names_its_event() {
         .when(revise_price(None))
         .then_rejected(Rejection::NoChange(model_id(1)));
     given(World::small()).when(revise_price(Some(price()))).then_rejected(Rejection::NoChange(model_id(1)));
+}
+
+#[test]
+fn a_deployment_without_a_price_has_the_one_of_the_list_and_another_one_stays_unpriced() {
+    let listed = price().with(crate::price::Class::Output, crate::money::PicoUsd::new(7));
+    let of_list =
+        Event::PriceRevised(PriceRevised { model: model_id(1), deployment: id("eu"), price: Some(listed.clone()) });
+    let world = || World::small().list("gpt-listed", listed.clone());
+    let new = |price| NewDeployment { upstream_model: "gpt-listed".to_owned(), price, ..unpriced("eu") };
+    given(world()).when(add(new(None))).then([
+        Event::DeploymentAdded(DeploymentAdded { upstream_model: "gpt-listed".to_owned(), ..added(1, "eu") }),
+        of_list,
+    ]);
+    given(world()).when(add(new(Some(price())))).then([
+        Event::DeploymentAdded(DeploymentAdded { upstream_model: "gpt-listed".to_owned(), ..added(1, "eu") }),
+        priced(1, "eu"),
+    ]);
+    given(world()).when(add(unpriced("eu"))).then([Event::DeploymentAdded(added(1, "eu"))]);
+}
+
+#[test]
+fn a_price_of_the_list_follows_the_model_and_one_that_somebody_set_stays() {
+    let listed = |pico| price().with(crate::price::Class::Output, crate::money::PicoUsd::new(pico));
+    let world = || World::small().list("one", listed(1)).list("two", listed(2));
+    let revise = |upstream: &str| ReviseDeployment {
+        upstream_model: Patch::Set(upstream.to_owned()),
+        ..revise_deployment(model_id(1), "eu")
+    };
+    let serves = |upstream: &str, price| NewDeployment { upstream_model: upstream.to_owned(), price, ..unpriced("eu") };
+    let price_after = |new: NewDeployment, upstream: &str| {
+        let mut world = world().with(add(new));
+        world.carry_out(revise(upstream));
+        let model = world.control.models.get(&model_id(1)).unwrap();
+        model.deployment(&id("eu")).unwrap().price.as_ref().map(|in_force| in_force.price.clone())
+    };
+    assert_eq!(price_after(serves("one", None), "two"), Some(listed(2)));
+    assert_eq!(price_after(serves("one", None), "unlisted"), None, "the old price is not the new model's");
+    assert_eq!(price_after(serves("unlisted", None), "two"), Some(listed(2)));
+    assert_eq!(price_after(serves("one", Some(listed(9))), "two"), Some(listed(9)));
 }

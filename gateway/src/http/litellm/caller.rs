@@ -29,6 +29,17 @@ impl Caller {
     /// # Errors
     /// The answer for someone who may not read at all.
     pub(super) async fn of(app: &App, headers: &HeaderMap, route: &str) -> Result<Self, ApiError> {
+        match Self::of_any_kind(app, headers).await? {
+            Self::Key(row) if row.key.kind == KeyKind::LlmApi => Err(forbidden_route(route)),
+            caller => Ok(caller),
+        }
+    }
+
+    /// The same for what keys of every type may ask.
+    ///
+    /// # Errors
+    /// The answer for someone who may not read at all.
+    pub(super) async fn of_any_kind(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
         let secret = credentials::presented(headers)?;
         if let Some(position) = min_position(headers)? {
             reach(&app.pipeline, position).await?;
@@ -43,9 +54,6 @@ impl Caller {
         let row = row.ok_or_else(|| refusal::unknown_key(secret.expose(), &hash))?;
         admission::authenticate(&snapshot.control, &row.key, &hash, app.pipeline.clock.now())
             .map_err(|refused| refusal::key(&refused, &row.key))?;
-        if row.key.kind == KeyKind::LlmApi {
-            return Err(forbidden_route(route));
-        }
         Ok(Self::Key(row))
     }
 

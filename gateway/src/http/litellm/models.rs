@@ -3,6 +3,7 @@
 mod request;
 mod params;
 mod price;
+mod known;
 mod key;
 mod wanted;
 mod find;

@@ -27,6 +27,8 @@ const SECRET: &str = "the-secret-of-all-gateways-of-the-callers";
 const TOKENS: u64 = 10;
 /// How long a token takes to be generated, so that callers leave while there is something to come.
 const PACE: Duration = Duration::from_millis(2);
+/// The least of a budget that must be usable.
+const USABLE_PERCENT: f64 = 99.0;
 /// How many replies of a seed may fail; so many in a hundred do.
 const REPLIES: usize = 4_000;
 const FAILURES_IN_100: u64 = 6;
@@ -118,8 +120,14 @@ impl Site {
         tally.not_once += books.not_once(&bill);
         let share = 100.0 * charged as f64 / money::LIMIT_NANO_USD as f64;
         tally.lowest_percent = Some(tally.lowest_percent.map_or(share, |lowest| lowest.min(share)));
-        tally.overshoot += money.over(&books.billed);
-        tally.overcharge += money.over(&books.charged_to);
+        let (overshoot, overcharge) = (money.over(&books.billed), money.over(&books.charged_to));
+        if share < USABLE_PERCENT || overshoot + overcharge + leaked > 0 {
+            println!(
+                "callers: seed {seed}: {share:.2} % usable, {overshoot} over the bill, {overcharge} over, {leaked} leaked"
+            );
+        }
+        tally.overshoot += overshoot;
+        tally.overcharge += overcharge;
         tally.mischarged += books.mischarged;
         tally.cut += books.cut;
         tally.untold += books.untold;
@@ -164,7 +172,7 @@ impl Tally {
         figures.none(&format!("{on}: requests not settled exactly once"), self.not_once);
         figures.none(&format!("{on}: requests charged other than their usage was told"), self.mischarged);
         figures.none(&format!("{on}: keys whose requests could not all be read"), self.cut);
-        figures.at_least(&format!("{on}: least usable share"), self.lowest_percent.unwrap_or(0.0), 99.0);
+        figures.at_least(&format!("{on}: least usable share"), self.lowest_percent.unwrap_or(0.0), USABLE_PERCENT);
         let share = |part: u64| 100.0 * part as f64 / self.charged.max(1) as f64;
         let (suspended, spent) = (share(self.suspended.0), share(self.suspended.1));
         figures.told(

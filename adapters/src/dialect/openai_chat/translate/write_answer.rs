@@ -146,6 +146,7 @@ pub(super) fn native_finish(object: &mut Object<'_>, ending: &Ending) {
 
 /// The fields of `usage`. Cached tokens are part of the prompt here, and reasoning of the completion.
 pub(super) fn usage(object: &mut Object<'_>, usage: &Usage) {
+    let usage = &usage.in_five_classes();
     object.number("prompt_tokens", usage.prompt_tokens()).number("completion_tokens", usage.output_tokens);
     object.number("total_tokens", usage.total_tokens());
     object.object("prompt_tokens_details", |details| {

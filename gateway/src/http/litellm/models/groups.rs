@@ -6,16 +6,17 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
-use tallygate_core::money::PicoUsd;
-use tallygate_core::price::Price;
+use tallygate_core::price::Class;
 use tallygate_core::registry::{Deployment, Model};
 
 use super::info::visible;
+use super::known;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::litellm::amount::usd_per_unit;
 use crate::http::litellm::caller::Caller;
 use crate::http::litellm::query::Query;
+use crate::upstreams::Upstreams;
 
 /// The models that a caller may see, or the one of a name.
 pub(super) async fn info(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
@@ -25,29 +26,31 @@ pub(super) async fn info(State(app): State<App>, uri: Uri, headers: HeaderMap) -
     let snapshot = app.pipeline.views.control.snapshot();
     let models = visible(&snapshot.control, &caller);
     let wanted = models.iter().filter(|model| wanted.is_none_or(|name| model.name.as_str() == name));
-    Ok(Json(json!({ "data": wanted.map(|model| group(model)).collect::<Vec<_>>() })))
+    Ok(Json(json!({ "data": wanted.map(|model| group(model, &app.pipeline.upstreams)).collect::<Vec<_>>() })))
 }
 
 /// One model: of numbers the largest of its deployments, since a caller may get any of them.
-fn group(model: &Model) -> Value {
-    let infos: Vec<Value> = model.deployments.iter().map(|deployment| deployment.info.to_value()).collect();
+fn group(model: &Model, upstreams: &Upstreams) -> Value {
+    let infos: Vec<Value> = model.deployments.iter().map(|deployment| told(deployment, upstreams)).collect();
     let params: Vec<Value> = model.deployments.iter().map(|deployment| deployment.params.to_value()).collect();
     let largest = |values: &[Value], name: &str| values.iter().filter_map(|value| value.get(name)?.as_u64()).max();
     let sum = |name: &str| params.iter().filter_map(|value| value.get(name)?.as_u64()).reduce(u64::saturating_add);
     let any = |name: &str| infos.iter().any(|info| info.get(name) == Some(&Value::Bool(true)));
-    let dearest = |of: fn(&Price) -> PicoUsd| {
+    // A class that costs nothing is not the same as one without a price.
+    let dearest = |class| {
         let prices = model.deployments.iter().filter_map(|deployment| deployment.price.as_ref());
-        prices.map(|in_force| of(&in_force.price)).max().map_or(Value::Null, usd_per_unit)
+        prices.map(|in_force| in_force.price.rates().of(class)).max().map_or(Value::Null, usd_per_unit)
     };
+    let unpriced = model.deployments.iter().filter(|deployment| deployment.price.is_none()).count();
     let providers: BTreeSet<&str> = model.deployments.iter().map(|deployment| deployment.vendor.as_str()).collect();
     let mode = infos.iter().find_map(|info| info.get("mode")?.as_str());
     json!({
         "model_group": model.name,
         "providers": providers,
         "max_input_tokens": largest(&infos, "max_input_tokens"),
-        "max_output_tokens": max_output(&model.deployments),
-        "input_cost_per_token": dearest(|price| price.input_pico_usd),
-        "output_cost_per_token": dearest(|price| price.output_pico_usd),
+        "max_output_tokens": largest(&infos, "max_output_tokens"),
+        "input_cost_per_token": dearest(Class::Input),
+        "output_cost_per_token": dearest(Class::Output),
         "input_cost_per_pixel": null,
         "mode": mode,
         "tpm": sum("tpm"),
@@ -61,9 +64,18 @@ fn group(model: &Model) -> Value {
         "supported_openai_params": [],
         "configurable_clientside_auth_params": null,
         "is_public_model_group": false,
+        "tallygate": { "priced": unpriced == 0, "unpriced_deployments": unpriced },
     })
 }
 
-fn max_output(deployments: &[Deployment]) -> Option<u64> {
-    deployments.iter().filter_map(|deployment| deployment.max_output_tokens).max()
+/// What people attached to a deployment, over what the catalog knows of its model.
+fn told(deployment: &Deployment, upstreams: &Upstreams) -> Value {
+    let mut info = upstreams.known(deployment).map(known::info).unwrap_or_default();
+    if let Value::Object(attached) = deployment.info.to_value() {
+        info.extend(attached);
+    }
+    if let Some(tokens) = deployment.max_output_tokens {
+        info.insert("max_output_tokens".to_owned(), Value::from(tokens));
+    }
+    Value::Object(info)
 }

@@ -26,7 +26,8 @@ pub(super) async fn info(State(app): State<App>, uri: Uri, headers: HeaderMap) -
     for model in visible(&snapshot.control, &caller) {
         for deployment in &model.deployments {
             if wanted.is_none_or(|id| deployment.id.as_str() == id) {
-                data.push(row::entry(&model, deployment, for_operator));
+                let known = app.pipeline.upstreams.known(deployment);
+                data.push(row::entry(&model, deployment, known, for_operator));
             }
         }
     }

@@ -35,7 +35,7 @@ pub(super) const API_KEY: &str = "api_key";
 pub(super) fn kept(fields: &Fields<'_>) -> Result<Map<String, Value>, ApiError> {
     let mut kept = Map::new();
     for name in fields.names() {
-        if name == API_KEY || price::NAMES.contains(&name) {
+        if name == API_KEY || price::is_counted(name) {
             continue;
         }
         let value = fields.value(name)?;

@@ -1,14 +1,15 @@
 //! A deployment as LiteLLM shows it: the row of its table, and an entry of `/model/info`.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::provider::catalog::Entry;
 use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::id::RealmId;
 use tallygate_core::registry::{Deployment, Model};
 
 use super::find::Found;
+use super::known;
 use super::params::API_KEY;
 use super::price;
-use crate::http::litellm::amount::usd_per_unit;
 
 /// LiteLLM's name for the holder of the master key.
 const OPERATOR: &str = "default_user_id";
@@ -46,7 +47,7 @@ pub(super) fn row(found: &Found) -> Value {
 }
 
 /// An entry of `/model/info`.
-pub(super) fn entry(model: &Model, deployment: &Deployment, for_operator: bool) -> Value {
+pub(super) fn entry(model: &Model, deployment: &Deployment, known: Option<&Entry>, for_operator: bool) -> Value {
     let mut params = params(deployment);
     for name in ["use_in_pass_through", "use_litellm_proxy", "merge_reasoning_content_in_choices"] {
         params.entry(name).or_insert(Value::Bool(false));
@@ -57,10 +58,10 @@ pub(super) fn entry(model: &Model, deployment: &Deployment, for_operator: bool) 
     let mut info: Map<String, Value> = KNOWN_OF_MODELS.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
     info.insert("key".to_owned(), json!(deployment.upstream_model));
     info.insert("litellm_provider".to_owned(), json!(deployment.vendor));
-    for name in [price::INPUT, price::OUTPUT, price::CACHE_READ, price::CACHE_WRITE] {
-        info.insert(name.to_owned(), Value::Null);
-    }
+    info.extend(price::unknown().map(|name| (name, Value::Null)));
+    info.extend(known.map(known::info).unwrap_or_default());
     info.extend(own_info(model, deployment));
+    info.insert("tallygate".to_owned(), known::pricing(deployment, known));
     json!({ "model_name": model.name, "litellm_params": params, "model_info": info })
 }
 
@@ -93,15 +94,7 @@ fn own_info(model: &Model, deployment: &Deployment) -> Map<String, Value> {
 
 /// The prices in force, by LiteLLM's names.
 fn prices(deployment: &Deployment) -> Map<String, Value> {
-    let Some(in_force) = &deployment.price else { return Map::new() };
-    let in_force = &in_force.price;
-    let prices = [
-        (price::INPUT, Some(in_force.input_pico_usd)),
-        (price::OUTPUT, Some(in_force.output_pico_usd)),
-        (price::CACHE_READ, in_force.cached_input_pico_usd),
-        (price::CACHE_WRITE, in_force.cache_write_pico_usd),
-    ];
-    prices.into_iter().filter_map(|(name, price)| Some((name.to_owned(), usd_per_unit(price?)))).collect()
+    price::shown(deployment.price.as_ref().map(|in_force| &in_force.price))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -51,8 +51,8 @@ impl Wanted {
         let attached = |name: &str, fields: Map<String, Value>| {
             Json::from_value(&Value::Object(fields)).map_err(|error| refused(name, error))
         };
-        let price =
-            request.price.over(current.and_then(|current| current.price.as_ref()).map(|in_force| &in_force.price));
+        let in_force = current.and_then(|current| current.price.as_ref()).map(|in_force| &in_force.price);
+        let price = request.price.over(in_force)?;
         let deployment = NewDeployment {
             id,
             vendor: vendor.id.clone(),
@@ -68,7 +68,8 @@ impl Wanted {
         Ok(Self { deployment, host: endpoint.origin().authority(), key })
     }
 
-    /// Whether a deployment that is there is this one, but for its id.
+    /// Whether a deployment that is there is this one, but for its id. Where no price was given, any will do: it may be the
+    /// price list's, or have been revised since.
     pub(super) fn is(&self, app: &App, there: &Deployment) -> bool {
         let wanted = &self.deployment;
         wanted.vendor == there.vendor
@@ -76,7 +77,7 @@ impl Wanted {
             && wanted.base_url == there.base_url
             && wanted.weight == there.weight
             && wanted.max_output_tokens == there.max_output_tokens
-            && wanted.price.as_ref() == there.price.as_ref().map(|in_force| &in_force.price)
+            && (wanted.price.is_none() || wanted.price.as_ref() == there.price.as_ref().map(|in_force| &in_force.price))
             && wanted.info == there.info
             && wanted.params == there.params
             && self.has_key_of(app, there.credential)

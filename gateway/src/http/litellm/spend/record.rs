@@ -72,8 +72,10 @@ fn of_settled(settled: &RequestSettled) -> Value {
                 "prompt_tokens": usage.prompt_tokens(),
                 "completion_tokens": usage.output_tokens,
                 "total_tokens": usage.total_tokens(),
-                "prompt_tokens_details": { "cached_tokens": usage.cached_input_tokens },
-                "completion_tokens_details": { "reasoning_tokens": usage.reasoning_tokens },
+                "prompt_tokens_details": { "cached_tokens": usage.cached_input_tokens, "audio_tokens": usage.audio_input_tokens },
+                "completion_tokens_details": {
+                    "reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.audio_output_tokens,
+                },
             },
             "tallygate": {
                 "price_position": settled.price,
