@@ -33,7 +33,8 @@ use crate::activity::{self, ActivityWriter, WriterTask};
 use crate::command::{Commands, Decider};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
-use crate::http::{App, Parts as AppParts, router, server};
+use crate::http::front::Front;
+use crate::http::{App, Parts as AppParts, server};
 use crate::leases::{self, Leases};
 use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
@@ -166,7 +167,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().unwrap_or(config.address);
     let clientless = (clientless, config.server.drain_timeout);
-    let server = tokio::spawn(server::serve(listener, router(app.clone()), config.server, stopped));
+    let server = tokio::spawn(server::serve(listener, Front::new(app.clone()), config.server, stopped));
     Ok(Running {
         address,
         new_master_key,

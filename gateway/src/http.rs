@@ -1,6 +1,7 @@
 //! HTTP: the server, the routes and their shapes. A route translates; what is decided is decided in the pipeline and by
 //! commands.
 
+pub(crate) mod front;
 pub(crate) mod server;
 pub(crate) mod error;
 pub(crate) mod error_code;
@@ -22,10 +23,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use http::Method;
+use http::{HeaderMap, Method};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -67,12 +69,17 @@ impl Deref for App {
 }
 
 /// All routes.
-pub(crate) fn router(app: App) -> Router {
+fn router(app: App) -> Router {
     let mut router = Router::new();
+    for (path, operation) in inference::PATHS {
+        // The front takes these; the router knows what to tell who asks with another method.
+        let serve = async move |State(app): State<App>, headers: HeaderMap, body: Body| {
+            inference::serve(&app, operation, None, &headers, body).await
+        };
+        router = router.route(path, post(serve));
+    }
     for prefix in ["", "/v1"] {
         router = router
-            .route(&format!("{prefix}/chat/completions"), post(inference::chat))
-            .route(&format!("{prefix}/embeddings"), post(inference::embeddings))
             .route(&format!("{prefix}/models"), get(models::list))
             .route(&format!("{prefix}/models/{{*id}}"), get(models::one));
     }

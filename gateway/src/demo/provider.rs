@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use http::header::CONTENT_TYPE;
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -26,7 +27,7 @@ pub(super) async fn start() -> std::io::Result<SocketAddr> {
     let router = Router::new().route("/v1/chat/completions", post(chat));
     let (keep, stop) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
-        serve(listener, router, ServerLimits::default(), stop).await;
+        serve(listener, TowerToHyperService::new(router), ServerLimits::default(), stop).await;
         drop(keep);
     });
     Ok(address)

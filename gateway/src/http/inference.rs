@@ -14,14 +14,17 @@ use super::error_code::ErrorCode;
 use crate::pipeline::received::Received;
 use crate::pipeline::refusal;
 
-/// `POST /v1/chat/completions`.
-pub(super) async fn chat(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    serve(&app, Operation::Chat, None, &headers, body).await
-}
+/// Where models are called, and how. A request to one of these needs no router ([`super::front`]).
+pub(super) const PATHS: [(&str, Operation); 4] = [
+    ("/v1/chat/completions", Operation::Chat),
+    ("/chat/completions", Operation::Chat),
+    ("/v1/embeddings", Operation::Embeddings),
+    ("/embeddings", Operation::Embeddings),
+];
 
-/// `POST /v1/embeddings`.
-pub(super) async fn embeddings(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    serve(&app, Operation::Embeddings, None, &headers, body).await
+/// What a `POST` to a path asks for.
+pub(super) fn operation(path: &str) -> Option<Operation> {
+    PATHS.iter().find(|(of, _)| *of == path).map(|(_, operation)| *operation)
 }
 
 /// `POST /openai/deployments/{model}/chat/completions` and its like. A model's name may hold slashes.
@@ -39,7 +42,7 @@ pub(super) async fn by_path(
     }
 }
 
-async fn serve(
+pub(super) async fn serve(
     app: &App,
     operation: Operation,
     path_model: Option<&str>,

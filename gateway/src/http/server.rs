@@ -1,11 +1,14 @@
 //! The accept loop: ours, since `axum::serve` has no header timeout, leaves Nagle on, and has no limit of connections.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -38,12 +41,23 @@ impl Default for ServerLimits {
     }
 }
 
-/// Serves a router until `stop` says so, then lets requests end.
+/// What answers the requests of connections.
+pub(crate) trait Front:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Front for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+/// Serves until `stop` says so, then lets requests end.
 ///
 /// A failed accept (too many open files, a connection that was reset in the queue) is waited out, not fatal.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    front: impl Front,
     limits: ServerLimits,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -56,7 +70,7 @@ pub(crate) async fn serve(
         };
         while connections.try_join_next().is_some() {}
         if let Some((stream, place)) = accepted {
-            connections.spawn(connection(stream, router.clone(), limits.clone(), stop.clone(), place));
+            connections.spawn(connection(stream, front.clone(), limits.clone(), stop.clone(), place));
         }
     }
     drop(listener);
@@ -85,20 +99,19 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpS
 
 async fn connection(
     stream: TcpStream,
-    router: Router,
+    front: impl Front,
     limits: ServerLimits,
     mut stop: watch::Receiver<bool>,
     place: OwnedSemaphorePermit,
 ) {
     // Without this a stream's small pieces wait for one another: 44 ms instead of 11.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router);
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.head_max_bytes)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), front);
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => {}

@@ -50,7 +50,7 @@ pub(crate) struct Figures {
     pub(crate) open: usize,
     /// What they hold.
     pub(crate) held: NanoUsd,
-    /// In suspense, over all accounts, as far as the log was read.
+    /// In suspense, over all accounts, as far as the log was read, and what this gateway puts there with its next line.
     pub(crate) suspense: NanoUsd,
     /// How long this gateway can go on without the lease log; none when nothing is spent.
     pub(crate) autonomy_seconds: Option<u64>,
@@ -120,12 +120,13 @@ impl Outbox {
         let now_ms = self.0.clock.steady_ms();
         let desk = self.desk();
         let books = desk.ledger.roots().filter_map(|root| desk.ledger.book(root));
-        let rows = books.flat_map(Book::accounts);
+        let in_log = books.flat_map(Book::accounts).map(|(_, row)| row.suspense());
+        let on_its_way = desk.ledger.slots().map(|slot| slot.suspending);
         Figures {
             slices: desk.ledger.slots().count(),
             open: desk.journal.open(),
             held: desk.ledger.held(),
-            suspense: rows.fold(NanoUsd::ZERO, |sum, (_, row)| sum.saturating_plus(row.suspense())),
+            suspense: in_log.chain(on_its_way).fold(NanoUsd::ZERO, NanoUsd::saturating_plus),
             autonomy_seconds: desk.ledger.autonomy_seconds(),
             unheard_ms: desk.ledger.unheard_ms(now_ms),
         }

@@ -63,7 +63,7 @@ struct Tally {
 }
 
 pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> {
-    for gateways in [1, 3] {
+    for gateways in options.sites() {
         let mut site = Site::start(gateways, options).await?;
         let mut tally = Tally::default();
         for round in 0..options.seeds(SEEDS) {
@@ -104,8 +104,7 @@ impl Site {
         let leaked = books::held_after_quiet(&self.gateways).await?;
         let mut bill = self.upstream.take_bill();
         let books = Books::read(&self.gateways, &money, &bill).await?;
-        let first = self.gateways.first().context("no gateway")?;
-        let (suspended, spent) = suspense::close(first, &money, &books).await?;
+        let (suspended, spent) = suspense::close(&self.gateways, &money, &books).await?;
         crowd::drain(&self.gateways, &money, seed).await?;
         let leaked = leaked + books::held_after_quiet(&self.gateways).await?;
         bill.extend(self.upstream.take_bill());

@@ -79,6 +79,8 @@ pub(crate) struct Options {
     rounds: Option<usize>,
     /// How many seeds, if not as many as the part says.
     seeds: Option<usize>,
+    /// On how many gateways, if not on one and on three.
+    gateways: Option<usize>,
     pub(crate) seed: u64,
     /// The gateway that breaks rules.
     sabotaged: Option<PathBuf>,
@@ -103,6 +105,7 @@ impl Options {
             is_control: false,
             rounds: None,
             seeds: None,
+            gateways: None,
             seed: dice::fresh_seed(),
             sabotaged: None,
             control: None,
@@ -114,6 +117,7 @@ impl Options {
                 "--sabotaged" => options.sabotaged = Some(value()?.into()),
                 "--rounds" => options.rounds = Some(value()?.parse()?),
                 "--seeds" => options.seeds = Some(value()?.parse()?),
+                "--gateways" => options.gateways = Some(value()?.parse()?),
                 "--seed" => options.seed = value()?.parse()?,
                 name => match PARTS.iter().find(|part| part.name == name) {
                     Some(part) => options.parts.push(*part),
@@ -140,6 +144,11 @@ impl Options {
 
     pub(crate) fn seeds(&self, usual: usize) -> usize {
         self.seeds.unwrap_or(if self.is_control { 1 } else { usual })
+    }
+
+    /// How many gateways each of the sites has.
+    pub(crate) fn sites(&self) -> Vec<usize> {
+        self.gateways.map_or_else(|| vec![1, 3], |gateways| vec![gateways])
     }
 
     /// A gateway as it is, or as the control breaks it.

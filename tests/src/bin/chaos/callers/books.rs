@@ -107,7 +107,7 @@ pub(crate) async fn held_after_quiet(gateways: &[Gateway]) -> Result<u64> {
     }
 }
 
-async fn gauge(gateway: &Gateway, name: &str) -> Result<u64> {
+pub(super) async fn gauge(gateway: &Gateway, name: &str) -> Result<u64> {
     let metrics = gateway.operator()?.get("/metrics").await?.expect(200)?;
     let text = metrics.text();
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());

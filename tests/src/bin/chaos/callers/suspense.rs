@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tallygate_tests::gateway::Gateway;
 
-use super::books::Books;
+use super::books::{self, Books};
 use super::money::Money;
 
 /// How long it may take until all of it may be closed: it rests a second.
@@ -14,15 +14,20 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Closes all that is in suspense: of each account so much was spent as the provider bills above what was charged. Tells
 /// how much was in suspense of the keys' budgets, and how much of that was spent, in nano-dollars.
-pub(crate) async fn close(gateway: &Gateway, money: &Money, books: &Books) -> Result<(u64, u64)> {
-    let (begun, operator) = (Instant::now(), gateway.operator()?);
+pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) -> Result<(u64, u64)> {
+    let (begun, operator) = (Instant::now(), gateways.first().context("no gateway")?.operator()?);
     let mut of_keys = (0, 0);
     let mut left: Vec<(String, u64)> =
         money.keys.iter().map(|key| key.scope.clone()).zip(books.above.clone()).collect();
     loop {
         let rows = operator.get("/api/suspense").await?.expect(200)?.at("/suspense")?;
         let rows = rows.as_array().context("no suspense")?;
-        if rows.is_empty() {
+        // A gateway may have some that is not in the log yet, or not have read that it was closed.
+        let mut known = 0;
+        for gateway in gateways {
+            known += books::gauge(gateway, "tallygate_suspense_nano_usd").await?;
+        }
+        if rows.is_empty() && known == 0 {
             return Ok(of_keys);
         }
         ensure!(begun.elapsed() < CLOSED_WITHIN, "this stays in suspense: {}", json!(rows));
