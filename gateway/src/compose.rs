@@ -20,7 +20,6 @@ use tallygate_core::id::{RealmId, WriterId};
 use tallygate_core::json::Json;
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::port::clock::{Clock, Ids};
-use tallygate_core::price::PriceList;
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::secret::Secret;
 use tallygate_core::stream::{ChainId, Log, Offset};
@@ -92,13 +91,13 @@ struct Ground {
     ids: Arc<dyn Ids>,
     metrics: Metrics,
     vendors: Arc<Vendors>,
-    catalog: Arc<Catalog>,
 }
 
 /// Logs, views and the tasks between them.
 struct Spine {
     logs: Logs,
     views: Views,
+    catalog: Arc<Catalog>,
     /// This gateway's own chain of activity.
     chain: ChainId,
     activity: ActivityWriter,
@@ -125,13 +124,12 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     tallygate_adapters::provider::client::install_tls();
     let ground = ground(&config)?;
     let (stop, stopped) = watch::channel(false);
-    let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, catalog, data } = ground;
+    let Ground { writer, keys, master, new_master_key, clock, ids, metrics, vendors, data } = ground;
     let parts = Parts {
         mac: keys.mac.clone(),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
         vendors: Arc::clone(&vendors),
-        prices: Arc::new(catalog.prices()),
         metrics: metrics.clone(),
         stop: stop.clone(),
     };
@@ -149,7 +147,14 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         master: MasterKey::new(&master),
         limits,
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
-        upstreams: Upstreams::new(provider, vendors, catalog, vault, config.network.clone(), config.environment.0),
+        upstreams: Upstreams::new(
+            provider,
+            vendors,
+            Arc::clone(&spine.catalog),
+            vault,
+            config.network.clone(),
+            config.environment.0,
+        ),
         activity: spine.activity.clone(),
         clock,
         ids,
@@ -207,7 +212,6 @@ fn ground(config: &Config) -> Result<Ground, StartError> {
         ids,
         metrics: Metrics::new()?,
         vendors: Arc::new(Vendors::builtin()?),
-        catalog: Arc::new(Catalog::builtin()?),
     })
 }
 
@@ -217,19 +221,21 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     vendors: Arc<Vendors>,
-    prices: Arc<PriceList>,
     metrics: Metrics,
     stop: watch::Sender<bool>,
 }
 
 async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Parts) -> Result<Spine, StartError> {
-    let Parts { mac, clock, ids, vendors, prices, metrics, stop } = parts;
+    let Parts { mac, clock, ids, vendors, metrics, stop } = parts;
     let logs = Logs::open(config, &data, &mac).await?;
     check_secret(&logs, &mac).await?;
     let view_metrics = ViewMetrics::new()?;
     view_metrics.register(metrics.registry())?;
     let skipped = view_metrics.skipped_of_lease();
     let (views, followers, stop_followers) = follow(&data, &logs, &mac, view_metrics).await?;
+    // Not before the views are open: the store asks once for 10 MiB of zeros that it never uses, and they stay zeros of the
+    // system's only where no memory was used before.
+    let catalog = Arc::new(Catalog::builtin()?);
     catch_up(&views, &logs, writer).await?;
     let log = Arc::clone(&logs.activity);
     let sources = (Arc::clone(&clock), Arc::clone(&ids));
@@ -261,7 +267,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         log: Arc::clone(&logs.control),
         mac,
         vendors: Arc::new(vendors.iter().map(|vendor| vendor.id.clone()).collect()),
-        prices,
+        prices: Arc::new(catalog.prices()),
         clock,
         ids,
     };
@@ -269,6 +275,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
     Ok(Spine {
         logs,
         views,
+        catalog,
         chain,
         activity,
         commands,
