@@ -140,7 +140,7 @@ impl Cause {
             | Kind::IdleTimeout
             | Kind::TotalTimeout
             | Kind::UpstreamTimeout => Self::Timeout,
-            Kind::Overloaded | Kind::NameNotResolved | Kind::Refused | Kind::Tls => Self::Overloaded,
+            Kind::Overloaded | Kind::BadGateway | Kind::NameNotResolved | Kind::Refused | Kind::Tls => Self::Overloaded,
             Kind::Reset | Kind::Protocol | Kind::TooLarge | Kind::Redirected => Self::Malformed,
             Kind::ServerError => Self::ServerError,
         }

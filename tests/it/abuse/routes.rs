@@ -42,9 +42,11 @@ pub const OWN: [(&str, &str); 7] = [
 const ANY_KEY: [&str; 1] = ["/utils/token_counter"];
 
 /// For any key that may call the model.
-const INFERENCE: [&str; 6] = [
-    "{prefix}/chat/completions",
-    "{prefix}/embeddings",
+const INFERENCE: [&str; 8] = [
+    "/chat/completions",
+    "/v1/chat/completions",
+    "/embeddings",
+    "/v1/embeddings",
     "{prefix}/models",
     "{prefix}/models/{{*id}}",
     "/engines/{*rest}",
@@ -54,10 +56,18 @@ const INFERENCE: [&str; 6] = [
 /// For everybody.
 pub const OPEN: [&str; 4] = ["/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"];
 
+/// The path of a row of the table, from the text after its first slash.
+fn in_table(rest: &str) -> Option<String> {
+    let (path, rest) = rest.split_once('"')?;
+    rest.starts_with(", Operation::").then(|| format!("/{path}"))
+}
+
 #[test]
 fn every_route_is_in_one_list_of_who_may_use_it() {
     let mut found = BTreeSet::new();
     for (_, text) in repository().texts.iter().filter(|(path, _)| path.starts_with("gateway/src/http")) {
+        // The paths that the front knows stand in a table, each before its operation.
+        found.extend(text.split("(\"/").skip(1).filter_map(in_table));
         for piece in text.split("route(").skip(1) {
             let piece = piece.trim_start().trim_start_matches("&format!(");
             found.extend(piece.strip_prefix('"').and_then(|rest| rest.split('"').next()).map(str::to_owned));

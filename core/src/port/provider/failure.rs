@@ -58,8 +58,10 @@ pub enum Kind {
     RateLimited,
     /// Our account there is out of money or quota.
     QuotaExhausted,
-    /// The provider gave up waiting (408), or for a conflict (409), or whoever stands before it did (502, 504).
+    /// The provider gave up waiting (408), or for a conflict (409).
     UpstreamTimeout,
+    /// Whoever stands before the provider had no answer of it (502, 504): nobody knows what it did.
+    BadGateway,
     /// The provider is overloaded or away: 503, 529.
     Overloaded,
     /// Any other failure of the provider.
@@ -198,7 +200,8 @@ impl Kind {
             401 | 403 => Self::Unauthorized,
             402 => Self::QuotaExhausted,
             404 | 410 => Self::NotFound,
-            408 | 409 | 502 | 504 => Self::UpstreamTimeout,
+            408 | 409 => Self::UpstreamTimeout,
+            502 | 504 => Self::BadGateway,
             429 => Self::RateLimited,
             503 | 529 => Self::Overloaded,
             400..=499 => Self::InvalidRequest,
@@ -253,6 +256,7 @@ impl Kind {
             | Self::TooLarge
             | Self::RateLimited
             | Self::UpstreamTimeout
+            | Self::BadGateway
             | Self::Overloaded
             | Self::ServerError => Fault::Upstream,
         }
@@ -284,6 +288,7 @@ impl Kind {
             | Self::Protocol
             | Self::RateLimited
             | Self::UpstreamTimeout
+            | Self::BadGateway
             | Self::Overloaded
             | Self::ServerError => Retry::SameOrOther,
         }
@@ -299,8 +304,8 @@ impl Kind {
             | Self::Reset
             | Self::Protocol
             | Self::TooLarge
-            // Who answers for the provider (a proxy on the way) cannot know what the provider did.
             | Self::UpstreamTimeout
+            | Self::BadGateway
             // A filter may act on an answer that was made and billed.
             | Self::ContentFiltered => Sent::Unknown,
             Self::HostNotAllowed
@@ -349,6 +354,7 @@ impl Kind {
             Self::RateLimited => "rate_limited",
             Self::QuotaExhausted => "quota_exhausted",
             Self::UpstreamTimeout => "upstream_timeout",
+            Self::BadGateway => "bad_gateway",
             Self::Overloaded => "overloaded",
             Self::ServerError => "server_error",
         }
@@ -378,6 +384,7 @@ impl Kind {
             Self::RateLimited => "the upstream limits the rate",
             Self::QuotaExhausted => "the account at the provider is out of quota",
             Self::UpstreamTimeout => "the upstream gave up waiting",
+            Self::BadGateway => "what stands before the upstream had no answer of it",
             Self::Overloaded => "the upstream is overloaded",
             Self::ServerError => "the upstream failed",
         }

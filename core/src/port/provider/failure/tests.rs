@@ -14,9 +14,9 @@ fn a_status_says_whose_fault_it_is_and_whether_to_try_again() {
         (422, Kind::InvalidRequest, Fault::Client, Retry::Never),
         (429, Kind::RateLimited, Fault::Upstream, Retry::SameOrOther),
         (500, Kind::ServerError, Fault::Upstream, Retry::SameOrOther),
-        (502, Kind::UpstreamTimeout, Fault::Upstream, Retry::SameOrOther),
+        (502, Kind::BadGateway, Fault::Upstream, Retry::SameOrOther),
         (503, Kind::Overloaded, Fault::Upstream, Retry::SameOrOther),
-        (504, Kind::UpstreamTimeout, Fault::Upstream, Retry::SameOrOther),
+        (504, Kind::BadGateway, Fault::Upstream, Retry::SameOrOther),
         (529, Kind::Overloaded, Fault::Upstream, Retry::SameOrOther),
         (101, Kind::Protocol, Fault::Upstream, Retry::SameOrOther),
         (999, Kind::Protocol, Fault::Upstream, Retry::SameOrOther),
@@ -48,7 +48,7 @@ fn only_what_was_certainly_not_done_is_free() {
         assert_eq!(kind.sent(), Sent::NotBilled, "{kind:?}");
     }
     for kind in
-        [Kind::Reset, Kind::FirstByteTimeout, Kind::IdleTimeout, Kind::UpstreamTimeout, Kind::Protocol, Kind::TooLarge]
+        [Kind::Reset, Kind::FirstByteTimeout, Kind::IdleTimeout, Kind::BadGateway, Kind::Protocol, Kind::TooLarge]
     {
         assert_eq!(kind.sent(), Sent::Unknown, "{kind:?}");
     }
