@@ -5,8 +5,8 @@ use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::time::{Period, Timestamp};
 
-/// Spending that is held on every budget of a chain. It must be given to [`SliceLedger::settle`],
-/// [`SliceLedger::release`] or [`SliceLedger::suspend`]: whoever owns it owes the ledger its end.
+/// Spending that is held on every budget of a chain. It must be given to `settle`, `release` or `suspend` of
+/// [`SliceLedger`](super::SliceLedger): whoever owns it owes the ledger its end.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a hold that is dropped stays held: settle, release or suspend it"]
 pub struct Hold {
@@ -79,7 +79,7 @@ pub enum Refused {
         /// What the slice lacks.
         lacking: NanoUsd,
     },
-    /// A window is not open: ask for it ([`SliceLedger::ask`]) and try again.
+    /// A window is not open: ask for it ([`SliceLedger::ask`](super::SliceLedger::ask)) and try again.
     Unopened {
         /// Of which scope.
         scope: Scope,
