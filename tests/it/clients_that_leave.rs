@@ -133,6 +133,21 @@ async fn a_stream_that_is_one_too_many_is_cut_and_what_it_held_is_in_suspense() 
 }
 
 #[tokio::test]
+async fn no_more_streams_are_read_on_than_the_limit_says() -> Result<()> {
+    let scene = Scene::with(Setup::new().arg("--abandoned-streams-max=1")).await?;
+    let key = scene.key(KeyTerms { budget_nano_usd: Some(50_000), ..KeyTerms::default() }).await?;
+    let client = scene.gateway.caller(&key.secret)?;
+    let gates = [begin_and_leave(&scene, &client).await?, begin_and_leave(&scene, &client).await?];
+    scene.upstream.wait_for_abandoned(1).await?;
+    gates.iter().for_each(Gate::open);
+    let settled = scene.activity("request.settled", 2).await?;
+    let cut = settled.iter().filter(|fact| fact["estimated"] == json!(true)).count();
+    let whole = settled.iter().filter(|fact| fact["usage"]["output_tokens"] == USAGE.completion_tokens).count();
+    assert_eq!((settled.len(), cut, whole), (2, 1, 1), "{settled:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_soft_budget_has_back_what_was_not_seen_of_a_stream() -> Result<()> {
     let (scene, key, client) = paid(Setup::new().arg("--abandoned-streams-max=0")).await?;
     let budget = json!({ "scope": format!("key:{}", key.id), "reclaim_after_seconds": 60,

@@ -180,13 +180,14 @@ impl Resolved {
             target.longest_answer.map_or(OUTPUT_TOKENS_DEFAULT, |most| most.min(OUTPUT_TOKENS_DEFAULT))
         });
         let mut tokens = wanted.unwrap_or(longest);
+        let tiers = self.tiers();
         for _ in 0..FITTING_MAX {
             if wanted.is_none() {
                 let available = pipeline.spending.available(chain).unwrap_or(NanoUsd::MAX);
-                tokens = self.affordable(price, prompt, longest, available);
+                tokens = self.affordable((price, tiers), prompt, longest, available);
             }
             let bound = price
-                .bound(prompt, self.request.output_bound(tokens), self.tiers())
+                .bound(prompt, self.request.output_bound(tokens), tiers)
                 .map_err(|error| ApiError::new(ErrorCode::BudgetExhausted, error.to_string()))?;
             match pipeline.spending.hold(chain, bound, self.received.id, self.received.at).await {
                 Ok(held) => return Ok((held, wanted.is_none().then_some(tokens))),
@@ -203,8 +204,13 @@ impl Resolved {
     }
 
     /// The longest answer that an amount pays for, after the prompt.
-    fn affordable(&self, price: &Price, prompt: u64, longest: u64, available: NanoUsd) -> u64 {
-        let tiers = self.tiers();
+    fn affordable(
+        &self,
+        (price, tiers): (&Price, &[ServiceTier]),
+        prompt: u64,
+        longest: u64,
+        available: NanoUsd,
+    ) -> u64 {
         let fits = |tokens: u64| {
             price.bound(prompt, self.request.output_bound(tokens), tiers).is_ok_and(|bound| bound <= available)
         };
