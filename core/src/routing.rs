@@ -1,4 +1,33 @@
-//! Routing: in which order the deployments of a model are tried.
+//! Routing: which deployments of a model are tried, in which order, how often, and where a request goes when they fail.
+//!
+//! All of it is pure: the moment comes in as a [`Steady`], randomness as a number, and nothing here calls or waits.
+//! A gateway keeps a [`Health`] for each deployment, ranks them for a request with [`rank`], and after each failure asks
+//! the request's [`Attempts`] what to do next. What became of it is a [`Route`].
+
+mod settings;
+mod steady;
+mod per_minute;
+mod latency;
+mod breaker;
+mod health;
+mod shuffle;
+mod tags;
+mod rank;
+mod backoff;
+mod retry;
+mod route;
+
+pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX};
+pub use breaker::{COOLING_LONG, COOLING_LONG_MAX, COOLING_MAX, Counts, Readiness, Terms};
+pub use health::{Begun, Ended, Health, How, Snapshot};
+pub use rank::{Ask, Candidate, MinuteLimits, NoneLeft, Ranked, price_per_1k, rank, score};
+pub use retry::{Attempts, Failed, Next, RETRY_AFTER_MAX, Why};
+pub use route::{ATTEMPTS_MAX, Attempt, End, InvalidRoute, ROUTE_TEXT_MAX_BYTES, Route};
+pub use settings::{
+    ALLOWED_FAILURES_MAX, COOLDOWN_MAX_MS, Cooldown, FALLBACKS_MAX, InvalidRouting, RETRIES_MAX, Routing, Strategy,
+};
+pub use steady::Steady;
+pub use tags::{DEFAULT as TAG_DEFAULT, NoneWithTags};
 
 use crate::registry::Deployment;
 
@@ -8,83 +37,9 @@ use crate::registry::Deployment;
 /// they serve when nothing else is left.
 #[must_use]
 pub fn weighted_order(deployments: &[Deployment], random: u64) -> Vec<&Deployment> {
-    let (mut weighted, spare): (Vec<_>, Vec<_>) = deployments.iter().partition(|deployment| deployment.weight > 0);
-    let mut order = Vec::with_capacity(deployments.len());
-    let mut random = random;
-    while let Some(index) = pick(&weighted, random) {
-        order.push(weighted.remove(index));
-        random = next(random);
-    }
-    order.extend(spare);
-    order
-}
-
-/// The index of the deployment that a random number falls on.
-fn pick(weighted: &[&Deployment], random: u64) -> Option<usize> {
-    let total: u64 = weighted.iter().map(|deployment| u64::from(deployment.weight)).sum();
-    let mut point = random.checked_rem(total)?;
-    weighted.iter().position(|deployment| {
-        let weight = u64::from(deployment.weight);
-        let here = point < weight;
-        point = point.saturating_sub(weight);
-        here
-    })
-}
-
-/// The next number of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-const fn next(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    let weights: Vec<u32> = deployments.iter().map(|deployment| deployment.weight).collect();
+    shuffle::shuffled(&weights, random).into_iter().filter_map(|index| deployments.get(index)).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{next, weighted_order};
-    use crate::actor::Actor;
-    use crate::aggregate::Mark;
-    use crate::id::{DeploymentId, VendorId};
-    use crate::json::Json;
-    use crate::registry::Deployment;
-    use crate::stream::Position;
-    use crate::time::Timestamp;
-
-    fn deployment(id: &str, weight: u32) -> Deployment {
-        let mark = Mark { position: Position::new(1), at: Timestamp::from_millis(0), by: Actor::operator() };
-        Deployment {
-            id: DeploymentId::new(id).unwrap(),
-            vendor: VendorId::new("openai").unwrap(),
-            upstream_model: "m".to_owned(),
-            base_url: None,
-            credential: None,
-            weight,
-            max_output_tokens: None,
-            price: None,
-            info: Json::empty(),
-            params: Json::empty(),
-            added: mark.clone(),
-            changed: mark,
-        }
-    }
-
-    #[test]
-    fn each_stands_first_as_often_as_its_weight_says() {
-        let deployments = [deployment("a", 3), deployment("b", 1), deployment("spare", 0)];
-        let mut random = 7;
-        let mut first = 0_u32;
-        for _ in 0..10_000 {
-            random = next(random);
-            let order = weighted_order(&deployments, random);
-            assert_eq!(order.len(), 3);
-            assert_eq!(order[2].id.as_str(), "spare");
-            first += u32::from(order[0].id.as_str() == "a");
-        }
-        assert!((7_300..7_700).contains(&first), "{first}");
-    }
-
-    #[test]
-    fn no_deployment_makes_an_empty_order() {
-        assert!(weighted_order(&[], 1).is_empty());
-    }
-}
+mod tests;
