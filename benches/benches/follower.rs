@@ -15,6 +15,7 @@ use tallygate_core::id::{KeyAlias, RealmId, RequestId};
 use tallygate_core::key::{BlockKey, IssueKey, KeyHash, UnblockKey};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::event_log::EventLog;
+use tallygate_core::routing::Route;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::{ChainId, Log, Position};
 use tallygate_core::testing::activity_writer::{ActivityWriter, Happened};
@@ -147,6 +148,7 @@ fn settled(number: u64) -> Happened {
         started_at: at,
         first_byte_ms: Some(212),
         duration_ms: 1_900,
+        route: Route::default(),
     };
     Happened { realm: Some(realm), at, event: Event::RequestSettled(Arc::new(settled)) }
 }

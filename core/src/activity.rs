@@ -11,6 +11,7 @@ use crate::aggregate::event_types;
 use crate::id::{CommandId, DeploymentId, KeyId, ModelName, RequestId, UserId, VendorId};
 use crate::money::NanoUsd;
 use crate::price::Unpriced;
+use crate::routing::Route;
 use crate::scope::Scope;
 use crate::stream::Position;
 use crate::time::{Period, Timestamp};
@@ -126,6 +127,9 @@ pub struct RequestSettled {
     pub first_byte_ms: Option<u64>,
     /// Milliseconds until the end.
     pub duration_ms: u64,
+    /// The attempts, where there was more than one. Schemas 1 to 3 knew of one alone.
+    #[serde(default, skip_serializing_if = "Route::is_empty")]
+    pub route: Route,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -194,7 +198,7 @@ event_types! {
     /// What happened.
     pub enum Event {
         /// A request ended.
-        RequestSettled(Arc<RequestSettled>) = "request.settled", 3;
+        RequestSettled(Arc<RequestSettled>) = "request.settled", 4;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request.refused", 1;
         /// A command was refused.

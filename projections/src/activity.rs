@@ -6,5 +6,6 @@ pub(crate) mod newest;
 mod packed;
 pub(crate) mod record;
 pub(crate) mod spend;
+mod steps;
 mod tokens;
 pub(crate) mod totals;

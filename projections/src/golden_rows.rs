@@ -18,9 +18,11 @@ use tallygate_core::lease::{AccountId, Book, Epoch, Event as LeaseEvent, Root};
 use tallygate_core::limits::Limits;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::event_log::EventLog as _;
+use tallygate_core::port::provider::failure::Kind;
 use tallygate_core::price::ServiceTier;
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::registry::{NewDeployment, RegisterModel};
+use tallygate_core::routing::{Attempt, End, Route};
 use tallygate_core::scope::Scope;
 use tallygate_core::secret::{SealedSecret, SecretSource};
 use tallygate_core::selection::SelectModel;
@@ -161,7 +163,21 @@ fn settled() -> RequestSettled {
         started_at: Timestamp::from_millis(1_795_169_730_123),
         first_byte_ms: Some(120),
         duration_ms: 900,
+        route: route(),
     }
+}
+
+/// Two attempts, on two models.
+fn route() -> Route {
+    let attempt = |deployment: &str, model: &str, ended, status, ms| Attempt {
+        deployment: id(deployment),
+        model: id(model),
+        ended,
+        status,
+        ms,
+    };
+    let failed = attempt("gpt-us", "gpt-large", End::failed(Kind::Overloaded), Some(503), 300);
+    vec![failed, attempt("gpt-eu", "gpt", End::LEFT, None, 600)].try_into().unwrap()
 }
 
 fn refused() -> RequestRefused {

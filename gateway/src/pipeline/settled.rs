@@ -13,6 +13,7 @@ use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Sent;
 use tallygate_core::price::{Class, Unpriced};
 use tallygate_core::registry::Deployment;
+use tallygate_core::routing::Route;
 use tallygate_core::stream::Position;
 use tallygate_core::usage::Usage;
 
@@ -253,6 +254,7 @@ impl Settling {
             started_at: received.at,
             first_byte_ms: self.first_byte_ms,
             duration_ms: self.elapsed_ms(),
+            route: Route::default(),
         };
         self.pipeline.metrics.settled(&settled);
         let happened = Happened {

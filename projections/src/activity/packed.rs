@@ -13,6 +13,7 @@ use tallygate_core::stream::Position;
 use tallygate_core::time::Timestamp;
 
 use super::record::{Ending, UsageRecord};
+use super::steps::Steps;
 use super::tokens::Tokens;
 use crate::row_codec::{self, RowError};
 
@@ -52,6 +53,7 @@ struct Own<'a> {
     started_before_ms: i64,
     first_byte_ms: Option<u64>,
     duration_ms: u64,
+    route: Steps,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -127,6 +129,7 @@ impl Origin {
             started_at: Timestamp::from_millis(at.wrapping_sub(own.started_before_ms)),
             first_byte_ms: own.first_byte_ms,
             duration_ms: own.duration_ms,
+            route: own.route.into(),
         }
     }
 }
@@ -146,6 +149,7 @@ impl<'a> Own<'a> {
             started_before_ms: at.wrapping_sub(settled.started_at.millis()),
             first_byte_ms: settled.first_byte_ms,
             duration_ms: settled.duration_ms,
+            route: (&settled.route).into(),
         }
     }
 }
@@ -202,7 +206,9 @@ mod tests {
     use tallygate_core::activity::{Charge, Endpoint, Outcome, RequestRefused, RequestSettled};
     use tallygate_core::id::{DeploymentId, ModelName, RealmId, RequestId, VendorId};
     use tallygate_core::money::NanoUsd;
+    use tallygate_core::port::provider::failure::Kind;
     use tallygate_core::price::{ServiceTier, Unpriced};
+    use tallygate_core::routing::{Attempt, End, Route};
     use tallygate_core::scope::Scope;
     use tallygate_core::stream::Position;
     use tallygate_core::testing::samples::key_id;
@@ -215,6 +221,17 @@ mod tests {
 
     fn realm() -> RealmId {
         RealmId::default_realm()
+    }
+
+    fn route(attempts: u128) -> Route {
+        let attempt = |number| Attempt {
+            deployment: DeploymentId::new(format!("d{number}")).unwrap(),
+            model: ModelName::new("m").unwrap(),
+            ended: if number == 0 { End::OK } else { End::failed(Kind::Overloaded) },
+            status: (number == 1).then_some(503),
+            ms: 7,
+        };
+        (0..attempts).map(attempt).collect::<Vec<_>>().try_into().unwrap()
     }
 
     /// Few keys and models, so that origins come again, and now and then one that was long ago.
@@ -282,6 +299,7 @@ mod tests {
                 started_at: Timestamp::from_millis(started),
                 first_byte_ms: streamed.then_some(ms),
                 duration_ms: ms,
+                route: route(key % 4),
             }))
         })
     }

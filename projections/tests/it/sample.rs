@@ -9,6 +9,7 @@ use tallygate_core::key::{IssueKey, KeyHash, RotateKey};
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::realm::RegisterRealm;
+use tallygate_core::routing::Route;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::Position;
 use tallygate_core::testing::activity_writer::Happened;
@@ -90,6 +91,7 @@ pub fn settled(realm: &str, key: u64, number: u64) -> RequestSettled {
         started_at: started_at(number),
         first_byte_ms: Some(120),
         duration_ms: 900,
+        route: Route::default(),
     }
 }
 
