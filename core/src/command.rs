@@ -164,6 +164,8 @@ commands! {
     DistrustModel(registry::DistrustModel);
     /// A model whose price is trusted again.
     TrustModel(registry::TrustModel);
+    /// Another routing of a model's requests.
+    SetRouting(registry::SetRouting);
     /// A new key.
     IssueKey(key::IssueKey);
     /// Changes of a key.
@@ -323,6 +325,7 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::RetireModel(data) => registry::retire(state, data)?,
         Command::DistrustModel(data) => registry::distrust(state, data)?,
         Command::TrustModel(data) => registry::trust(state, data)?,
+        Command::SetRouting(data) => registry::set_routing(state, data)?,
         Command::IssueKey(data) => key::issue(state, data, context)?,
         Command::ReviseKey(data) => key::revise(state, data, context)?,
         Command::RotateKey(data) => key::rotate(state, data)?,

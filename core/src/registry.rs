@@ -7,20 +7,24 @@
 mod command;
 mod decide;
 mod trust;
+mod set_routing;
 mod event;
 mod evolve;
 
 pub use command::{
     AddDeployment, DistrustModel, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment,
-    RevisePrice, TrustModel,
+    RevisePrice, SetRouting, TrustModel,
 };
 pub use decide::{Rejection, add_deployment, register, remove_deployment, retire, revise_deployment, revise_price};
 pub use event::{
     DeploymentAdded, DeploymentRemoved, DeploymentRevised, Event, ModelDistrusted, ModelRegistered, ModelRetired,
-    ModelTrusted, PriceRevised,
+    ModelTrusted, PriceRevised, RoutingSet,
 };
 pub use evolve::evolve;
+pub use set_routing::set_routing;
 pub use trust::{distrust, trust};
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +32,7 @@ use crate::aggregate::{Mark, Trail};
 use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, VendorId};
 use crate::json::Json;
 use crate::price::Price;
+use crate::routing::Routing;
 use crate::stream::Position;
 
 /// The most deployments of one model.
@@ -50,6 +55,8 @@ pub struct Model {
     pub retired: Option<Position>,
     /// Since which event its price is not trusted: a request cost more than was held for it.
     pub distrusted: Option<Position>,
+    /// How its requests are routed; none for the default.
+    pub routing: Option<Arc<Routing>>,
     /// Its history.
     pub trail: Trail,
 }

@@ -21,8 +21,8 @@ use tallygate_core::port::event_log::EventLog as _;
 use tallygate_core::port::provider::failure::Kind;
 use tallygate_core::price::ServiceTier;
 use tallygate_core::realm::RegisterRealm;
-use tallygate_core::registry::{NewDeployment, RegisterModel};
-use tallygate_core::routing::{Attempt, End, Route};
+use tallygate_core::registry::{NewDeployment, RegisterModel, SetRouting};
+use tallygate_core::routing::{Attempt, Cooldown, End, Route, Routing, Strategy};
 use tallygate_core::scope::Scope;
 use tallygate_core::secret::{SealedSecret, SecretSource};
 use tallygate_core::selection::SelectModel;
@@ -113,6 +113,7 @@ fn control_log() -> MemoryLog {
         writer.command(budget(Scope::Realm(acme.clone()))),
         writer.command(SelectModel { scope: Scope::Realm(acme), slot: id("current"), model: id("gpt") }),
         writer.unknown_event(StreamId::key(samples::key_id(2))),
+        writer.command(SetRouting { model: samples::model_id(1), routing: Some(routing()) }),
     ];
     for batch in batches {
         block_on(log.append(batch)).unwrap();
@@ -164,6 +165,17 @@ fn settled() -> RequestSettled {
         first_byte_ms: Some(120),
         duration_ms: 900,
         route: route(),
+    }
+}
+
+fn routing() -> Routing {
+    Routing {
+        strategy: Strategy::LowestLatency,
+        retries: 3,
+        fallbacks: vec![id("gpt-large"), id("gpt-old")],
+        context_window_fallbacks: vec![id("gpt-long")],
+        content_policy_fallbacks: Vec::new(),
+        cooldown: Cooldown { allowed_failures: 5, first_ms: 10_000 },
     }
 }
 

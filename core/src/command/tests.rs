@@ -37,6 +37,7 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("RetireModel", r#"{"model":"ID"}"#),
         ("DistrustModel", r#"{"model":"ID","request":"ID","held_nano_usd":1,"cost_nano_usd":2}"#),
         ("TrustModel", r#"{"model":"ID"}"#),
+        ("SetRouting", r#"{"model":"ID","routing":{"strategy":"ordered"}}"#),
         ("IssueKey", r#"{"key":"ID","hash":"HASH","shown":"sk-..."}"#),
         ("ReviseKey", r#"{"key":"ID"}"#),
         ("RotateKey", r#"{"key":"ID","hash":"HASH","shown":"sk-..."}"#),

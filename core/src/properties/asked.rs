@@ -18,8 +18,9 @@ use crate::patch::Patch;
 use crate::realm::{RegisterRealm, ResumeRealm, ReviseRealm, SuspendRealm};
 use crate::registry::{
     AddDeployment, DistrustModel, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment,
-    RevisePrice, TrustModel,
+    RevisePrice, SetRouting, TrustModel,
 };
+use crate::routing::Routing;
 use crate::scope::Scope;
 use crate::secret::SecretSource;
 use crate::selection::{ClearSelection, SelectModel};
@@ -146,8 +147,10 @@ fn about_models() -> impl Strategy<Value = Command> {
         1 => (place(), prop::option::of(Just(price())))
             .prop_map(|((model, deployment), price)| RevisePrice { model, deployment, price }.into()),
         1 => number().prop_map(|number| RetireModel { model: model_id(number) }.into()),
-        2 => (number(), 1_i64..99).prop_map(|(number, held)| distrust(number, held).into()),
-        1 => number().prop_map(|number| TrustModel { model: model_id(number) }.into()),
+        3 => (number(), 1_i64..99).prop_map(|(number, held)| distrust(number, held).into()),
+        3 => number().prop_map(|number| TrustModel { model: model_id(number) }.into()),
+        1 => (number(), prop::option::of((0_u8..4, prop::collection::vec(name(), 0..3))))
+            .prop_map(|(number, routing)| set_routing(number, routing).into()),
     ]
 }
 
@@ -155,6 +158,12 @@ fn distrust(number: u128, held: i64) -> DistrustModel {
     let request = crate::id::RequestId::new(uuid::Uuid::from_u128(number));
     let (held_nano_usd, cost_nano_usd) = (NanoUsd::new(held), NanoUsd::new(held + 1));
     DistrustModel { model: model_id(number), request, held_nano_usd, cost_nano_usd }
+}
+
+/// Sometimes with too many retries or a model that falls back to itself: these are refused.
+fn set_routing(number: u128, routing: Option<(u8, Vec<ModelName>)>) -> SetRouting {
+    let routing = routing.map(|(retries, fallbacks)| Routing { retries: retries * 4, fallbacks, ..Routing::default() });
+    SetRouting { model: model_id(number), routing }
 }
 
 fn aliases() -> impl Strategy<Value = BTreeMap<ModelName, ModelName>> {
@@ -202,7 +211,7 @@ fn about_keys() -> impl Strategy<Value = Command> {
         }),
         2 => (key(), hash())
             .prop_map(|(key, hash)| RotateKey { key: key_id(key), hash, shown: "sk-...".to_owned() }.into()),
-        1 => key().prop_map(|key| BlockKey { key: key_id(key) }.into()),
+        2 => key().prop_map(|key| BlockKey { key: key_id(key) }.into()),
         2 => key().prop_map(|key| UnblockKey { key: key_id(key) }.into()),
         1 => key().prop_map(|key| RevokeKey { key: key_id(key) }.into()),
     ]

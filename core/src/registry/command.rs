@@ -7,6 +7,7 @@ use crate::json::Json;
 use crate::money::NanoUsd;
 use crate::patch::Patch;
 use crate::price::Price;
+use crate::routing::Routing;
 
 /// Asks for a new model with its first deployments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,4 +162,15 @@ pub struct DistrustModel {
 pub struct TrustModel {
     /// Which model.
     pub model: ModelId,
+}
+
+/// Asks for another routing of a model's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetRouting {
+    /// Which model.
+    pub model: ModelId,
+    /// The routing; none for the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
 }

@@ -15,6 +15,7 @@ use crate::event::Event as AnyEvent;
 use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, SlotName, VendorId};
 use crate::price::Price;
 use crate::realm;
+use crate::routing::InvalidRouting;
 use crate::stream::{Position, StreamId};
 
 /// Why a command about models is refused.
@@ -60,6 +61,9 @@ pub enum Rejection {
     /// A selection's slot goes by that name.
     #[error("`{0}` is the name of a selection's slot: clear the selection or choose another name")]
     NameIsSlot(ModelName),
+    /// The settings of routing are outside their limits.
+    #[error(transparent)]
+    Routing(InvalidRouting),
     /// The command would change nothing.
     #[error("nothing about the model {0} would change")]
     NoChange(ModelId),
@@ -80,6 +84,7 @@ impl Rejection {
             Self::UnknownVendor(_) => "unknown_vendor",
             Self::Field { .. } => "deployment_field_invalid",
             Self::NameIsSlot(_) => "name_is_slot",
+            Self::Routing(_) => "routing_invalid",
             Self::NoChange(_) => "no_change",
         }
     }

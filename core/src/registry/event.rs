@@ -9,6 +9,7 @@ use crate::json::Json;
 use crate::money::NanoUsd;
 use crate::patch::Patch;
 use crate::price::Price;
+use crate::routing::Routing;
 
 /// A model came to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +181,16 @@ pub struct ModelTrusted {
     pub model: ModelId,
 }
 
+/// The requests for a model are routed in another way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingSet {
+    /// Which model.
+    pub model: ModelId,
+    /// The routing; none when it is the default one from here on.
+    pub routing: Option<Routing>,
+}
+
 event_types! {
     /// What happens to models.
     pub enum Event {
@@ -199,6 +210,8 @@ event_types! {
         Distrusted(ModelDistrusted) = "model.distrusted", 1;
         /// Its price is trusted again.
         Trusted(ModelTrusted) = "model.trusted", 1;
+        /// Its requests are routed in another way.
+        RoutingSet(RoutingSet) = "model.routing_set", 1;
     }
 }
 
@@ -215,6 +228,7 @@ impl Event {
             Self::Retired(data) => data.model,
             Self::Distrusted(data) => data.model,
             Self::Trusted(data) => data.model,
+            Self::RoutingSet(data) => data.model,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The fold of what happens to models.
 
+use std::sync::Arc;
+
 use super::command::NewDeployment;
 use super::event::{DeploymentAdded, DeploymentRevised, Event, ModelRetired};
 use super::{Deployment, Model, PriceInForce};
@@ -20,6 +22,7 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
                 deployments: Vec::new(),
                 retired: None,
                 distrusted: None,
+                routing: None,
                 trail: Trail::born(mark),
             };
             state.models.put(data.model, model);
@@ -48,6 +51,9 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
             update(state, data.model, mark, |model| model.distrusted = Some(mark.position));
         }
         Event::Trusted(data) => update(state, data.model, mark, |model| model.distrusted = None),
+        Event::RoutingSet(data) => {
+            update(state, data.model, mark, |model| model.routing = data.routing.clone().map(Arc::new));
+        }
     }
 }
 

@@ -4,13 +4,15 @@ mod deployments;
 
 use super::{
     DEPLOYMENTS_MAX, DeploymentAdded, DistrustModel, Event, ModelDistrusted, ModelRegistered, ModelRetired,
-    ModelTrusted, NewDeployment, PriceInForce, PriceRevised, RegisterModel, Rejection, RetireModel, TrustModel,
+    ModelTrusted, NewDeployment, PriceInForce, PriceRevised, RegisterModel, Rejection, RetireModel, RoutingSet,
+    SetRouting, TrustModel,
 };
 use crate::control::Control;
 use crate::id::{ModelName, RealmId};
 use crate::model_pattern::Allowed;
 use crate::money::NanoUsd;
 use crate::realm;
+use crate::routing::{InvalidRouting, Routing, Strategy};
 use crate::scope::Scope;
 use crate::selection::{ClearSelection, SelectModel};
 use crate::stream::{Position, StreamId};
@@ -268,4 +270,36 @@ fn a_model_whose_bound_did_not_hold_is_distrusted_until_an_operator_says_otherwi
         .when(trust)
         .then([Event::Trusted(ModelTrusted { model: model_id(1) })])
         .then_state(|control| assert_eq!(control.models.get(&model_id(1)).unwrap().distrusted, None));
+}
+
+#[test]
+fn a_models_routing_is_set_as_a_whole_and_taken_back_to_the_default() {
+    let routing = || Routing { strategy: Strategy::Ordered, fallbacks: vec![id("other")], ..Routing::default() };
+    let set = |routing| SetRouting { model: model_id(1), routing };
+    let happened = |routing| Event::RoutingSet(RoutingSet { model: model_id(1), routing });
+    let in_force = |control: &Control| control.models.get(&model_id(1)).unwrap().routing.as_deref().cloned();
+    given(World::small()).when(set(None)).then_rejected(Rejection::NoChange(model_id(1)));
+    given(World::small())
+        .when(set(Some(routing())))
+        .then([happened(Some(routing()))])
+        .then_planned(|planned| assert_eq!(planned[0].recorded.stream, StreamId::model(model_id(1))))
+        .then_state(|control| assert_eq!(in_force(control), Some(routing())))
+        .when(set(Some(routing())))
+        .then_rejected(Rejection::NoChange(model_id(1)));
+    given(World::small().with(set(Some(routing()))))
+        .when(set(None))
+        .then([happened(None)])
+        .then_state(|control| assert_eq!(in_force(control), None));
+}
+
+#[test]
+fn a_routing_outside_its_limits_or_of_no_model_is_refused() {
+    let set = |fallback: &str| SetRouting {
+        model: model_id(1),
+        routing: Some(Routing { fallbacks: vec![id(fallback)], ..Routing::default() }),
+    };
+    let itself = Rejection::Routing(InvalidRouting::Itself("fallbacks"));
+    given(World::small()).when(set("gpt")).then_rejected(itself);
+    given(World::new()).when(set("other")).then_rejected(Rejection::NotRegistered(model_id(1)));
+    given(World::small().with(retire(1))).when(set("other")).then_rejected(Rejection::NotRegistered(model_id(1)));
 }

@@ -11,7 +11,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const MODELS: RowTable<Model> = RowTable::new(3, 3, "models");
+pub(crate) const MODELS: RowTable<Model> = RowTable::new(3, 4, "models");
 /// Models in force, by realm and name. Holds ids alone.
 pub(crate) const MODEL_NAMES: RowTable<(RealmId, ModelName, ModelId)> = RowTable::new(4, 1, "model names");
 /// A global index: a deployment's id is unique over all realms. Holds ids alone.

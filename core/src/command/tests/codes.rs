@@ -65,9 +65,11 @@ fn of_the_registry() -> Vec<&'static str> {
         [R::Realm(realm::Rejection::Name), R::Credential(credential::Rejection::Name),
             R::AlreadyRegistered { realm: id("acme"), name: id("gpt") }, R::NotRegistered(model_id(1)),
             R::DeploymentExists(id("d")), R::NoDeployment(id("d")), R::DeploymentCount, R::UnknownVendor(id("v")),
-            R::Field { field: "f", expected: "e" }, R::NameIsSlot(id("fast")), R::NoChange(model_id(1))];
+            R::Field { field: "f", expected: "e" }, R::NameIsSlot(id("fast")),
+            R::Routing(crate::routing::InvalidRouting::Retries), R::NoChange(model_id(1))];
         R::Realm(_), R::Credential(_), R::AlreadyRegistered { .. }, R::NotRegistered(_), R::DeploymentExists(_),
-        R::NoDeployment(_), R::DeploymentCount, R::UnknownVendor(_), R::Field { .. }, R::NameIsSlot(_), R::NoChange(_)
+        R::NoDeployment(_), R::DeploymentCount, R::UnknownVendor(_), R::Field { .. }, R::NameIsSlot(_), R::Routing(_),
+        R::NoChange(_)
     );
     own(&codes, 2)
 }
