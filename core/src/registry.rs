@@ -40,6 +40,8 @@ pub const DEPLOYMENTS_MAX: usize = 100;
 /// The largest weight of a deployment.
 pub const WEIGHT_MAX: u32 = 1_000_000;
 
+static DEFAULT_ROUTING: Routing = Routing::DEFAULT;
+
 /// A model: a public name and what serves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
@@ -100,6 +102,12 @@ pub struct PriceInForce {
 }
 
 impl Model {
+    /// How its requests are routed.
+    #[must_use]
+    pub fn routing_in_force(&self) -> &Routing {
+        self.routing.as_deref().unwrap_or(&DEFAULT_ROUTING)
+    }
+
     /// A deployment by its id.
     #[must_use]
     pub fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {

@@ -277,19 +277,19 @@ fn a_models_routing_is_set_as_a_whole_and_taken_back_to_the_default() {
     let routing = || Routing { strategy: Strategy::Ordered, fallbacks: vec![id("other")], ..Routing::default() };
     let set = |routing| SetRouting { model: model_id(1), routing };
     let happened = |routing| Event::RoutingSet(RoutingSet { model: model_id(1), routing });
-    let in_force = |control: &Control| control.models.get(&model_id(1)).unwrap().routing.as_deref().cloned();
+    let in_force = |control: &Control| control.models.get(&model_id(1)).unwrap().routing_in_force().clone();
     given(World::small()).when(set(None)).then_rejected(Rejection::NoChange(model_id(1)));
     given(World::small())
         .when(set(Some(routing())))
         .then([happened(Some(routing()))])
         .then_planned(|planned| assert_eq!(planned[0].recorded.stream, StreamId::model(model_id(1))))
-        .then_state(|control| assert_eq!(in_force(control), Some(routing())))
+        .then_state(|control| assert_eq!(in_force(control), routing()))
         .when(set(Some(routing())))
         .then_rejected(Rejection::NoChange(model_id(1)));
     given(World::small().with(set(Some(routing()))))
         .when(set(None))
         .then([happened(None)])
-        .then_state(|control| assert_eq!(in_force(control), None));
+        .then_state(|control| assert_eq!(in_force(control), Routing::default()));
 }
 
 #[test]

@@ -98,6 +98,8 @@ pub fn rank(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> Result<Vec<Ranked>, 
     let eligible = tags::eligible(ask.tags, candidates)?;
     let weights: Vec<u32> = eligible.iter().map(|index| candidates[*index].weight).collect();
     let shuffled = shuffled(&weights, ask.random).into_iter().map(|place| eligible[place]);
+    // Where all have weight zero there is nothing that they could be spare for.
+    let has_others = weights.iter().any(|weight| *weight > 0);
     let mut probed = false;
     let mut order: Vec<(Fitness, Ranked)> = Vec::with_capacity(eligible.len());
     for index in shuffled {
@@ -111,8 +113,8 @@ pub fn rank(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> Result<Vec<Ranked>, 
         if ranked.used_up && ask.strategy == Strategy::Usage {
             continue;
         }
-        let fitness = fitness(candidate, &ranked, &mut probed);
-        order.push((fitness, ranked));
+        let is_spare = has_others && candidate.weight == 0;
+        order.push((fitness(&ranked, is_spare, &mut probed), ranked));
     }
     if order.is_empty() && !candidates.is_empty() {
         return Err(NoneLeft::AllUsedUp);
@@ -168,13 +170,13 @@ impl MinuteLimits {
     }
 }
 
-fn fitness(candidate: &Candidate<'_>, ranked: &Ranked, probed: &mut bool) -> Fitness {
+fn fitness(ranked: &Ranked, is_spare: bool, probed: &mut bool) -> Fitness {
     match ranked.readiness {
         Readiness::Cooling { .. } => Fitness::Cooling,
         Readiness::Ready | Readiness::Probe if ranked.used_up => Fitness::UsedUp,
-        Readiness::Ready if candidate.weight == 0 => Fitness::Spare,
+        Readiness::Ready if is_spare => Fitness::Spare,
         Readiness::Ready => Fitness::Ready,
-        Readiness::Probe if candidate.weight == 0 || std::mem::replace(probed, true) => Fitness::Probe,
+        Readiness::Probe if is_spare || std::mem::replace(probed, true) => Fitness::Probe,
         Readiness::Probe => Fitness::FirstProbe,
     }
 }

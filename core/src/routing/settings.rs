@@ -95,24 +95,19 @@ pub enum InvalidRouting {
 
 impl Default for Routing {
     fn default() -> Self {
-        Self {
-            strategy: Strategy::default(),
-            retries: 2,
-            fallbacks: Vec::new(),
-            context_window_fallbacks: Vec::new(),
-            content_policy_fallbacks: Vec::new(),
-            cooldown: Cooldown::default(),
-        }
+        Self::DEFAULT
     }
 }
 
 impl Default for Cooldown {
     fn default() -> Self {
-        Self { allowed_failures: 3, first_ms: 5_000 }
+        Self::DEFAULT
     }
 }
 
 impl Cooldown {
+    /// What holds where nothing is said.
+    pub const DEFAULT: Self = Self { allowed_failures: 3, first_ms: 5_000 };
     /// No deployment ever cools.
     pub const NEVER: Self = Self { allowed_failures: 3, first_ms: 0 };
 
@@ -124,6 +119,16 @@ impl Cooldown {
 }
 
 impl Routing {
+    /// What holds where nothing is said.
+    pub const DEFAULT: Self = Self {
+        strategy: Strategy::Weighted,
+        retries: 2,
+        fallbacks: Vec::new(),
+        context_window_fallbacks: Vec::new(),
+        content_policy_fallbacks: Vec::new(),
+        cooldown: Cooldown::DEFAULT,
+    };
+
     /// Whether these settings can be those of a model of that name. Fallbacks need not exist: names come and go, and
     /// each is resolved and admitted when a request gets there.
     ///

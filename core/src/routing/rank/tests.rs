@@ -117,6 +117,16 @@ fn one_probe_goes_first_further_ones_wait_and_what_cools_is_the_last_resort() {
 }
 
 #[test]
+fn spare_deployments_are_probed_when_all_are_spare_and_not_before_others_that_are_ready() {
+    let spare = WELL.of_weight(0);
+    let probe = spare.being(Readiness::Probe);
+    for strategy in STRATEGIES {
+        assert_eq!(order(&ask(strategy, 3), &[spare, probe]), [1, 0], "{strategy:?}");
+        assert_eq!(order(&ask(strategy, 3), &[spare, probe, WELL, WELL.being(COOLING)]), [2, 0, 1, 3], "{strategy:?}");
+    }
+}
+
+#[test]
 fn a_model_whose_only_deployment_cools_is_still_tried() {
     for strategy in STRATEGIES {
         assert_eq!(order(&ask(strategy, 3), &[WELL.being(COOLING)]), [0]);
