@@ -13,3 +13,4 @@ pub mod client;
 pub mod paced;
 pub mod python;
 pub mod upstream;
+pub mod provider;

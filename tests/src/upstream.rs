@@ -29,12 +29,12 @@ use tokio::time::timeout;
 
 use crate::process::PATIENCE;
 use bill::Bill;
-use wire::Wire;
 
 pub use chat::Usage;
 pub use gate::Gate;
 pub use recorded::Recorded;
 pub use reply::{Reply, StreamEnd};
+pub(crate) use wire::{Fate, Wire};
 
 /// A running upstream. It closes, with all connections, when this is dropped.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ impl Gate {
     }
 
     /// Waits to pass.
-    pub(super) async fn wait(&self) {
+    pub(crate) async fn wait(&self) {
         // A closed semaphore is an open gate: nobody waits there any more.
         if let Ok(permit) = self.0.acquire().await {
             permit.forget();

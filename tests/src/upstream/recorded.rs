@@ -19,7 +19,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    pub(super) fn new(head: &Parts, body: Bytes) -> Self {
+    pub(crate) fn new(head: &Parts, body: Bytes) -> Self {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let header = |(name, value): (&hyper::http::HeaderName, &hyper::http::HeaderValue)| {
             (name.as_str().to_owned(), text(value.as_bytes()))
@@ -44,6 +44,17 @@ impl Recorded {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter of the query, as it is written.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.path.split_once('?')?;
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
     /// The model that the body asks for.

@@ -18,16 +18,16 @@ const GARBLE: u8 = 2;
 
 /// What becomes of a connection. A reply sets it.
 #[derive(Debug, Clone)]
-pub(super) struct Fate(Arc<AtomicU8>);
+pub(crate) struct Fate(Arc<AtomicU8>);
 
 impl Fate {
     /// The connection ends with RST instead of FIN.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.0.store(RESET, Ordering::Release);
     }
 
     /// The next thing written is garbage, and the connection closes.
-    pub(super) fn garble(&self) {
+    pub(crate) fn garble(&self) {
         self.0.store(GARBLE, Ordering::Release);
     }
 
@@ -38,17 +38,17 @@ impl Fate {
 
 /// A socket and its fate.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     socket: TcpStream,
     fate: Fate,
 }
 
 impl Wire {
-    pub(super) fn new(socket: TcpStream) -> Self {
+    pub(crate) fn new(socket: TcpStream) -> Self {
         Self { socket, fate: Fate(Arc::new(AtomicU8::new(HONEST))) }
     }
 
-    pub(super) fn fate(&self) -> Fate {
+    pub(crate) fn fate(&self) -> Fate {
         self.fate.clone()
     }
 }
