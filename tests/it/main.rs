@@ -4,6 +4,8 @@
 
 mod tidy;
 mod harness;
+mod sdk;
+mod providers;
 mod scene;
 mod requests;
 mod budgets;

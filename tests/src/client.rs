@@ -55,6 +55,14 @@ impl Client {
         self.send(self.request(Method::GET, path), path).await
     }
 
+    /// HEAD.
+    ///
+    /// # Errors
+    /// When there is no answer at all.
+    pub async fn head(&self, path: &str) -> Result<Answer> {
+        self.send(self.request(Method::HEAD, path), path).await
+    }
+
     /// DELETE.
     ///
     /// # Errors

@@ -14,3 +14,4 @@ pub mod paced;
 pub mod python;
 pub mod upstream;
 pub mod provider;
+pub mod node;

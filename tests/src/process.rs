@@ -19,6 +19,9 @@ const BUSY_TRIES_MAX: u32 = 1_000;
 /// How long a process may take to say what is awaited, or to end.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same for a script of a client library, some of which take seconds to load on an idle machine.
+pub const CLIENT_PATIENCE: Duration = Duration::from_secs(180);
+
 /// A process. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -176,8 +179,16 @@ impl Process {
     ///
     /// # Errors
     /// When it does not end within [`PATIENCE`]. It is killed then.
-    pub async fn ended(mut self) -> Result<Ended> {
-        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+    pub async fn ended(self) -> Result<Ended> {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Waits for its end, for as long as this.
+    ///
+    /// # Errors
+    /// When it does not end in that time. It is killed then.
+    pub async fn ended_within(mut self, patience: Duration) -> Result<Ended> {
+        let Ok(status) = timeout(patience, self.child.wait()).await else {
             bail!("{} did not end in time:\n{}", self.name, self.output());
         };
         let status = status?;

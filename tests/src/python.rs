@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::process::{Ended, Process};
+use crate::process::{CLIENT_PATIENCE, Ended, Process};
 
 /// Runs a script of `tests/python`, with these arguments and environment variables and no others, to its end.
 ///
@@ -45,7 +45,8 @@ async fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&
     let python = interpreter()?;
     // Unbuffered, and without the folders of whoever runs the tests.
     let arguments = ["-u", "-s"].into_iter().chain(arguments);
-    let ended = Process::start(&python, arguments, environment.iter().copied())?.ended().await?;
+    let started = Process::start(&python, arguments, environment.iter().copied())?;
+    let ended = started.ended_within(CLIENT_PATIENCE).await?;
     if !ended.status.success() {
         bail!("python ended with {}:\n{}", ended.status, ended.output);
     }

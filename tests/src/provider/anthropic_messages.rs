@@ -12,6 +12,9 @@ use super::route::Route;
 use super::scenario::{Answer, Finish, SIGNATURE, Tokens};
 use super::seen::Seen;
 
+/// The versions of the interface; the newer one takes less.
+const VERSIONS: [&str; 2] = ["2023-06-01", "2026-10-21"];
+
 /// See the module.
 pub(super) struct AnthropicMessages;
 
@@ -21,14 +24,15 @@ impl Format for AnthropicMessages {
             return Err(Refusal::key());
         }
         match request.header("anthropic-version") {
-            Some("2023-06-01") => Ok(()),
+            Some(version) if VERSIONS.contains(&version) => Ok(()),
             Some(_) => Err(Refusal::invalid("anthropic-version", "is not a valid version")),
             None => Err(Refusal::invalid("anthropic-version", "header is required")),
         }
     }
 
     fn read(&self, asked: Asked<'_>) -> Result<Seen, Refusal> {
-        request::read(asked.body, asked.route.task)
+        let is_newer = asked.request.header("anthropic-version") == Some(VERSIONS[1]);
+        request::read(asked.body, asked.route.task, is_newer)
     }
 
     fn whole(&self, seen: &Seen, answer: &Answer) -> Value {

@@ -1,6 +1,7 @@
 //! Google's `generateContent`.
 
 mod request;
+mod spelling;
 
 use serde_json::{Value, json};
 
@@ -31,12 +32,10 @@ impl Format for GeminiGenerate {
         if asked.route.streams && asked.request.query("alt") != Some("sse") {
             return Err(Refusal::invalid("alt", "only streams of server-sent events are simulated"));
         }
-        let body = match asked.body.get("generateContentRequest") {
-            // A count of tokens may wrap the whole request.
-            Some(inner) => request::read(inner, model)?,
-            None => request::read(asked.body, model)?,
-        };
-        Ok(Seen { streams: asked.route.streams, ..body })
+        let body = spelling::one(asked.body.clone());
+        // A count of tokens may wrap the whole request.
+        let seen = request::read(body.get("generateContentRequest").unwrap_or(&body), model)?;
+        Ok(Seen { streams: asked.route.streams, ..seen })
     }
 
     fn whole(&self, seen: &Seen, answer: &Answer) -> Value {

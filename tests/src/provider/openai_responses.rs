@@ -30,7 +30,7 @@ impl Format for OpenaiResponses {
     }
 
     fn whole(&self, seen: &Seen, answer: &Answer) -> Value {
-        response(seen, answer, output(answer))
+        response(seen, answer, &output(answer))
     }
 
     fn frames(&self, seen: &Seen, answer: &Answer) -> Vec<String> {
@@ -80,7 +80,7 @@ pub(super) fn output(answer: &Answer) -> Vec<Value> {
 }
 
 /// A whole response with these items.
-fn response(seen: &Seen, answer: &Answer, output: Vec<Value>) -> Value {
+fn response(seen: &Seen, answer: &Answer, output: &[Value]) -> Value {
     let is_cut = answer.finish == Finish::Length;
     let why = if is_cut { json!({"reason": "max_output_tokens"}) } else { Value::Null };
     let status = if is_cut { "incomplete" } else { "completed" };

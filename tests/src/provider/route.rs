@@ -36,6 +36,10 @@ impl Route {
         if let Some(rest) = path.strip_prefix("/v1beta/models") {
             return gemini(method, rest);
         }
+        // Google's own library leaves out `beta`. The list below `/v1` is OpenAI's and Anthropic's.
+        if let Some(rest) = path.strip_prefix("/v1/models/") {
+            return gemini(method, &format!("/{rest}"));
+        }
         if let Some(rest) = path.strip_prefix("/openai/deployments/") {
             let (deployment, rest) = rest.split_once('/')?;
             let route = plain(method, &format!("/v1/{rest}"))?;

@@ -8,7 +8,7 @@ use super::super::route::Task;
 use super::super::scenario::SIGNATURE;
 use super::super::seen::{Choice, Seen, Shape, Tool};
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 25] = [
     "model",
     "max_tokens",
     "messages",
@@ -29,16 +29,24 @@ const FIELDS: [&str; 20] = [
     "inference_geo",
     "context_management",
     "mcp_servers",
+    "prefill",
+    "diagnostics",
+    "speed",
+    "user_profile_id",
+    "workspace_id",
 ];
 
 const BREAKPOINTS_MAX: usize = 4;
 const THINKING_BUDGET_MIN: u64 = 1_024;
 
-/// Reads a request. A count of tokens needs no limit and knows no stream.
-pub(super) fn read(body: &Value, task: Task) -> Result<Seen, Refusal> {
+/// Reads a request. A count of tokens needs no limit. The newer version of the interface takes no settings of sampling.
+pub(super) fn read(body: &Value, task: Task, is_newer: bool) -> Result<Seen, Refusal> {
     let whole = body;
     let body = Part::of(body, "")?;
     body.only(&FIELDS)?;
+    if let Some(name) = ["temperature", "top_p", "top_k"].iter().find(|name| is_newer && body.has(name)) {
+        return Err(body.invalid(name, "Extra inputs are not permitted"));
+    }
     let mut seen = Seen { model: body.text("model")?.to_owned(), parallel: true, ..Seen::default() };
     seen.output_max = body.count("max_tokens")?;
     if task == Task::Converse && seen.output_max.is_none() {

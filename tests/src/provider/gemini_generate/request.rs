@@ -225,7 +225,8 @@ fn user(turn: &Part<'_>, parts: &[Part<'_>], open: &mut Vec<String>, seen: &mut 
             texts.push(text.to_owned());
         } else if let Some(data) = part.part("inlineData")? {
             data.only(&["mimeType", "data", "displayName"])?;
-            if !is_base64(data.text("data")?) {
+            // Either alphabet is taken; Google's library writes the one of URLs.
+            if !is_base64(&data.text("data")?.replace('-', "+").replace('_', "/")) {
                 return Err(data.invalid("data", "Base64 decoding failed"));
             }
             seen.images += usize::from(data.text("mimeType")?.starts_with("image/"));

@@ -9,7 +9,7 @@ use super::{output, response};
 
 /// Every event, as it is on the wire.
 pub(super) fn of(seen: &Seen, answer: &Answer) -> Vec<String> {
-    let mut begun = response(seen, answer, Vec::new());
+    let mut begun = response(seen, answer, &[]);
     begun["status"] = json!("in_progress");
     begun["usage"] = Value::Null;
     begun["incomplete_details"] = Value::Null;
@@ -30,7 +30,7 @@ pub(super) fn of(seen: &Seen, answer: &Answer) -> Vec<String> {
         }
     }
     let ended = if answer.finish == Finish::Length { "response.incomplete" } else { "response.completed" };
-    events.push(json!({"type": ended, "response": response(seen, answer, items)}));
+    events.push(json!({"type": ended, "response": response(seen, answer, &items)}));
     for (number, event) in events.iter_mut().enumerate() {
         event["sequence_number"] = json!(number);
     }

@@ -64,9 +64,9 @@ async fn every_vendor_wants_its_key_in_its_own_header() {
 async fn a_field_that_no_vendor_has_is_refused_by_name() {
     let (_provider, client) = provider().await;
     for (path, mut body) in greetings() {
-        body["not_a_field"] = json!(1);
+        body["nonsense"] = json!(1);
         let refused = client.post(path, &body).await.unwrap().expect(400).unwrap();
-        assert!(why(path, &refused.json().unwrap()).contains("not_a_field"), "{path}");
+        assert!(why(path, &refused.json().unwrap()).contains("nonsense"), "{path}");
     }
 }
 
@@ -185,6 +185,19 @@ async fn messages_are_read_strictly() {
 }
 
 #[tokio::test]
+async fn the_newer_version_of_messages_takes_no_settings_of_sampling() {
+    let provider = Provider::start().await.unwrap();
+    let client = Client::new(&provider.url(), Some(KEY)).unwrap();
+    let newer = client.clone().with_header("anthropic-version", "2026-10-21");
+    let older = client.with_header("anthropic-version", "2023-06-01");
+    let (path, mut body) = greetings().into_iter().nth(2).unwrap();
+    newer.post(path, &body).await.unwrap().expect(200).unwrap();
+    body["temperature"] = json!(1);
+    newer.post(path, &body).await.unwrap().expect(400).unwrap();
+    older.post(path, &body).await.unwrap().expect(200).unwrap();
+}
+
+#[tokio::test]
 async fn contents_are_read_strictly() {
     let user = json!({"role": "user", "parts": [{"text": "hi"}]});
     let call = json!({"functionCall": {"name": "f", "args": {}}});
@@ -215,7 +228,7 @@ async fn contents_are_read_strictly() {
             (contents(&json!([user, spared, once])), "equal to the number"),
             (contents(&json!([once])), "no call of the turn before"),
             (contents(&json!([{"parts": [{"inlineData": {"mimeType": "image/png", "data": "data:x"}}]}])), "Base64"),
-            (with("generationConfig", json!({"max_tokens": 5})), "max_tokens"),
+            (with("generationConfig", json!({"max_tokens": 5})), "maxTokens"),
             (with("generationConfig", json!({"responseJsonSchema": {}})), "responseMimeType"),
             (
                 declared(json!({"name": "f", "parameters": {"type": "object", "additionalProperties": false}})),
@@ -228,6 +241,10 @@ async fn contents_are_read_strictly() {
     let (_provider, client) = provider().await;
     let twice = json!({"role": "user", "parts": [said, said]});
     client.post(GEMINI, &contents(&json!([user, spared, twice]))).await.unwrap().expect(200).unwrap();
+    let mut snaked = contents(&json!([{"parts": [{"inline_data": {"mime_type": "image/png", "data": "ab-_"}}]}]));
+    snaked["generation_config"] = json!({"thinking_config": {"include_thoughts": true}});
+    client.post(GEMINI, &snaked).await.unwrap().expect(200).unwrap();
+    client.post(&GEMINI.replace("v1beta", "v1"), &snaked).await.unwrap().expect(200).unwrap();
     let unframed = GEMINI_STREAM.trim_end_matches("?alt=sse");
     client.post(unframed, &contents(&json!([user]))).await.unwrap().expect(400).unwrap();
 }
