@@ -1,15 +1,22 @@
 //! Dialects: the wire formats that clients and upstreams speak. Pure: bytes in, bytes out, no I/O and no clock.
 //!
 //! There are two ways. Where client and upstream speak the same dialect, the client's own bytes are forwarded: a body is
-//! parsed once, strictly, and what was read is what is sent; only the spans that must change are rewritten. Where they do
-//! not, a [`wire::Dialect`] reads into the canonical conversation and another one writes from it, request and answer,
-//! whole or as a stream through a [`bridge::Bridge`]. No dialect knows another.
+//! parsed strictly, and what was read is what is sent; only the spans that must change are rewritten ([`through`], and for
+//! the most common dialect a way of its own in [`openai_chat`]). Where they do not, a [`wire::Dialect`] reads into the
+//! canonical conversation and another one writes from it, request and answer, whole or as a stream through a
+//! [`bridge::Bridge`]. No dialect knows another. A stream is a [`passage::Passage`] either way.
 //!
 //! A dialect knows nothing of keys, budgets or prices; it tells how much a request can use at most, and what an answer
 //! did use.
 
 pub mod json;
 pub mod metering;
+pub mod passage;
+mod run;
+mod splices;
+
+// The way between two sides of one dialect.
+pub mod through;
 
 // The canonical way.
 pub mod wire;

@@ -25,11 +25,19 @@ use tallygate_core::port::provider::failure::{Kind, Said};
 use super::frames::Framing;
 use super::rejection::Rejection;
 use super::target::Target;
+use super::through::Places;
 use super::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, WriteStream, Written};
 use crate::provider::error_body;
 
 /// The dialect's name.
 pub const NAME: &str = "anthropic_messages";
+
+const PLACES: Places = Places {
+    model_in_body: true,
+    output_limit: &["max_tokens"],
+    two_spellings: false,
+    told_model: &[&["model"], &["message", "model"]],
+};
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +62,10 @@ impl Dialect for AnthropicMessages {
 
     fn write_answer(&self, response: &Response, asked: &Asked) -> Vec<u8> {
         write_answer::write(response, asked)
+    }
+
+    fn places(&self) -> &'static Places {
+        &PLACES
     }
 
     fn framing(&self) -> Framing {

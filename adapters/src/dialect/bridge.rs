@@ -1,14 +1,14 @@
 //! An answer on its way from an upstream of one dialect to a client of another. Pure: pieces in, pieces out.
 
 use bytes::Bytes;
-use tallygate_core::conversation::{Delta, Response, Used};
+use tallygate_core::conversation::{Delta, Problem, Response, Used};
 use tallygate_core::port::provider::Failure;
 
 use super::back::BackStream;
 use super::frames::Frames;
 use super::meter::Meter;
 use super::metering::Metered;
-use super::problems;
+use super::passage::{Passage, Step};
 use super::wire::{Asked, Dialect, ReadStream, WriteStream, Written};
 
 /// Translates one stream.
@@ -24,15 +24,6 @@ pub struct Bridge {
     input_estimate: u64,
     /// Kept for its memory.
     between: Vec<Delta>,
-}
-
-/// What one piece of the upstream's stream becomes.
-#[derive(Debug)]
-pub struct Step {
-    /// For the client. May be empty.
-    pub forward: Bytes,
-    /// Whether the stream is at its end: `Ok` after its proper end, or what went wrong. Nothing may be pushed then.
-    pub end: Option<Result<(), Failure>>,
 }
 
 impl Bridge {
@@ -52,50 +43,13 @@ impl Bridge {
         }
     }
 
-    /// How many events the upstream told. From the first one on the answer has begun.
-    #[must_use]
-    pub const fn events(&self) -> u64 {
-        self.events
-    }
-
-    /// What the call has used so far.
-    #[must_use]
-    pub fn metered(&self, prompt_estimate: u64) -> Metered {
-        self.meter.metered(prompt_estimate)
-    }
-
-    /// Takes the next piece of the stream.
-    pub fn push(&mut self, piece: Bytes) -> Step {
-        self.step(|frames, take| frames.push(piece, take), false)
-    }
-
-    /// Takes the end of the upstream's stream.
-    pub fn finish(&mut self) -> Step {
-        self.step(|frames, take| frames.finish(take), true)
-    }
-
-    /// The end of a stream that went wrong, for a client to which it has begun.
-    #[must_use]
-    pub fn failed(&mut self, failure: &Failure) -> Bytes {
-        let mut out = Vec::new();
-        self.writer.fail(&problems::of_failure(failure), &mut out);
-        out.into()
-    }
-
-    /// What keeps an idle connection to the client open.
-    #[must_use]
-    pub fn keep_alive(&self) -> Option<Bytes> {
-        self.writer.keep_alive()
-    }
-
     fn step(
         &mut self,
         feed: impl FnOnce(&mut Frames, &mut dyn FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure>,
         is_last: bool,
     ) -> Step {
         if self.has_ended {
-            // Whatever follows the end is none of the client's business.
-            return Step { forward: Bytes::new(), end: None };
+            return Step::nothing();
         }
         let Self { frames, reader, back, writer, meter, events, between, has_ended, input_estimate } = self;
         let mut out = Vec::new();
@@ -127,6 +81,34 @@ impl Bridge {
         let end = if *has_ended { Some(Ok(())) } else { result.err().map(Err) };
         *has_ended = end.is_some();
         Step { forward: out.into(), end }
+    }
+}
+
+impl Passage for Bridge {
+    fn push(&mut self, piece: Bytes) -> Step {
+        self.step(|frames, take| frames.push(piece, take), false)
+    }
+
+    fn finish(&mut self) -> Step {
+        self.step(|frames, take| frames.finish(take), true)
+    }
+
+    fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn metered(&self) -> Metered {
+        self.meter.metered(self.input_estimate)
+    }
+
+    fn failed(&mut self, problem: &Problem) -> Bytes {
+        let mut out = Vec::new();
+        self.writer.fail(problem, &mut out);
+        out.into()
+    }
+
+    fn keep_alive(&self) -> Option<Bytes> {
+        self.writer.keep_alive()
     }
 }
 

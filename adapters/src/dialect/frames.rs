@@ -1,12 +1,15 @@
 //! Cuts an upstream's stream into the JSON texts that it is made of: events of `text/event-stream`, lines, or one body
 //! where a stream was expected. Memory is one frame.
+//!
+//! The bytes of all frames together are the bytes that came in, but for what stands before the first one: white space and
+//! a byte order mark.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memchr;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
 
-use crate::provider::sse::{EVENT_MAX_BYTES, Scanner};
+use crate::provider::sse::{EVENT_MAX_BYTES, Event, Scanner};
 
 /// How a dialect frames its streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,17 @@ pub enum Framing {
     Events,
     /// A JSON text a line.
     Lines,
+}
+
+/// One frame, or what lies between frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Its bytes as they came in, with what ends it.
+    pub raw: &'a [u8],
+    /// Its JSON text; none for comments, blank lines and the like.
+    pub data: Option<&'a [u8]>,
+    /// Whether it is a body that came where a stream was expected.
+    pub is_body: bool,
 }
 
 /// Cuts one stream.
@@ -49,14 +63,32 @@ impl Frames {
         Self { form, carry: BytesMut::new(), limit_bytes }
     }
 
-    /// Takes a piece of the stream, and hands out every frame that is whole now.
+    /// Takes a piece of the stream, and hands out the JSON text of every frame that is whole now.
     ///
     /// # Errors
     /// [`Kind::TooLarge`] for a frame beyond the limit, or what `take` says. Nothing may be pushed then.
-    pub fn push(
+    pub fn push(&mut self, piece: Bytes, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.push_raw(piece, |frame| frame.data.map_or(Ok(()), &mut take))
+    }
+
+    /// Takes the end of the stream, and hands out the JSON text that is left: of a frame without its end, or the whole
+    /// body. What was cut off in its middle is left out: whether that matters depends on what came before.
+    ///
+    /// # Errors
+    /// What `take` says.
+    pub fn finish(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.finish_raw(|frame| frame.data.map_or(Ok(()), &mut take))
+    }
+
+    /// Like [`Frames::push`], with the bytes of each frame and what lies between. A frame that came whole within the
+    /// piece is a part of its memory.
+    ///
+    /// # Errors
+    /// As [`Frames::push`].
+    pub fn push_raw(
         &mut self,
         mut piece: Bytes,
-        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+        mut take: impl FnMut(Frame<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if matches!(self.form, Form::Unknown) {
             piece.advance(piece.len() - piece.trim_ascii_start().len());
@@ -72,9 +104,7 @@ impl Frames {
                 loop {
                     let event = scanner.next_event().map_err(|error| Failure::new(Kind::TooLarge).caused_by(error))?;
                     let Some(event) = event else { return Ok(()) };
-                    if let Some(data) = event.data() {
-                        take(data.trim_ascii())?;
-                    }
+                    take_event(&event, &mut take)?;
                 }
             }
             Form::Lines => self.lines(piece, take),
@@ -82,26 +112,23 @@ impl Frames {
         }
     }
 
-    /// Takes the end of the stream, and hands out what is left: a frame without its end, or the whole body. What was cut
-    /// off in its middle is left out: whether that matters depends on what came before.
+    /// Like [`Frames::finish`], with the bytes of the frame. They lack what ends it.
     ///
     /// # Errors
     /// What `take` says.
-    pub fn finish(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
-        let left = match &mut self.form {
-            Form::Events(scanner) => {
-                let Some(event) = scanner.finish() else { return Ok(()) };
-                let Some(data) = event.data() else { return Ok(()) };
-                Bytes::copy_from_slice(data.trim_ascii())
-            }
-            Form::Unknown | Form::Lines | Form::Body => self.carry.split().freeze(),
-        };
-        let left = left.trim_ascii();
-        if left.is_empty() {
+    pub fn finish_raw(&mut self, mut take: impl FnMut(Frame<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+        if let Form::Events(scanner) = &mut self.form {
+            let event = scanner.finish();
+            let data = event.as_ref().and_then(Event::data);
+            let is_whole = data.is_some_and(|data| is_whole(data.trim_ascii()));
+            return event.filter(|_| is_whole).map_or(Ok(()), |event| take_event(&event, take));
+        }
+        let left = self.carry.split().freeze();
+        let data = left.trim_ascii();
+        if !is_whole(data) {
             return Ok(());
         }
-        let is_whole = left == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(left).is_ok();
-        if is_whole { take(left) } else { Ok(()) }
+        take(Frame { raw: &left, data: Some(data), is_body: matches!(self.form, Form::Body) })
     }
 
     fn keep(&mut self, piece: &[u8]) -> Result<(), Failure> {
@@ -112,7 +139,11 @@ impl Frames {
         Ok(())
     }
 
-    fn lines(&mut self, mut piece: Bytes, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+    fn lines(
+        &mut self,
+        mut piece: Bytes,
+        mut take: impl FnMut(Frame<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         while let Some(end) = memchr(b'\n', &piece) {
             let line = piece.split_to(end + 1);
             if self.carry.len() + line.len() > self.limit_bytes {
@@ -124,13 +155,23 @@ impl Frames {
                 self.carry.extend_from_slice(&line);
                 self.carry.split().freeze()
             };
-            let whole = whole.trim_ascii();
-            if !whole.is_empty() {
-                take(whole)?;
-            }
+            let data = whole.trim_ascii();
+            take(Frame { raw: &whole, data: (!data.is_empty()).then_some(data), is_body: false })?;
         }
         self.keep(&piece)
     }
+}
+
+fn take_event(event: &Event, mut take: impl FnMut(Frame<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+    let data = event.data();
+    // Some servers keep a connection open by events with nothing in them.
+    let data = data.as_deref().map(<[u8]>::trim_ascii).filter(|data| !data.is_empty());
+    take(Frame { raw: event.without_mark(), data, is_body: false })
+}
+
+/// Whether a frame without its end is all there.
+fn is_whole(data: &[u8]) -> bool {
+    data == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
 }
 
 #[cfg(test)]

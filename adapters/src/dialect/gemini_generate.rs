@@ -24,10 +24,18 @@ use tallygate_core::port::provider::failure::Said;
 use super::frames::Framing;
 use super::rejection::Rejection;
 use super::target::Target;
+use super::through::Places;
 use super::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, WriteStream, Written};
 
 /// The dialect's name.
 pub const NAME: &str = "gemini_generate";
+
+const PLACES: Places = Places {
+    model_in_body: false,
+    output_limit: &["generationConfig", "maxOutputTokens"],
+    two_spellings: true,
+    told_model: &[&["modelVersion"]],
+};
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +60,10 @@ impl Dialect for GeminiGenerate {
 
     fn write_answer(&self, response: &Response, asked: &Asked) -> Vec<u8> {
         write_answer::write(response, asked)
+    }
+
+    fn places(&self) -> &'static Places {
+        &PLACES
     }
 
     fn framing(&self) -> Framing {

@@ -15,10 +15,18 @@ use super::frames::Framing;
 use super::json::writer::object;
 use super::rejection::Rejection;
 use super::target::Target;
+use super::through::Places;
 use super::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, WriteStream, Written};
 
 /// The dialect's name.
 pub const NAME: &str = "ollama_chat";
+
+const PLACES: Places = Places {
+    model_in_body: true,
+    output_limit: &["options", "num_predict"],
+    two_spellings: false,
+    told_model: &[&["model"]],
+};
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +51,10 @@ impl Dialect for OllamaChat {
 
     fn write_answer(&self, response: &Response, asked: &Asked) -> Vec<u8> {
         answer::write(response, asked)
+    }
+
+    fn places(&self) -> &'static Places {
+        &PLACES
     }
 
     fn framing(&self) -> Framing {

@@ -22,10 +22,18 @@ use super::frames::Framing;
 use super::openai_chat;
 use super::rejection::Rejection;
 use super::target::Target;
+use super::through::Places;
 use super::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, WriteStream, Written};
 
 /// The dialect's name.
 pub const NAME: &str = "openai_responses";
+
+const PLACES: Places = Places {
+    model_in_body: true,
+    output_limit: &["max_output_tokens"],
+    two_spellings: false,
+    told_model: &[&["model"], &["response", "model"]],
+};
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +58,10 @@ impl Dialect for OpenaiResponses {
 
     fn write_answer(&self, response: &Response, asked: &Asked) -> Vec<u8> {
         write_answer::write(response, asked)
+    }
+
+    fn places(&self) -> &'static Places {
+        &PLACES
     }
 
     fn framing(&self) -> Framing {

@@ -14,8 +14,10 @@ use tallygate_core::port::provider::failure::Said;
 
 use super::back::Back;
 use super::frames::Framing;
+use super::passage::PING;
 use super::rejection::Rejection;
 use super::target::Target;
+use super::through::Places;
 use crate::provider::error_body;
 
 /// One dialect, both ways. The implementations are [`super::ALL`].
@@ -43,6 +45,9 @@ pub trait Dialect: Debug + Send + Sync {
 
     /// Writes a whole answer for a client.
     fn write_answer(&self, response: &Response, asked: &Asked) -> Vec<u8>;
+
+    /// Where it has what changes when a client's bytes go to an upstream of the same dialect.
+    fn places(&self) -> &'static Places;
 
     /// How an upstream's stream is framed.
     fn framing(&self) -> Framing;
@@ -141,7 +146,7 @@ pub trait WriteStream: Debug + Send {
 
     /// What keeps an idle connection open without meaning anything; none where the dialect has no such thing.
     fn keep_alive(&self) -> Option<Bytes> {
-        Some(Bytes::from_static(b": ping\n\n"))
+        Some(Bytes::from_static(PING))
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert, prop_oneof, proptest};
 use tallygate_adapters::dialect::ALL;
 use tallygate_adapters::dialect::bridge::{self, Bridge};
+use tallygate_adapters::dialect::passage::Passage as _;
 use tallygate_adapters::dialect::target::{Abilities, Target};
 use tallygate_adapters::dialect::wire::PathSays;
 use tallygate_core::port::provider::failure::Said;
@@ -75,7 +76,7 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-fn input(kind: &'static str) -> impl Strategy<Value = (Case, Vec<u8>)> {
+pub(super) fn input(kind: &'static str) -> impl Strategy<Value = (Case, Vec<u8>)> {
     let of_kind: Vec<Case> = cases().0.into_iter().filter(|case| case.kind == kind).collect();
     let one = prop::sample::select(of_kind);
     let any_bytes = prop::collection::vec(any::<u8>(), 0..300).boxed();
@@ -143,7 +144,7 @@ proptest! {
             let step = bridge.finish();
             prop_assert!(has_ended != step.end.is_some());
             prop_assert!(out + step.forward.len() <= most(body.len()));
-            let metered = bridge.metered(7);
+            let metered = bridge.metered();
             prop_assert!(metered.usage.reasoning_tokens <= metered.usage.output_tokens);
         }
     }

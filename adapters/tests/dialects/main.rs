@@ -7,3 +7,4 @@ mod fuzz;
 mod golden;
 mod scene;
 mod streams;
+mod through;

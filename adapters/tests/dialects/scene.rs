@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tallygate_adapters::dialect::bridge::{self, Bridge};
 use tallygate_adapters::dialect::metering::Metered;
+use tallygate_adapters::dialect::passage::Passage as _;
 use tallygate_adapters::dialect::problems;
 use tallygate_adapters::dialect::target::{Abilities, Target};
 use tallygate_adapters::dialect::wire::{Asked, Dialect, PathSays, Written};
@@ -148,9 +149,9 @@ impl Case {
             Err(failure) => failure.kind.name().to_owned(),
         };
         if let Err(failure) = &end {
-            out.extend_from_slice(&bridge.failed(failure));
+            out.extend_from_slice(&bridge.failed(&problems::of_failure(failure)));
         }
-        format!("{}=== {how}, {}\n", String::from_utf8(out).unwrap(), usage_line(&bridge.metered(7)))
+        format!("{}=== {how}, {}\n", String::from_utf8(out).unwrap(), usage_line(&bridge.metered()))
     }
 
     fn error(&self, client: &'static dyn Dialect) -> String {

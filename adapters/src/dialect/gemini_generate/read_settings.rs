@@ -106,9 +106,13 @@ fn read(fields: &mut Fields<'_, '_>, request: &mut Request) -> Result<(), Reject
         ..Sampling::default()
     };
     request.choices = fields.count("candidateCount")?;
-    request.max_output_tokens = fields.count("maxOutputTokens")?;
-    if request.max_output_tokens.is_some_and(|limit| !(1..=OUTPUT_TOKENS_MAX).contains(&limit)) {
-        return Err(fields.reject("maxOutputTokens", Reason::Value("must be at least 1")));
+    // Of two spellings the larger one counts: nobody knows which of them an upstream reads.
+    for name in ["maxOutputTokens", "max_output_tokens"] {
+        let limit = fields.count(name)?;
+        if limit.is_some_and(|limit| !(1..=OUTPUT_TOKENS_MAX).contains(&limit)) {
+            return Err(fields.reject(name, Reason::Value("must be at least 1")));
+        }
+        request.max_output_tokens = limit.max(request.max_output_tokens);
     }
     let stop: Option<Vec<Text>> = fields.with("stopSequences", |value| value.list(LIMITS.stops, |item| item.text()))?;
     request.stop = stop.unwrap_or_default();

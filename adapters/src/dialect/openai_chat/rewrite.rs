@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::request::Request;
 use crate::dialect::json;
+use crate::dialect::splices::Splices;
 
 /// What must change on the way to one deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,37 +50,22 @@ impl LimitField {
 
 const METERED: &str = r#"{"include_usage":true}"#;
 
-/// Some bytes in place of others. Those of one body do not overlap and are in order.
-struct Splice {
-    at: Range<usize>,
-    with: String,
-}
-
 impl Request {
     /// The body for the upstream. Fields for the gateway are cut out, the model is renamed, usage and limit are asked
     /// for as said; every other byte is the client's own.
     #[must_use]
     pub fn rewrite(&self, rewrite: &Rewrite<'_>) -> Bytes {
-        let mut splices = Vec::with_capacity(4);
-        let mut added = String::new();
-        self.rename(rewrite.model, &mut splices, &mut added);
+        let mut splices = Splices::default();
+        self.rename(rewrite.model, &mut splices);
         if rewrite.meter_stream && self.streams && !self.asks_for_usage {
-            self.ask_for_usage(&mut splices, &mut added);
+            self.ask_for_usage(&mut splices);
         }
         if let Some(limit) = rewrite.output_limit {
-            self.limit_output(limit, &mut splices, &mut added);
+            self.limit_output(limit, &mut splices);
         }
-        self.cut_kept_back(&mut splices);
-        if splices.is_empty() && added.is_empty() {
-            return self.body.clone();
-        }
-        if !added.is_empty() {
-            // After the last member: the prompt is always there, so there is one to follow.
-            let end = self.members.last().map_or(self.end, |member| member.value.end);
-            splices.push(Splice { at: end..end, with: added });
-        }
-        splices.sort_by_key(|splice| splice.at.start);
-        splice(&self.body, &splices)
+        splices.cut(&self.members, |index| self.kept_back.get(index).copied().unwrap_or_default());
+        // The prompt is always there, and stays.
+        splices.apply(&self.body, &self.members, self.end, true)
     }
 
     fn place(&self, name: &str) -> Option<Range<usize>> {
@@ -87,85 +73,50 @@ impl Request {
         self.members.iter().find(|member| member.name(text) == name).map(|member| member.value.clone())
     }
 
-    fn rename(&self, model: &str, splices: &mut Vec<Splice>, added: &mut String) {
+    fn rename(&self, model: &str, splices: &mut Splices) {
         let quoted = serde_json::Value::from(model).to_string();
         match self.place("model") {
             Some(at) if self.body.get(at.clone()) == Some(quoted.as_bytes()) => {}
-            Some(at) => splices.push(Splice { at, with: quoted }),
-            None => *added += &format!(",\"model\":{quoted}"),
+            Some(at) => splices.put(at, quoted),
+            None => splices.add("model", &quoted),
         }
     }
 
-    fn ask_for_usage(&self, splices: &mut Vec<Splice>, added: &mut String) {
+    fn ask_for_usage(&self, splices: &mut Splices) {
         let Some(at) = self.place("stream_options") else {
-            *added += &format!(",\"stream_options\":{METERED}");
+            splices.add("stream_options", METERED);
             return;
         };
         let text = self.text();
         // Null is no object; the request was checked to hold nothing else.
         let Some(Ok(options)) = text.get(at.clone()).map(|value| json::object(value, &mut json::Ignore)) else {
-            splices.push(Splice { at, with: METERED.to_owned() });
+            splices.put(at, METERED.to_owned());
             return;
         };
         let value = text.get(at.clone()).unwrap_or_default();
         match options.members.iter().find(|member| member.name(value) == "include_usage") {
             Some(member) => {
                 let within = at.start + member.value.start..at.start + member.value.end;
-                splices.push(Splice { at: within, with: "true".to_owned() });
+                splices.put(within, "true".to_owned());
             }
-            None => {
-                let comma = if options.members.is_empty() { "" } else { "," };
-                let within = at.start + 1..at.start + 1;
-                splices.push(Splice { at: within, with: format!("\"include_usage\":true{comma}") });
-            }
+            None => splices.add_within(at.start, options.members.is_empty(), "include_usage", "true"),
         }
     }
 
-    fn limit_output(&self, limit: OutputLimit, splices: &mut Vec<Splice>, added: &mut String) {
+    fn limit_output(&self, limit: OutputLimit, splices: &mut Splices) {
         let tokens = limit.tokens.to_string();
         match self.output_limit {
             Some((_, given)) if given == limit.tokens => {}
             Some((index, _)) => {
                 if let Some(member) = self.members.get(index) {
-                    splices.push(Splice { at: member.value.clone(), with: tokens });
+                    splices.put(member.value.clone(), tokens);
                 }
             }
             None => match self.place(limit.field.name()) {
                 // It was given as null.
-                Some(at) => splices.push(Splice { at, with: tokens }),
-                None => *added += &format!(",\"{}\":{tokens}", limit.field.name()),
+                Some(at) => splices.put(at, tokens),
+                None => splices.add(limit.field.name(), &tokens),
             },
         }
     }
-
-    /// Each cut takes one comma with it: the one before, or, before the first member that stays, the one after.
-    fn cut_kept_back(&self, splices: &mut Vec<Splice>) {
-        let mut follows_another = false;
-        for (index, member) in self.members.iter().enumerate() {
-            if !self.kept_back.get(index).copied().unwrap_or_default() {
-                follows_another = true;
-                continue;
-            }
-            let before = index.checked_sub(1).and_then(|before| self.members.get(before));
-            let at = match (follows_another, before, self.members.get(index + 1)) {
-                (true, Some(before), _) => before.value.end..member.value.end,
-                (_, _, Some(after)) => member.start()..after.start(),
-                (_, _, None) => member.start()..member.value.end,
-            };
-            splices.push(Splice { at, with: String::new() });
-        }
-    }
-}
-
-fn splice(body: &[u8], splices: &[Splice]) -> Bytes {
-    let grown: usize = splices.iter().map(|splice| splice.with.len()).sum();
-    let mut rewritten = Vec::with_capacity(body.len() + grown);
-    let mut at = 0;
-    for splice in splices {
-        rewritten.extend_from_slice(body.get(at..splice.at.start).unwrap_or_default());
-        rewritten.extend_from_slice(splice.with.as_bytes());
-        at = splice.at.end;
-    }
-    rewritten.extend_from_slice(body.get(at..).unwrap_or_default());
-    rewritten.into()
 }

@@ -5,32 +5,28 @@
 //! that it did not ask for; an event that arrived whole is handed out without a copy.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use serde::de::IgnoredAny;
+use tallygate_core::conversation::Problem;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
 
 use super::chunk::{Chunk, Search};
 use super::error;
 use super::request::Request;
+use super::translate;
 use super::usage::Told;
 use crate::dialect::json;
 use crate::dialect::metering::{self, Metered};
+use crate::dialect::passage::{PING, Passage};
+use crate::dialect::run::Run;
 use crate::provider::sse::{Event, Scanner};
+
+pub use crate::dialect::passage::Step;
 
 /// The longest JSON body that is kept where a stream was expected, in bytes: an error, most likely.
 const BODY_MAX_BYTES: usize = 1024 * 1024;
-
-/// What the tap hands out for one piece of the upstream's stream.
-#[derive(Debug)]
-pub struct Step {
-    /// For the client. May be empty.
-    pub forward: Bytes,
-    /// Whether the stream is at its end: `Ok` after its proper end, or what went wrong. Nothing may be pushed then.
-    pub end: Option<Result<(), Failure>>,
-}
 
 /// Follows one stream. See the module.
 pub struct Tap {
@@ -214,6 +210,33 @@ impl Tap {
     }
 }
 
+impl Passage for Tap {
+    fn push(&mut self, piece: Bytes) -> Step {
+        Self::push(self, piece)
+    }
+
+    fn finish(&mut self) -> Step {
+        Self::finish(self)
+    }
+
+    fn events(&self) -> u64 {
+        Self::events(self)
+    }
+
+    fn metered(&self) -> Metered {
+        Self::metered(self)
+    }
+
+    fn failed(&mut self, problem: &Problem) -> Bytes {
+        let body = translate::write_problem(problem).body;
+        [b"data: ".as_slice(), &body, b"\n\n", error::DONE.as_bytes()].concat().into()
+    }
+
+    fn keep_alive(&self) -> Option<Bytes> {
+        Some(Bytes::from_static(PING))
+    }
+}
+
 /// By the first byte that is not white space.
 fn form(piece: &[u8]) -> Form {
     match piece.first() {
@@ -236,48 +259,6 @@ fn renamed(data: &[u8], model: &str) -> Option<Vec<u8>> {
     let place = object.members.iter().find(|member| member.name(text) == "model")?.value.clone();
     let quoted = serde_json::Value::from(model).to_string();
     Some([data.get(..place.start)?, quoted.as_bytes(), data.get(place.end..)?].concat())
-}
-
-/// Events that are forwarded together. Those that lie side by side in the upstream's piece stay one part of it, without a
-/// copy; only where something was taken out or changed between them are bytes moved.
-#[derive(Default)]
-struct Run {
-    piece: Bytes,
-    /// The part of the piece that is not among `moved` yet.
-    part: Range<usize>,
-    moved: Vec<u8>,
-}
-
-impl Run {
-    fn of(piece: &Bytes) -> Self {
-        Self { piece: piece.clone(), ..Self::default() }
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        // Bytes within the piece are told by their address; others lie elsewhere, since the piece is alive.
-        let start = (bytes.as_ptr() as usize).wrapping_sub(self.piece.as_ptr() as usize);
-        let is_within = start < self.piece.len();
-        if is_within && start == self.part.end && !self.part.is_empty() {
-            self.part.end += bytes.len();
-            return;
-        }
-        if !self.part.is_empty() {
-            self.moved.extend_from_slice(self.piece.get(std::mem::take(&mut self.part)).unwrap_or_default());
-        }
-        if is_within {
-            self.part = start..start + bytes.len();
-        } else {
-            self.moved.extend_from_slice(bytes);
-        }
-    }
-
-    fn into_bytes(mut self) -> Bytes {
-        if self.moved.is_empty() {
-            return self.piece.slice(self.part);
-        }
-        self.moved.extend_from_slice(self.piece.get(self.part).unwrap_or_default());
-        self.moved.into()
-    }
 }
 
 #[cfg(test)]

@@ -19,10 +19,14 @@ use tallygate_core::port::provider::Failure;
 use crate::dialect::frames::Framing;
 use crate::dialect::rejection::Rejection;
 use crate::dialect::target::Target;
+use crate::dialect::through::Places;
 use crate::dialect::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, WriteStream, Written};
 
 /// The dialect's name.
 pub const NAME: &str = "openai_chat";
+
+const PLACES: Places =
+    Places { model_in_body: true, output_limit: &["max_tokens"], two_spellings: false, told_model: &[&["model"]] };
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +51,10 @@ impl Dialect for OpenaiChat {
 
     fn write_answer(&self, response: &Response, asked: &Asked) -> Vec<u8> {
         write_answer::write(response, asked)
+    }
+
+    fn places(&self) -> &'static Places {
+        &PLACES
     }
 
     fn framing(&self) -> Framing {
