@@ -11,7 +11,6 @@
 
 pub mod json;
 pub mod metering;
-pub mod passage;
 mod run;
 mod splices;
 
@@ -28,6 +27,9 @@ pub mod back;
 pub mod meter;
 pub mod bound;
 pub mod bridge;
+pub mod passage;
+pub mod client_request;
+pub mod exchange;
 mod bodies;
 mod efforts;
 pub mod ids;

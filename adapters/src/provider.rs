@@ -2,8 +2,11 @@
 //!
 //! Vendors are data: a row of `vendors.toml` each. A vendor's name in code outside this folder is a mistake.
 
+pub mod doors;
 pub mod vendors;
 pub mod catalog;
+pub mod differences;
+pub mod path_form;
 pub mod tokens;
 pub mod sse;
 pub mod error_body;

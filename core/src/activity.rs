@@ -27,9 +27,28 @@ pub enum Endpoint {
     Embeddings,
     /// The list of models, and other reads of the data plane.
     Models,
+    /// A chat as messages of turns and blocks.
+    Messages,
+    /// A chat as a response made of items.
+    Responses,
+    /// A chat as generated content.
+    Generate,
+    /// The continuation of a text.
+    Completions,
 }
 
 impl Endpoint {
+    /// Every endpoint.
+    pub const ALL: [Self; 7] = [
+        Self::Chat,
+        Self::Embeddings,
+        Self::Models,
+        Self::Messages,
+        Self::Responses,
+        Self::Generate,
+        Self::Completions,
+    ];
+
     /// LiteLLM's `call_type`.
     #[must_use]
     pub const fn call_type(self) -> &'static str {
@@ -37,6 +56,10 @@ impl Endpoint {
             Self::Chat => "acompletion",
             Self::Embeddings => "aembedding",
             Self::Models => "models",
+            Self::Messages => "anthropic_messages",
+            Self::Responses => "aresponses",
+            Self::Generate => "agenerate_content",
+            Self::Completions => "atext_completion",
         }
     }
 }

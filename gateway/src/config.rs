@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use tallygate_core::endpoint::NetworkPolicy;
 use tallygate_core::lease::allot::Policy;
 use tallygate_core::lease::slices::Upkeep;
+use tallygate_core::routing::Routing;
 use tallygate_core::secret::Secret;
 
 use crate::http::server::ServerLimits;
@@ -122,6 +123,9 @@ pub struct ServeArgs {
     /// charged what they cost; others are cut. 0 cuts all.
     #[arg(long, env = "TALLYGATE_ABANDONED_STREAMS_MAX", default_value_t = 1_000, value_parser = range(0, 1_000_000))]
     pub abandoned_streams_max: usize,
+    /// How often a failed request is tried again on a model that says nothing of its own about that.
+    #[arg(long, env = "TALLYGATE_RETRIES", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub retries: u8,
     /// The longest request body, in bytes.
     #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
     pub body_max_bytes: usize,
@@ -254,6 +258,7 @@ impl ServeArgs {
             budget_exceeded_status: self.budget_exceeded_status,
             staleness_max: Duration::from_secs(self.max_staleness_seconds),
             abandoned_streams_max: self.abandoned_streams_max,
+            routing: Routing { retries: self.retries, ..Routing::default() },
             ..RequestSettings::default()
         };
         requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);

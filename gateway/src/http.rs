@@ -10,6 +10,10 @@ pub(crate) mod body;
 pub(crate) mod response_headers;
 mod operator;
 mod inference;
+mod generate;
+mod quiet;
+mod counts;
+mod explain;
 mod models;
 mod commands;
 mod health;
@@ -29,6 +33,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, Method};
 use serde_json::json;
+use tallygate_adapters::dialect::wire::PathSays;
+use tallygate_adapters::provider::doors;
 use tokio::sync::Semaphore;
 
 use crate::command::Commands;
@@ -71,26 +77,36 @@ impl Deref for App {
 /// All routes.
 fn router(app: App) -> Router {
     let mut router = Router::new();
-    for (path, operation) in inference::PATHS {
+    for path in doors::BY_MODEL {
+        router = router.route(path, post(inference::by_path));
+    }
+    for path in doors::BY_MODEL_AND_METHOD {
+        router = router.route(path, post(generate::call).get(models::one_by_method));
+    }
+    for path in doors::COUNT_MESSAGES {
+        router = router.route(path, post(counts::of_messages));
+    }
+    for (path, asks) in doors::PATHS {
         // The front takes these; the router knows what to tell who asks with another method.
         let serve = async move |State(app): State<App>, headers: HeaderMap, body: Body| {
-            inference::serve(&app, operation, None, &headers, body).await
+            inference::serve(&app, asks, &PathSays::default(), &headers, body).await
         };
         router = router.route(path, post(serve));
     }
     for prefix in ["", "/v1"] {
         router = router
             .route(&format!("{prefix}/models"), get(models::list))
-            .route(&format!("{prefix}/models/{{*id}}"), get(models::one));
+            // Newer libraries call models under the path that others ask for them.
+            .route(&format!("{prefix}/models/{{*id}}"), get(models::one).post(generate::call));
     }
     router
-        .route("/engines/{*rest}", post(inference::by_path))
-        .route("/openai/deployments/{*rest}", post(inference::by_path))
+        .route(doors::MODELS_BY_METHOD, get(models::by_method))
         .route("/api/commands", post(commands::submit))
         .route("/api/state", get(state::digests))
         .route("/api/budgets", get(budgets::list))
         .route("/api/limits", get(limits::divided))
         .route("/api/prices", get(prices::list))
+        .route("/api/route/explain", post(explain::explain))
         .route("/api/suspense", get(budgets::suspense))
         .route("/api/suspense/close", post(budgets::close))
         .route("/health/liveliness", get(health::alive))
@@ -98,6 +114,7 @@ fn router(app: App) -> Router {
         .route("/health/readiness", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(litellm::router())
+        .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)

@@ -1,20 +1,27 @@
 //! The life of a request, for every endpoint: phases that own what they proved, so that none can be skipped.
 //!
 //! ```text
-//! Received → Authenticated → Resolved → Admitted → Called → Settled
-//!            key, realms      model      limits,    bytes    usage fact,
-//!                                        hold       through  hold closed
+//! Received → Authenticated → Resolved → Admitted → Attempt ⇄ Routed → Settled
+//!            key, realms      model      limits     hold,     where   usage fact,
+//!                                                   bytes     next    hold closed
+//!                                                   through
 //! ```
 //!
-//! Each phase consumes the one before. [`admitted::Admitted`] owns the hold and the share of the rate limits; whatever
-//! happens then, [`settled::Settling`] closes them once.
+//! Each phase consumes the one before. [`admitted::Admitted`] owns the share of the rate limits, an
+//! [`attempt::Attempt`] the hold; whatever happens then, [`settled::Settling`] closes them once. An attempt that failed before
+//! its client got anything may be followed by another one: [`routed`] says which.
 
 pub(crate) mod received;
 pub(crate) mod authenticated;
 pub(crate) mod resolved;
 pub(crate) mod admitted;
+pub(crate) mod attempt;
+mod running;
+pub(crate) mod routed;
+mod wishes;
 pub(crate) mod called;
 pub(crate) mod settled;
+pub(crate) mod ended;
 mod violated;
 pub(crate) mod stream_body;
 pub(crate) mod clientless;

@@ -32,7 +32,7 @@ pub async fn run(cli: Cli) -> Result<(), ExitReason> {
     match cli.command {
         None => serve(cli.serve).await,
         Some(CliCommand::Serve(args)) => serve(args).await,
-        Some(CliCommand::Demo(args)) => Ok(demo::run(args).await?),
+        Some(CliCommand::Demo(args)) => Ok(Box::pin(demo::run(args)).await?),
         Some(CliCommand::Import { what }) => Ok(import::run(what).await?),
     }
 }

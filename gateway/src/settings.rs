@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tallygate_core::port::provider::Timeouts;
+use tallygate_core::routing::Routing;
 
 /// How requests are served.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(crate) struct RequestSettings {
     pub(crate) budget_exceeded_status: u16,
     /// How many streams that hold money of budgets are read to their end at once after their clients left. Others are cut.
     pub(crate) abandoned_streams_max: usize,
+    /// How requests are routed whose model says nothing of its own.
+    pub(crate) routing: Routing,
     /// How long to wait for upstreams.
     pub(crate) timeouts: Timeouts,
 }
@@ -35,6 +38,7 @@ impl Default for RequestSettings {
             staleness_max: Duration::from_secs(30),
             budget_exceeded_status: 422,
             abandoned_streams_max: 1_000,
+            routing: Routing::default(),
             timeouts: Timeouts::default(),
         }
     }

@@ -2,16 +2,19 @@
 //! changes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tallygate_adapters::dialect::openai_chat::LimitField;
+use tallygate_adapters::dialect::exchange::Speaks;
 use tallygate_adapters::provider::catalog::{Catalog, Entry};
+use tallygate_adapters::provider::differences::abilities;
 use tallygate_adapters::provider::vendors::{Vendor, Vendors};
 use tallygate_core::endpoint::{BaseUrl, NetworkPolicy};
 use tallygate_core::id::DeploymentId;
-use tallygate_core::port::provider::{Credential, Provider, Upstream};
+use tallygate_core::money::NanoUsd;
+use tallygate_core::port::provider::{Credential, Header, Provider, Upstream};
 use tallygate_core::port::secret::{Binding, Vault};
 use tallygate_core::registry::Deployment;
+use tallygate_core::routing::{Health, MinuteLimits, price_per_1k};
 use tallygate_core::secret::{Secret, SecretSource};
 use tallygate_core::stream::Position;
 use tallygate_projections::Snapshot;
@@ -28,16 +31,53 @@ pub(crate) struct Target {
     pub(crate) upstream: Arc<dyn Upstream>,
     /// What opens it; kept so that its key can be hidden in what the upstream says.
     pub(crate) credential: Option<Credential>,
-    /// Whether it is asked for the usage of streams.
-    pub(crate) meters_streams: bool,
-    /// What it calls the limit of output.
-    pub(crate) limit_field: LimitField,
+    /// The name that it knows the model by.
+    pub(crate) model: String,
+    /// What it speaks, and what its model can.
+    pub(crate) speaks: Speaks,
+    /// Headers that it wants to see with every call.
+    pub(crate) headers: Vec<Header>,
     /// The longest prompt it takes, in tokens, where people said so or the catalog knows.
     pub(crate) context_window: Option<u64>,
     /// The longest answer that it gives, in tokens, where the catalog knows.
     pub(crate) longest_answer: Option<u64>,
+    /// What routing knows of it beside its health.
+    pub(crate) fit: Fit,
+    health: Mutex<Health>,
     /// The events that it was made of: it is made anew when one of them is not the last any more.
     made_of: (Position, Position),
+}
+
+/// What of a deployment decides where a request goes, beside its health.
+#[derive(Debug)]
+pub(crate) struct Fit {
+    /// Its place where deployments are tried in order.
+    pub(crate) order: u32,
+    pub(crate) price_per_1k: Option<NanoUsd>,
+    pub(crate) limits: MinuteLimits,
+    pub(crate) tags: Vec<String>,
+}
+
+impl Target {
+    /// How the deployment is, as this gateway sees it. A deployment that was changed begins anew.
+    pub(crate) fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fit {
+    /// By LiteLLM's parameters: `order`, `rpm`, `tpm`, `tags`.
+    fn of(deployment: &Deployment) -> Self {
+        let params = deployment.params.to_value();
+        let number = |name: &str| params.get(name).and_then(serde_json::Value::as_u64);
+        let tags = params.get("tags").and_then(serde_json::Value::as_array).into_iter().flatten();
+        Self {
+            order: number("order").and_then(|order| order.try_into().ok()).unwrap_or(u32::MAX),
+            price_per_1k: deployment.price.as_ref().map(|in_force| price_per_1k(&in_force.price)),
+            limits: MinuteLimits { requests: number("rpm"), tokens: number("tpm") },
+            tags: tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect(),
+        }
+    }
 }
 
 /// Makes targets, and keeps them.
@@ -73,7 +113,9 @@ impl Upstreams {
 
     /// What is known of the model that a deployment serves.
     pub(crate) fn known(&self, deployment: &Deployment) -> Option<&Entry> {
-        self.catalog.get(&deployment.vendor, &deployment.upstream_model)
+        let vendor = self.vendors.get(deployment.vendor.as_str());
+        let named = deployment.upstream_model.as_str();
+        self.catalog.get(&deployment.vendor, vendor.map_or(named, |vendor| vendor.calls(named).1))
     }
 
     /// What seals and opens credentials.
@@ -87,9 +129,8 @@ impl Upstreams {
     /// # Errors
     /// A sentence: no address, not an address, or one that may not be called.
     pub(crate) fn endpoint(&self, vendor: &Vendor, given: Option<&str>) -> Result<BaseUrl, String> {
-        let from_environment =
-            || vendor.base_env.iter().find_map(|name| self.environment.get(name)).map(String::as_str);
-        let endpoint = vendor.endpoint(given.or_else(from_environment)).map_err(|error| error.to_string())?;
+        let given = given.or_else(|| self.set_in_environment(&vendor.base_env));
+        let endpoint = vendor.endpoint(given).map_err(|error| error.to_string())?;
         endpoint.check(&self.network).map_err(|error| error.to_string())?;
         Ok(endpoint)
     }
@@ -114,7 +155,7 @@ impl Upstreams {
         Ok(target)
     }
 
-    fn targets(&self) -> std::sync::MutexGuard<'_, HashMap<DeploymentId, Arc<Target>>> {
+    fn targets(&self) -> MutexGuard<'_, HashMap<DeploymentId, Arc<Target>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,17 +175,45 @@ impl Upstreams {
         let info = deployment.info.to_value();
         let known = self.known(deployment);
         Ok(Target {
-            upstream,
+            upstream: self.with_paths(upstream, vendor, deployment, &endpoint)?,
             credential,
-            meters_streams: vendor.tells_usage_on_request(),
-            limit_field: vendor.limit_field(),
+            model: vendor.calls(&deployment.upstream_model).1.to_owned(),
+            speaks: speaks(vendor, deployment, known),
+            headers: vendor.headers.clone(),
             context_window: info
                 .get("max_input_tokens")
                 .and_then(serde_json::Value::as_u64)
                 .or_else(|| known.and_then(|known| known.longest_context_tokens)),
             longest_answer: known.and_then(|known| known.max_output_tokens),
+            fit: Fit::of(deployment),
+            health: Mutex::default(),
             made_of,
         })
+    }
+
+    /// The upstream, called by the paths of its vendor where those are not the dialect's. The version of the API is the
+    /// deployment's, or the one that the environment gives, or the vendor's own.
+    fn with_paths(
+        &self,
+        upstream: Arc<dyn Upstream>,
+        vendor: &Vendor,
+        deployment: &Deployment,
+        endpoint: &BaseUrl,
+    ) -> Result<Arc<dyn Upstream>, String> {
+        let Some(form) = &vendor.path_form else { return Ok(upstream) };
+        let params = deployment.params.to_value();
+        let told = params.get("api_version").and_then(serde_json::Value::as_str);
+        let version = told.or_else(|| self.set_in_environment(&form.api_version_env));
+        let paths = form.paths(endpoint, &deployment.upstream_model, version).map_err(|error| error.to_string())?;
+        Ok(match paths {
+            Some(paths) => paths.calling(upstream),
+            None => upstream,
+        })
+    }
+
+    /// The first of some variables that is set.
+    fn set_in_environment(&self, names: &[String]) -> Option<&str> {
+        names.iter().find_map(|name| self.environment.get(name)).map(String::as_str)
     }
 
     fn credential(
@@ -179,6 +248,25 @@ impl Upstreams {
         let realm = tallygate_core::id::RealmId::default_realm();
         let credential = tallygate_core::id::CredentialId::new(uuid::Uuid::nil());
         self.vault.open(&source, &Binding { credential, realm: &realm, hosts: &std::collections::BTreeSet::new() }).ok()
+    }
+}
+
+/// What an upstream speaks and can, by its vendor, by what is known of its model, and by what people said of the deployment.
+fn speaks(vendor: &Vendor, deployment: &Deployment, known: Option<&Entry>) -> Speaks {
+    let params = deployment.params.to_value();
+    let also_drop = params.get("additional_drop_params").and_then(serde_json::Value::as_array);
+    // Where people choose the names of models, they may say which model it is.
+    let info = deployment.info.to_value();
+    let named = vendor.calls(&deployment.upstream_model).1;
+    let model = info.get("base_model").and_then(serde_json::Value::as_str).unwrap_or(named);
+    let names = also_drop.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
+    Speaks {
+        dialects: vendor.calls(&deployment.upstream_model).0,
+        embeddings_path: vendor.embeddings_path.clone().map(Into::into),
+        abilities: abilities(vendor, known, model),
+        output_max_tokens: deployment.max_output_tokens.or_else(|| known.and_then(|known| known.max_output_tokens)),
+        drop_params: params.get("drop_params").and_then(serde_json::Value::as_bool).unwrap_or_default(),
+        also_drop: names.collect(),
     }
 }
 

@@ -20,6 +20,10 @@ const PARTS: [&str; 7] = ["chat", "stream", "tools", "tools-streamed", "images",
 const HEADS: [&str; 7] =
     ["buffered", "streamed", "tools", "tools, streamed", "images", "reasoning, and tools after it", "JSON schema"];
 
+/// What clients can do and the gateway refuses, with the parameter named: `docs/gaps.md` says so.
+const NOT_YET: [(Dialect, &str); 3] =
+    [(Dialect::OpenaiResponses, "stored"), (Dialect::GeminiGenerate, "embed"), (Dialect::OllamaChat, "embed")];
+
 const DOCUMENT: &str = "docs/dialects.md";
 const BEGIN: &str = "<!-- begin: what works, written by tests/it/dialects.rs -->\n";
 const END: &str = "<!-- end -->\n";
@@ -189,9 +193,41 @@ async fn every_client_is_served_in_its_own_dialect_through_the_gateway() -> Resu
     let bench = Bench::start().await?;
     for sdk in SDKS {
         let at = TARGETS.iter().position(|target| target.dialect == sdk.dialect).context("no target")?;
-        let row = bench.row(&sdk, at, &sdk.parts()).await?;
+        let parts: Vec<&str> =
+            sdk.parts().into_iter().filter(|part| !NOT_YET.contains(&(sdk.dialect, *part))).collect();
+        let row = bench.row(&sdk, at, &parts).await?;
         let failed: Vec<&Outcome> = row.outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
         assert!(failed.is_empty(), "{} to {}: {failed:#?}", row.client, row.target);
+    }
+    Ok(())
+}
+
+/// What an earlier answer is called by would be one realm's secret and another's key to it.
+#[tokio::test]
+async fn an_earlier_response_is_refused_by_its_parameter() -> Result<()> {
+    let bench = Bench::start().await?;
+    let body = json!({ "model": "by-responses", "input": "Go on.", "previous_response_id": "resp_1" });
+    let answer = bench.gateway.caller(&bench.key)?.post("/v1/responses", &body).await?.expect(400)?;
+    assert_eq!(answer.at("/error/param")?, "previous_response_id");
+    assert_eq!(bench.providers[1].requests().len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_legacy_completion_is_answered_by_every_upstream() -> Result<()> {
+    let bench = Bench::start().await?;
+    let client = bench.gateway.caller(&bench.key)?;
+    let mut body = json!({ "prompt": "Say three words.", "max_tokens": 100 });
+    for target in TARGETS {
+        body["model"] = json!(target.model);
+        body["stream"] = json!(false);
+        let answer = client.post("/v1/completions", &body).await?.expect(200).context(target.name)?;
+        assert_eq!(answer.at("/choices/0/text")?, "You said: Say three words.", "{}", target.name);
+        assert_eq!(answer.at("/object")?, "text_completion");
+        body["stream"] = json!(true);
+        let events = client.stream("/v1/completions", &body).await?.rest().await?;
+        let said: String = events.iter().filter_map(|event| event.pointer("/choices/0/text")?.as_str()).collect();
+        assert_eq!(said, "You said: Say three words.", "{}", target.name);
     }
     Ok(())
 }

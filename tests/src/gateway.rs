@@ -56,7 +56,9 @@ impl Setup {
     /// On a free port, with [`MASTER_KEY`], the embedded log and a fresh data folder.
     #[must_use]
     pub fn new() -> Self {
-        Self::default().env("TALLYGATE_MASTER_KEY", MASTER_KEY).env("RUST_BACKTRACE", "1")
+        // Each reply of a simulated upstream is for one request, unless a test is about what is tried again.
+        let setup = Self::default().env("TALLYGATE_MASTER_KEY", MASTER_KEY).env("TALLYGATE_RETRIES", "0");
+        setup.env("RUST_BACKTRACE", "1")
     }
 
     /// One more argument.

@@ -16,6 +16,7 @@ mod write_stream;
 mod usage;
 mod problem;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tallygate_core::conversation::{Problem, Request, Response};
@@ -54,6 +55,10 @@ impl Dialect for AnthropicMessages {
 
     fn write_request(&self, request: &Request, target: &Target<'_>) -> Result<Written, Rejection> {
         write_request::write(request, target)
+    }
+
+    fn path(&self, _model: &str, _streams: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/messages")
     }
 
     fn read_answer(&self, body: &[u8], _seed: &str) -> Result<Response, Failure> {

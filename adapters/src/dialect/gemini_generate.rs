@@ -15,6 +15,7 @@ mod read_stream;
 mod write_stream;
 mod problem;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tallygate_core::conversation::{Problem, Request, Response};
@@ -52,6 +53,10 @@ impl Dialect for GeminiGenerate {
 
     fn write_request(&self, request: &Request, target: &Target<'_>) -> Result<Written, Rejection> {
         write_request::write(request, target)
+    }
+
+    fn path(&self, model: &str, streams: bool) -> Cow<'static, str> {
+        write_request::path(model, streams).into()
     }
 
     fn read_answer(&self, body: &[u8], seed: &str) -> Result<Response, Failure> {

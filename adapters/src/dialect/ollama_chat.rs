@@ -8,6 +8,8 @@ mod write_request;
 mod answer;
 mod stream;
 
+use std::borrow::Cow;
+
 use tallygate_core::conversation::{Cause, Problem, Request, Response};
 use tallygate_core::port::provider::Failure;
 
@@ -43,6 +45,10 @@ impl Dialect for OllamaChat {
 
     fn write_request(&self, request: &Request, target: &Target<'_>) -> Result<Written, Rejection> {
         write_request::write(request, target)
+    }
+
+    fn path(&self, _model: &str, _streams: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/api/chat")
     }
 
     fn read_answer(&self, body: &[u8], seed: &str) -> Result<Response, Failure> {

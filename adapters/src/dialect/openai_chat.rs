@@ -17,6 +17,7 @@ mod text_bytes;
 mod usage;
 pub mod error;
 pub mod translate;
+pub mod completions;
 
 pub use request::{CHOICES_MAX, OUTPUT_TOKENS_MAX, Operation, Request};
 pub use request_error::RequestError;

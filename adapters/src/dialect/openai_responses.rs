@@ -15,6 +15,8 @@ mod read_stream;
 mod write_stream;
 mod seals;
 
+use std::borrow::Cow;
+
 use tallygate_core::conversation::{Problem, Request, Response};
 use tallygate_core::port::provider::Failure;
 
@@ -50,6 +52,10 @@ impl Dialect for OpenaiResponses {
 
     fn write_request(&self, request: &Request, target: &Target<'_>) -> Result<Written, Rejection> {
         write_request::write(request, target)
+    }
+
+    fn path(&self, _model: &str, _streams: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/responses")
     }
 
     fn read_answer(&self, body: &[u8], _seed: &str) -> Result<Response, Failure> {

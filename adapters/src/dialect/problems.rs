@@ -27,7 +27,7 @@ pub fn of_failure(failure: &Failure) -> Problem {
 #[must_use]
 pub fn of_rejection(rejection: &Rejection) -> Problem {
     let cause = match rejection.reason {
-        Reason::Unsupported | Reason::NotInline => Cause::Unsupported,
+        Reason::Unsupported | Reason::NotInline | Reason::NoOperation(_) => Cause::Unsupported,
         _ => Cause::InvalidRequest,
     };
     let param = Some(rejection.param.clone()).filter(|param| !param.is_empty());

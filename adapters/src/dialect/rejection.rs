@@ -35,6 +35,8 @@ pub enum Reason {
     NotInline,
     /// Clients may not say this: it is the operator's to set.
     NotAllowed,
+    /// The model that the request leads to has no such operation, such as `embeddings`.
+    NoOperation(&'static str),
 }
 
 impl Rejection {
@@ -60,6 +62,7 @@ impl Rejection {
             Reason::Value(_) | Reason::TooMany(_) => "invalid_value",
             Reason::Duplicate => "duplicate_parameter",
             Reason::Unsupported | Reason::NotInline => "unsupported_parameter",
+            Reason::NoOperation(_) => "unsupported_operation",
             Reason::NotAllowed => "parameter_not_allowed",
         }
     }
@@ -80,6 +83,7 @@ impl Rejection {
             Reason::NotInline => {
                 format!("the model that this request leads to takes `{param}` inline only, as base64 in a data URL")
             }
+            Reason::NoOperation(what) => format!("the model that this request leads to has no {what}"),
             Reason::NotAllowed => {
                 format!("the field `{param}` is not allowed: upstreams, keys and prices are set by the operator")
             }

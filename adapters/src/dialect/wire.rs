@@ -4,6 +4,7 @@
 //! Everything is pure and bounded: whole bodies come in with a length that their caller has limited, streams in pieces of
 //! any size, of which at most one frame is kept.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ pub trait Dialect: Debug + Send + Sync {
     /// [`Rejection`] for what the target cannot express and must not be left out.
     fn write_request(&self, request: &Request, target: &Target<'_>) -> Result<Written, Rejection>;
 
+    /// Where an upstream takes its chats: what follows the base URL.
+    fn path(&self, model: &str, streams: bool) -> Cow<'static, str>;
+
     /// Reads an upstream's whole answer with a 2xx status. `seed` is unique to the answer, for ids that are missing.
     ///
     /// # Errors
@@ -69,7 +73,7 @@ pub trait Dialect: Debug + Send + Sync {
 
     /// The `content-type` of its streams.
     fn stream_type(&self) -> &'static str {
-        "text/event-stream"
+        "text/event-stream; charset=utf-8"
     }
 }
 

@@ -46,8 +46,9 @@ const NOT_SETTABLE: [HeaderName; 18] = [
 ];
 const NOT_SETTABLE_PREFIXES: [&str; 4] = ["x-forwarded-", "proxy-", "x-api-key", "api-key"];
 
-/// Client headers that mean something to upstreams and nothing to us: betas of vendors, tracing.
-const FORWARDABLE: [&str; 4] = ["traceparent", "tracestate", "x-client-request-id", "idempotency-key"];
+/// Client headers that mean something to upstreams and nothing to us: betas and versions of vendors, tracing.
+const FORWARDABLE: [&str; 5] =
+    ["traceparent", "tracestate", "x-client-request-id", "idempotency-key", "anthropic-version"];
 const FORWARDABLE_SUFFIX: &str = "-beta";
 
 /// Whether a client's header may go on to an upstream: the caller forwards no other.
@@ -210,14 +211,14 @@ mod tests {
             "a b",
             "accept-encoding",
         ] {
-            let extra = [Header { name, value: "x".to_owned() }];
+            let extra = [Header { name: name.into(), value: "x".to_owned() }];
             assert_eq!(
                 fixed(None).unwrap().of_request(true, true, &extra).unwrap_err().kind,
                 Kind::HeaderNotAllowed,
                 "{name}"
             );
         }
-        let split = [Header { name: "traceparent", value: "x\r\nhost: y".to_owned() }];
+        let split = [Header { name: "traceparent".into(), value: "x\r\nhost: y".to_owned() }];
         assert_eq!(fixed(None).unwrap().of_request(true, true, &split).unwrap_err().kind, Kind::HeaderNotAllowed);
         assert!(is_forwardable("openai-beta") && !is_forwardable("x-api-key") && !is_forwardable("user-agent"));
     }

@@ -66,6 +66,9 @@ pub enum Prompt {
     Text(String),
     /// The messages of a chat, as JSON. Text is counted; images, sound and files are not.
     Messages(Vec<Value>),
+    /// The turns of a chat in any dialect, its instructions and its tools, as JSON. Every text within is counted, wherever
+    /// it stands, but for what is no text of a prompt: ids, marks, and data of images, sound and files.
+    Turns(Vec<Value>),
 }
 
 impl Vocabulary {
@@ -121,6 +124,10 @@ pub fn count(vocabulary: Option<Vocabulary>, prompt: &Prompt) -> Count {
             };
             TOKENS_A_CHAT + messages.iter().map(of_message).sum::<u64>()
         }
+        Prompt::Turns(turns) => {
+            let of_turn = |turn: &Value| TOKENS_A_MESSAGE + all_texts(turn).into_iter().map(of_text).sum::<u64>();
+            TOKENS_A_CHAT + turns.iter().map(of_turn).sum::<u64>()
+        }
     };
     Count { tokens, vocabulary }
 }
@@ -130,6 +137,7 @@ impl Prompt {
         match self {
             Self::Text(text) => text.len(),
             Self::Messages(messages) => messages.iter().flat_map(texts).map(str::len).sum(),
+            Self::Turns(turns) => turns.iter().flat_map(all_texts).map(str::len).sum(),
         }
     }
 }
@@ -143,6 +151,37 @@ fn texts(message: &Value) -> impl Iterator<Item = &str> {
     let calls =
         calls.flat_map(|call| ["name", "arguments"].into_iter().filter_map(move |name| call.get(name)?.as_str()));
     own.chain(parts).chain(calls)
+}
+
+/// Members that hold no text of a prompt, in any dialect.
+const NO_TEXT: [&str; 14] = [
+    "data",
+    "url",
+    "file_id",
+    "fileUri",
+    "media_type",
+    "mimeType",
+    "mime_type",
+    "signature",
+    "thoughtSignature",
+    "encrypted_content",
+    "type",
+    "id",
+    "tool_use_id",
+    "cache_control",
+];
+
+/// Every text within.
+fn all_texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().flat_map(all_texts).collect(),
+        Value::Object(members) => {
+            let told = members.iter().filter(|(name, _)| !NO_TEXT.contains(&name.as_str()));
+            told.flat_map(|(_, value)| all_texts(value)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A text in pieces, cut before a space where there is one.
@@ -212,6 +251,18 @@ mod tests {
         assert_eq!(counted.tokens, 3 + (3 + 1 + 2) + (3 + 1 + 1 + 1 + 2));
         let estimated = count(None, &Prompt::Messages(messages));
         assert_eq!(estimated, Count { tokens: 3 + (3 + 1 + 3) + (3 + 1 + 3 + 1 + 3), vocabulary: None });
+    }
+
+    #[test]
+    fn of_turns_every_text_is_counted_and_no_data() {
+        let turn = json!({"role": "user", "content": [
+            {"type": "text", "text": "hello world"},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAAAAAAAAAAAAAAAAAA"}},
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "hello world"}]},
+        ]});
+        let counted = count(Some(Vocabulary::O200k), &Prompt::Turns(vec![turn]));
+        // The role and the kind of the source's data are told by their names alone.
+        assert_eq!(counted.tokens, 3 + 3 + 1 + 2 + 2);
     }
 
     #[test]

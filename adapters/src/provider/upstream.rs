@@ -33,7 +33,7 @@ pub(super) struct HttpUpstream {
     host: Arc<Host>,
     endpoint: BaseUrl,
     headers: FixedHeaders,
-    uris: [OnceLock<(&'static str, Uri)>; URIS_MAX],
+    uris: [OnceLock<(Cow<'static, str>, Uri)>; URIS_MAX],
 }
 
 impl HttpUpstream {
@@ -80,20 +80,20 @@ impl HttpUpstream {
         Ok(request)
     }
 
-    fn uri(&self, path: &'static str) -> Result<Uri, Failure> {
+    fn uri(&self, path: Cow<'static, str>) -> Result<Uri, Failure> {
         for kept in &self.uris {
             match kept.get() {
                 Some((of, uri)) if *of == path => return Ok(uri.clone()),
                 Some(_) => {}
                 None => {
-                    let uri = self.write_uri(path)?;
+                    let uri = self.write_uri(&path)?;
                     // Another call may have taken the place: then this path takes the next one, next time.
                     let _ = kept.set((path, uri.clone()));
                     return Ok(uri);
                 }
             }
         }
-        self.write_uri(path)
+        self.write_uri(&path)
     }
 
     /// In origin form: the host is in a header.

@@ -1,11 +1,20 @@
 //! The vendors: rows of `vendors.toml`, and which of them a model's registration means.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use tallygate_core::endpoint::{BaseUrl, InvalidUrl};
 use tallygate_core::id::{InvalidId, VendorId};
-use tallygate_core::port::provider::Auth;
+use tallygate_core::port::provider::{Auth, Header};
 
-use crate::dialect::openai_chat::LimitField;
+use super::differences::{Differences, Family};
+use super::path_form::PathForm;
+use crate::dialect;
+use crate::dialect::openai_chat;
+use crate::dialect::wire::Dialect;
+
+/// Headers of their own in which vendors want the key.
+const KEY_HEADERS: [&str; 3] = ["api-key", "x-api-key", "x-goog-api-key"];
 
 /// A vendor: where it is, what it speaks, and how it differs.
 #[derive(Debug, Clone)]
@@ -14,8 +23,14 @@ pub struct Vendor {
     pub id: VendorId,
     /// Its name, for people.
     pub name: String,
-    /// What it speaks.
-    pub dialect: Dialect,
+    /// What it speaks, the usual dialect first.
+    pub dialects: Vec<&'static dyn Dialect>,
+    /// Beginnings of model names that say in which of its dialects the rest of the name is called.
+    model_prefixes: Vec<(String, &'static dyn Dialect)>,
+    /// Where its embeddings are, in OpenAI's form; none if it has none.
+    pub embeddings_path: Option<String>,
+    /// Headers that it wants to see with every call.
+    pub headers: Vec<Header>,
     /// Where it is, unless a deployment says otherwise; none if every deployment must.
     pub base_url: Option<BaseUrl>,
     /// How it wants to see the key.
@@ -28,44 +43,26 @@ pub struct Vendor {
     pub base_env: Vec<String>,
     also: Vec<String>,
     bare_models: Vec<String>,
+    /// How the path of a call is written, where it is not as the dialect says.
+    pub path_form: Option<PathForm>,
     default_path: String,
-    quirks: Vec<Quirk>,
-}
-
-/// A wire format that is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
-    /// [`crate::dialect::openai_chat`].
-    OpenaiChat,
-}
-
-/// How a vendor differs from others of its dialect. A closed list: each is handled where the dialect is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Quirk {
-    /// It tells the usage of a stream when asked with `stream_options.include_usage`. Without this it is not asked: it
-    /// tells anyhow, or refuses the field.
-    UsageOnRequest,
-    /// It calls the limit of output `max_completion_tokens`.
-    MaxCompletionTokens,
+    ends_with: String,
+    never_ends_with: Vec<String>,
+    differs: Differences,
+    families: Vec<Family>,
 }
 
 impl Vendor {
-    /// Whether it should be asked for the usage of a stream.
+    /// How its models differ from what most can.
     #[must_use]
-    pub fn tells_usage_on_request(&self) -> bool {
-        self.quirks.contains(&Quirk::UsageOnRequest)
+    pub const fn differs(&self) -> &Differences {
+        &self.differs
     }
 
-    /// What it calls the limit of output.
+    /// How some of its models differ from the others.
     #[must_use]
-    pub fn limit_field(&self) -> LimitField {
-        if self.quirks.contains(&Quirk::MaxCompletionTokens) {
-            LimitField::MaxCompletionTokens
-        } else {
-            LimitField::MaxTokens
-        }
+    pub fn families(&self) -> &[Family] {
+        &self.families
     }
 
     /// Where a deployment of this vendor is called. `given` is what the operator gave, if anything.
@@ -74,13 +71,34 @@ impl Vendor {
     /// [`VendorError::NoBaseUrl`] and [`VendorError::BaseUrl`]. The network rules are another question: [`BaseUrl::check`].
     pub fn endpoint(&self, given: Option<&str>) -> Result<BaseUrl, VendorError> {
         match given {
-            Some(given) => given
-                .parse()
-                .and_then(
-                    |url: BaseUrl| if self.default_path.is_empty() { Ok(url) } else { url.or_path(&self.default_path) },
-                )
-                .map_err(VendorError::BaseUrl),
+            Some(given) => self.spelt(given).map_err(VendorError::BaseUrl),
             None => self.base_url.clone().ok_or_else(|| VendorError::NoBaseUrl(self.id.clone())),
+        }
+    }
+
+    /// The base URL as the dialect wants it, out of one as people write it.
+    fn spelt(&self, given: &str) -> Result<BaseUrl, InvalidUrl> {
+        let mut url: BaseUrl = given.parse()?;
+        let too_much = self.never_ends_with.iter().find(|end| url.path().ends_with(end.as_str()));
+        if let Some(end) = too_much {
+            url = url.as_str().strip_suffix(end.as_str()).unwrap_or_default().parse()?;
+        }
+        if !self.default_path.is_empty() {
+            url = url.or_path(&self.default_path)?;
+        }
+        if url.path().ends_with(&self.ends_with) { Ok(url) } else { format!("{url}{}", self.ends_with).parse() }
+    }
+
+    /// In which dialects a model is called, the usual one first, and by which name.
+    #[must_use]
+    pub fn calls<'m>(&self, upstream_model: &'m str) -> (Vec<&'static dyn Dialect>, &'m str) {
+        let told = self
+            .model_prefixes
+            .iter()
+            .find_map(|(prefix, of)| Some((*of, upstream_model.strip_prefix(prefix.as_str())?)));
+        match told {
+            Some((dialect, rest)) => (vec![dialect], rest),
+            None => (self.dialects.clone(), upstream_model),
         }
     }
 
@@ -143,6 +161,15 @@ pub enum InvalidVendors {
     /// Two vendors answer to one name.
     #[error("two vendors answer to `{0}`")]
     Twice(String),
+    /// It speaks nothing, or what is not built.
+    #[error("the vendor {0} speaks no dialect `{1}` that is built")]
+    Dialect(VendorId, String),
+    /// A path could not be written by its form.
+    #[error("the form of paths of {0} lacks something")]
+    PathForm(VendorId),
+    /// Families of models cannot be read.
+    #[error("the table of families of models cannot be read")]
+    Families(#[source] Box<toml::de::Error>),
     /// A header's name is not in lower case, or not one that is known.
     #[error("the vendor {0} wants its key in a header that is not known")]
     Header(VendorId),
@@ -154,7 +181,12 @@ impl Vendors {
     /// # Errors
     /// [`InvalidVendors`]; a test reads the same table, so a build that passed it has none.
     pub fn builtin() -> Result<Self, InvalidVendors> {
-        Self::parse(include_str!("vendors.toml"))
+        let families = Family::builtin().map_err(|error| InvalidVendors::Families(Box::new(error)))?;
+        let mut vendors = Self::parse(include_str!("vendors.toml"))?;
+        for vendor in &mut vendors.rows {
+            vendor.families = families.iter().filter(|family| family.is_of(&vendor.id)).cloned().collect();
+        }
+        Ok(vendors)
     }
 
     /// All vendors, in the order of the table.
@@ -244,10 +276,21 @@ struct Row {
     #[serde(default)]
     also: Vec<String>,
     name: String,
-    dialect: Dialect,
+    dialects: Vec<String>,
+    #[serde(default)]
+    model_prefixes: BTreeMap<String, String>,
+    #[serde(default)]
+    embeddings_path: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     base_url: Option<String>,
     #[serde(default)]
     default_path: String,
+    #[serde(default)]
+    ends_with: String,
+    #[serde(default)]
+    never_ends_with: Vec<String>,
+    path_form: Option<PathForm>,
     auth: RowAuth,
     #[serde(default)]
     key_optional: bool,
@@ -257,7 +300,8 @@ struct Row {
     base_env: Vec<String>,
     #[serde(default)]
     bare_models: Vec<String>,
-    quirks: Vec<Quirk>,
+    #[serde(default)]
+    abilities: Differences,
 }
 
 #[derive(Deserialize)]
@@ -273,23 +317,44 @@ impl Row {
         let url = |text: String| text.parse().map_err(|error| InvalidVendors::Url(id.clone(), error));
         let auth = match self.auth {
             RowAuth::Bearer => Auth::Bearer,
-            RowAuth::Header(name) if name == "api-key" => Auth::Header("api-key"),
-            RowAuth::Header(name) if name == "x-api-key" => Auth::Header("x-api-key"),
-            RowAuth::Header(_) => return Err(InvalidVendors::Header(id)),
+            RowAuth::Header(name) => {
+                let known = KEY_HEADERS.into_iter().find(|known| *known == name);
+                Auth::Header(known.ok_or_else(|| InvalidVendors::Header(id.clone()))?)
+            }
         };
+        let of_name =
+            |name: &String| dialect::of_name(name).ok_or_else(|| InvalidVendors::Dialect(id.clone(), name.clone()));
+        let dialects = self.dialects.iter().map(of_name).collect::<Result<Vec<_>, _>>()?;
+        let prefixed = self.model_prefixes.iter().map(|(prefix, name)| Ok((prefix.clone(), of_name(name)?)));
+        let model_prefixes = prefixed.collect::<Result<Vec<_>, InvalidVendors>>()?;
+        if dialects.is_empty() {
+            return Err(InvalidVendors::Dialect(id, String::new()));
+        }
+        if self.path_form.as_ref().is_some_and(|form| !form.is_complete()) {
+            return Err(InvalidVendors::PathForm(id));
+        }
+        let speaks_chat = dialects.iter().any(|dialect| dialect.name() == openai_chat::translate::NAME);
+        let headers = self.headers.into_iter().map(|(name, value)| Header { name: name.into(), value }).collect();
         Ok(Vendor {
             base_url: self.base_url.map(url).transpose()?,
             id,
             name: self.name,
-            dialect: self.dialect,
+            dialects,
+            model_prefixes,
+            embeddings_path: self.embeddings_path.or_else(|| speaks_chat.then(|| "/embeddings".to_owned())),
+            headers,
             auth,
             key_optional: self.key_optional,
             key_env: self.key_env,
             base_env: self.base_env,
             also: self.also,
             bare_models: self.bare_models,
+            path_form: self.path_form,
             default_path: self.default_path,
-            quirks: self.quirks,
+            ends_with: self.ends_with,
+            never_ends_with: self.never_ends_with,
+            differs: self.abilities,
+            families: Vec::new(),
         })
     }
 }
@@ -341,10 +406,10 @@ mod tests {
     #[test]
     fn what_is_not_built_is_not_there() {
         let vendors = vendors();
-        for model in ["azure/gpt", "bedrock/claude", "vertex_ai/gemini", "nobody/x"] {
+        for model in ["bedrock/claude", "vertex_ai/gemini", "nobody/x"] {
             assert!(matches!(vendors.resolve(model, None, false), Err(VendorError::Unknown { .. })), "{model}");
         }
-        assert!(matches!(vendors.resolve("x", Some("azure"), true), Err(VendorError::Unknown { .. })));
+        assert!(matches!(vendors.resolve("x", Some("bedrock"), true), Err(VendorError::Unknown { .. })));
         assert!(matches!(vendors.resolve("my-model", None, false), Err(VendorError::NotNamed { .. })));
         assert_eq!(vendors.resolve("openai/", None, false).unwrap_err(), VendorError::NoModel);
         assert_eq!(vendors.resolve("", Some("openai"), false).unwrap_err(), VendorError::NoModel);
@@ -356,7 +421,9 @@ mod tests {
         let endpoint =
             |vendor: &str, given: Option<&str>| vendors.get(vendor).unwrap().endpoint(given).map(|url| url.to_string());
         assert_eq!(endpoint("openai", None).unwrap(), "https://api.openai.com/v1");
-        assert_eq!(endpoint("ollama", Some("http://ollama:11434")).unwrap(), "http://ollama:11434/v1");
+        assert_eq!(endpoint("ollama", Some("http://ollama:11434")).unwrap(), "http://ollama:11434");
+        assert_eq!(endpoint("anthropic", Some("http://proxy:8080")).unwrap(), "http://proxy:8080/v1");
+        assert_eq!(endpoint("gemini", Some("http://proxy:8080/v1beta")).unwrap(), "http://proxy:8080/v1beta");
         assert_eq!(endpoint("openai-compatible", Some("http://ollama:11434/v1")).unwrap(), "http://ollama:11434/v1");
         assert_eq!(endpoint("openai-compatible", Some("http://llm:8000")).unwrap(), "http://llm:8000");
         assert!(matches!(endpoint("openai-compatible", None), Err(VendorError::NoBaseUrl(_))));
@@ -364,17 +431,87 @@ mod tests {
     }
 
     #[test]
+    fn a_base_url_may_be_written_as_people_write_it() {
+        let vendors = vendors();
+        for (vendor, given, meant) in [
+            ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1"),
+            ("anthropic", "https://api.anthropic.com/v1/", "https://api.anthropic.com/v1"),
+            ("anthropic", "https://api.deepseek.com/anthropic", "https://api.deepseek.com/anthropic/v1"),
+            ("ollama", "http://ollama:11434", "http://ollama:11434"),
+            ("ollama", "http://ollama:11434/v1", "http://ollama:11434"),
+            ("ollama", "http://ollama:11434/api", "http://ollama:11434"),
+            ("ollama", "http://host/ollama/v1", "http://host/ollama"),
+            ("llama.cpp", "http://llm:8080", "http://llm:8080/v1"),
+            ("gemini", "https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com/v1beta"),
+            ("gemini", "https://x.dev/v1beta/openai/", "https://x.dev/v1beta"),
+            ("azure", "https://x.openai.azure.com/", "https://x.openai.azure.com"),
+            ("azure", "https://x.openai.azure.com/openai", "https://x.openai.azure.com"),
+            ("azure", "https://x.openai.azure.com/openai/v1", "https://x.openai.azure.com/openai/v1"),
+            ("openai", "https://proxy.dev", "https://proxy.dev"),
+        ] {
+            let found = vendors.get(vendor).unwrap().endpoint(Some(given)).unwrap();
+            assert_eq!(found.as_str(), meant, "{vendor} {given}");
+        }
+    }
+
+    #[test]
+    fn every_variable_that_people_set_for_an_address_is_read() {
+        let vendors = vendors();
+        for (vendor, variables) in [
+            ("openai", ["OPENAI_BASE_URL", "OPENAI_API_BASE"].as_slice()),
+            ("anthropic", &["ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"]),
+            ("google", &["GEMINI_API_BASE"]),
+            ("azure", &["AZURE_API_BASE"]),
+            ("deepseek", &["DEEPSEEK_API_BASE"]),
+            ("ollama", &["OLLAMA_API_BASE", "OLLAMA_BASE_URL"]),
+        ] {
+            let vendor = vendors.get(vendor).unwrap();
+            for variable in variables {
+                assert!(vendor.base_env.iter().any(|known| known == variable), "{variable}");
+            }
+        }
+        let form = vendors.get("azure").unwrap().path_form.as_ref().unwrap();
+        assert!(form.api_version_env.iter().any(|known| known == "AZURE_API_VERSION"));
+        for name in [
+            "openai",
+            "anthropic",
+            "google",
+            "gemini",
+            "azure",
+            "deepseek",
+            "ollama",
+            "openai-compatible",
+            "mistral",
+            "groq",
+            "together",
+            "fireworks",
+            "xai",
+            "openrouter",
+            "vllm",
+            "llama.cpp",
+        ] {
+            assert!(vendors.get(name).is_some(), "{name}");
+        }
+        assert!(matches!(vendors.get("azure").unwrap().endpoint(None), Err(VendorError::NoBaseUrl(_))));
+    }
+
+    #[test]
     fn a_careless_row_is_refused() {
         let row = |more: &str| {
-            format!(
-                "[[vendor]]\nid = \"a\"\nname = \"A\"\ndialect = \"openai_chat\"\nauth = \"bearer\"\nquirks = []\n{more}\n"
-            )
+            format!("[[vendor]]\nid = \"a\"\nname = \"A\"\ndialects = [\"openai_chat\"]\nauth = \"bearer\"\n{more}\n")
         };
         assert!(Vendors::parse(&row("")).is_ok());
         assert!(matches!(Vendors::parse(&(row("") + &row(""))), Err(InvalidVendors::Twice(_))));
         assert!(matches!(Vendors::parse(&row("also = [\"a\"]")), Err(InvalidVendors::Twice(_))));
         assert!(matches!(Vendors::parse(&row("base_url = \"x\"")), Err(InvalidVendors::Url(..))));
-        for more in ["typo = 1", "quirks = [\"unheard_of\"]", "dialect = \"unheard_of\""] {
+        let form = "[vendor.path_form]\ntemplate = \"/x{path}\"\nplain_under = \"/v1\"\napi_version = \"1\"\napi_version_env = []";
+        assert!(matches!(Vendors::parse(&row(form)), Err(InvalidVendors::PathForm(_))));
+        for more in [
+            "typo = 1",
+            "abilities = { unheard_of = 1 }",
+            "abilities = { sampling = \"unheard_of\" }",
+            "dialect = \"unheard_of\"",
+        ] {
             assert!(matches!(Vendors::parse(&row(more)), Err(InvalidVendors::Form(_))), "{more}");
         }
     }

@@ -62,7 +62,7 @@ pub trait Upstream: Send + Sync + std::fmt::Debug {
 #[derive(Clone)]
 pub struct Call {
     /// What follows the base URL: `/chat/completions`. It begins with a slash and is written by a dialect, never by a client.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// `POST` with this body, of type `application/json`; `GET` if there is none.
     pub body: Option<Bytes>,
     /// Further request headers. Those that carry identity or belong to the connection are refused; see
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// The name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The value.
     pub value: String,
 }

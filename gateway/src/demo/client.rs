@@ -66,6 +66,7 @@ impl Client<'_> {
         let credential = Credential { secret: self.key.clone(), auth: Auth::Bearer, hosts };
         let upstream = self.provider.upstream(&self.gateway, Some(&credential))?;
         let (body, headers) = (Some(Bytes::from(body.to_string())), Vec::new());
+        let path = path.into();
         upstream.call(Call { path, body, headers, answer, timeouts: Timeouts::default() }).await
     }
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::service::Service;
+use tallygate_adapters::dialect::wire::PathSays;
 use tower::ServiceExt as _;
 
 use super::{App, inference, router};
@@ -38,12 +39,12 @@ impl Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let operation = inference::operation(request.uri().path()).filter(|_| request.method() == Method::POST);
-        let Some(operation) = operation else { return Box::pin(self.router.clone().oneshot(request)) };
+        let asks = inference::asks(request.uri().path()).filter(|_| request.method() == Method::POST);
+        let Some(asks) = asks else { return Box::pin(self.router.clone().oneshot(request)) };
         let app = self.app.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let answer = inference::serve(&app, operation, None, &head.headers, Body::new(body)).await;
+            let answer = inference::serve(&app, asks, &PathSays::default(), &head.headers, Body::new(body)).await;
             Ok(answer.into_response())
         })
     }

@@ -1,11 +1,15 @@
-//! The routes that call models. Each only says which operation it is.
+//! The routes that call models. Each only says what is asked for, and in which dialect.
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::HeaderMap;
-use tallygate_adapters::dialect::openai_chat::{Operation, Request};
-use tallygate_core::activity::Endpoint;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_adapters::dialect::openai_chat::Operation;
+use tallygate_adapters::dialect::wire::PathSays;
+use tallygate_adapters::provider::doors::{Asks, PATHS};
+use tallygate_core::id::RequestId;
 
 use super::App;
 use super::body;
@@ -14,17 +18,23 @@ use super::error_code::ErrorCode;
 use crate::pipeline::received::Received;
 use crate::pipeline::refusal;
 
-/// Where models are called, and how. A request to one of these needs no router ([`super::front`]).
-pub(super) const PATHS: [(&str, Operation); 4] = [
-    ("/v1/chat/completions", Operation::Chat),
-    ("/chat/completions", Operation::Chat),
-    ("/v1/embeddings", Operation::Embeddings),
-    ("/embeddings", Operation::Embeddings),
-];
+/// Under which name clients with errors of their own look for the id of a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// What a `POST` to a path asks for.
-pub(super) fn operation(path: &str) -> Option<Operation> {
-    PATHS.iter().find(|(of, _)| *of == path).map(|(_, operation)| *operation)
+/// What a `POST` to a path asks for. A request to one of these paths needs no router ([`super::front`]).
+pub(super) fn asks(path: &str) -> Option<Asks> {
+    PATHS.iter().find(|(of, _)| *of == path).map(|(_, asks)| *asks)
+}
+
+fn read(asks: Asks, body: Bytes, path: &PathSays<'_>) -> Result<ClientRequest, ApiError> {
+    match asks {
+        Asks::Fields(operation) => {
+            ClientRequest::by_fields(operation, body, path.model).map_err(|error| refusal::request(&error))
+        }
+        Asks::Chat(dialect, _) => {
+            ClientRequest::chat(dialect, body, path).map_err(|rejection| refusal::rejection(&rejection))
+        }
+    }
 }
 
 /// `POST /openai/deployments/{model}/chat/completions` and its like. A model's name may hold slashes.
@@ -37,41 +47,55 @@ pub(super) async fn by_path(
     let operations = [Operation::Chat, Operation::Embeddings];
     let found = operations.into_iter().find_map(|operation| Some((rest.strip_suffix(operation.path())?, operation)));
     match found {
-        Some((model, operation)) => serve(&app, operation, Some(model), &headers, body).await,
+        Some((model, operation)) => {
+            let path = PathSays { model: Some(model), streams: None };
+            serve(&app, Asks::Fields(operation), &path, &headers, body).await
+        }
         None => Err(ApiError::new(ErrorCode::RouteUnknown, format!("there is no operation `{rest}`"))),
     }
 }
 
+/// Takes one request from its first byte to its answer.
 pub(super) async fn serve(
     app: &App,
-    operation: Operation,
-    path_model: Option<&str>,
+    asks: Asks,
+    path: &PathSays<'_>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let endpoint = match operation {
-        Operation::Chat => Endpoint::Chat,
-        Operation::Embeddings => Endpoint::Embeddings,
-    };
-    let received = Received::new(&app.pipeline, endpoint, headers);
+    let client = asks.error_dialect();
+    let received = Received::new(&app.pipeline, asks.endpoint(), headers).of_client(client);
+    let received = if matches!(asks, Asks::Chat(..)) { received.forwarding(headers) } else { received };
     let id = received.id;
-    run(app, received, operation, path_model, headers, body).await.map_err(|error| error.of_request(id))
+    let answer = run(app, received, asks, path, headers, body).await;
+    match client {
+        None => answer.map_err(|error| error.of_request(id, None)),
+        Some(_) => answer.map(|response| named(response, id)).map_err(|error| error.of_request(id, client)),
+    }
+}
+
+/// The same answer, with the request's id where clients with errors of their own look for it.
+fn named(mut response: Response, id: RequestId) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
 }
 
 async fn run(
     app: &App,
     received: Received,
-    operation: Operation,
-    path_model: Option<&str>,
+    asks: Asks,
+    path: &PathSays<'_>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let pipeline = &app.pipeline;
     let authenticated = received.authenticate(pipeline, headers).await?;
     let request = match body::read(&pipeline.settings, headers, body).await {
-        Ok(bytes) => Request::parse(operation, bytes, path_model).map_err(|error| refusal::request(&error)),
+        Ok(bytes) => read(asks, bytes, path),
         Err(error) => Err(error),
     };
     let request = request.map_err(|error| authenticated.refuse(pipeline, error))?;
-    authenticated.resolve(pipeline, request)?.admit(pipeline).await?.call(pipeline).await
+    authenticated.resolve(pipeline, request)?.admit(pipeline)?.call(pipeline).await
 }

@@ -6,8 +6,9 @@ use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tallygate_core::scope::Scope;
 
+use super::error::ROUTE;
 use crate::limits::{Kind, Left};
-use crate::pipeline::settled::Summary;
+use crate::pipeline::ended::Summary;
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -17,12 +18,15 @@ const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 const UNPRICED: HeaderName = HeaderName::from_static("x-tallygate-unpriced");
 const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
 const POSITION: HeaderName = HeaderName::from_static("x-tallygate-position");
+const DROPPED: HeaderName = HeaderName::from_static("x-tallygate-dropped-params");
+const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const HOPS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-tallygate-max-output-tokens");
 
 /// Ours, and those that the server adds.
-const HEADERS_MAX: usize = 20;
+const HEADERS_MAX: usize = 24;
 /// Most of them fit into so many bytes.
-const BYTES_USUAL: usize = 256;
+const BYTES_USUAL: usize = 384;
 
 /// Adds what a request's summary tells.
 pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
@@ -42,6 +46,12 @@ pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
     if let Some(tokens) = summary.output_limit {
         values.add(OUTPUT_LIMIT, tokens);
     }
+    if !summary.dropped.is_empty() {
+        values.add(DROPPED, &summary.dropped);
+    }
+    values.add(ROUTE, &summary.route);
+    values.add(RETRIES, summary.retries);
+    values.add(HOPS, summary.hops);
     for left in &summary.left {
         limits(&mut values, left);
     }
@@ -104,13 +114,14 @@ mod tests {
     use http::HeaderMap;
     use tallygate_core::id::RequestId;
     use tallygate_core::money::NanoUsd;
+    use tallygate_core::routing::Route;
     use tallygate_core::scope::Scope;
     use tallygate_core::testing::samples::key_id;
     use uuid::Uuid;
 
     use super::add;
     use crate::limits::{Kind, Left};
-    use crate::pipeline::settled::Summary;
+    use crate::pipeline::ended::Summary;
 
     #[test]
     fn every_value_stands_under_its_name_and_one_that_no_header_can_hold_is_left_out() {
@@ -124,6 +135,10 @@ mod tests {
             unpriced: None,
             duration_ms: 34,
             output_limit: None,
+            dropped: "seed,logit_bias".to_owned(),
+            route: Route::default(),
+            retries: 2,
+            hops: 1,
             left: vec![left(Kind::Requests, 60, 59), left(Kind::Tokens, 1_000, 900)],
         };
         let mut headers = HeaderMap::new();
@@ -138,6 +153,10 @@ mod tests {
             ("x-tallygate-position", "12"),
             ("x-litellm-response-duration-ms", "34"),
             ("x-litellm-response-cost", "0.0000015"),
+            ("x-tallygate-dropped-params", "seed,logit_bias"),
+            ("x-tallygate-route", ""),
+            ("x-litellm-attempted-retries", "2"),
+            ("x-litellm-attempted-fallbacks", "1"),
             ("x-ratelimit-limit-requests", "60"),
             ("x-ratelimit-api_key-limit-requests", "60"),
             ("x-ratelimit-remaining-requests", "59"),

@@ -9,9 +9,8 @@ use tallygate_core::activity::{Endpoint, Outcome, RequestSettled};
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Settled {
-    chat: OfEndpoint,
-    embeddings: OfEndpoint,
-    models: OfEndpoint,
+    /// In the order of [`Endpoint::ALL`].
+    by_endpoint: [OfEndpoint; Endpoint::ALL.len()],
     prompt_tokens: IntCounter,
     completion_tokens: IntCounter,
     duration_seconds: Histogram,
@@ -50,9 +49,7 @@ impl Settled {
             }
         };
         Ok(Self {
-            chat: of(Endpoint::Chat),
-            embeddings: of(Endpoint::Embeddings),
-            models: of(Endpoint::Models),
+            by_endpoint: Endpoint::ALL.map(of),
             prompt_tokens: tokens.with_label_values(&["prompt"]),
             completion_tokens: tokens.with_label_values(&["completion"]),
             duration_seconds: duration,
@@ -60,11 +57,8 @@ impl Settled {
     }
 
     pub(super) fn count(&self, settled: &RequestSettled) {
-        let of = match settled.endpoint {
-            Endpoint::Chat => &self.chat,
-            Endpoint::Embeddings => &self.embeddings,
-            Endpoint::Models => &self.models,
-        };
+        let place = Endpoint::ALL.iter().position(|endpoint| *endpoint == settled.endpoint);
+        let Some(of) = place.and_then(|place| self.by_endpoint.get(place)) else { return };
         match settled.outcome {
             Outcome::Succeeded => of.succeeded.inc(),
             Outcome::Failed => of.failed.inc(),

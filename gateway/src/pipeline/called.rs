@@ -1,94 +1,80 @@
 //! Phase 5: the request is with its upstream. Nothing is sent to the client before the first real piece of the answer,
 //! so that a failing upstream gets an honest status.
 
-use std::future::ready;
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::future::Either;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use tallygate_adapters::dialect::openai_chat::answer;
-use tallygate_adapters::dialect::openai_chat::stream::Tap;
+use tallygate_adapters::dialect::passage::Passage;
+use tallygate_adapters::dialect::problems;
+use tallygate_core::conversation::Cause;
 use tallygate_core::port::provider::failure::{Fault, Kind};
-use tallygate_core::port::provider::{Answer, AnswerForm, Body, Call, Failure, Upstream};
+use tallygate_core::port::provider::{Answer, AnswerForm, Body, Call, Failure, Header, Upstream};
 use tallygate_core::secret::Secret;
 
 use super::Pipeline;
 use super::admitted::Admitted;
-use super::refusal;
-use super::settled::{End, Settling};
+use super::ended::End;
+use super::settled::Settling;
 use super::stream_body::{Pieces, StreamBody};
 use super::unabandoned;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::response_headers;
-use crate::spending::Held;
 
 impl Admitted {
-    /// Sends the request to its upstream and makes the client's response of the answer.
+    /// Sends the request to an upstream, and to others if that fails, and makes the client's response of the answer.
     ///
     /// Cancellation: a buffered call, and a stream that budgets pay for, go on without their client and are settled by
     /// what they used. Any other stream is cut, and settled by what went through.
     ///
     /// # Errors
-    /// The answer for the client. The hold and the share are closed.
-    pub(crate) fn call(self, pipeline: &Arc<Pipeline>) -> impl Future<Output = Result<Response, ApiError>> + use<> {
-        if let Some(Err(unavailable)) = self.held.as_ref().map(Held::check) {
-            let error = refusal::budget_unavailable(unavailable.into());
-            refusal::record(pipeline, &self.received, Some(&self.caller.key), Some(self.request.model()), &error);
-            return Either::Left(ready(Err(error)));
-        }
-        let streams = self.request.streams();
-        let upstream = Arc::clone(&self.target.upstream);
-        let call = Call {
-            path: self.request.operation().path(),
-            body: Some(self.body.clone()),
-            headers: Vec::new(),
-            answer: if streams {
-                AnswerForm::Streamed
-            } else {
-                AnswerForm::Buffered { limit_bytes: pipeline.settings.answer_max_bytes }
-            },
-            timeouts: pipeline.settings.timeouts,
-        };
-        let settling = Settling::new(Arc::clone(pipeline), self);
-        Either::Right(if streams && !settling.is_read_on() {
+    /// The answer for the client. Holds and the share are closed.
+    pub(crate) async fn call(self, pipeline: &Arc<Pipeline>) -> Result<Response, ApiError> {
+        let attempt = self.first(pipeline).await?;
+        let settling = Settling::new(Arc::clone(pipeline), self, attempt);
+        if settling.streams() && !settling.is_read_on() {
             // Boxed, so that the handler's future stays small: it is moved several times before it runs.
-            Either::Left(Box::pin(stream(upstream, call, settling)))
-        } else {
-            let clientless = settling.clientless();
-            let call = if streams {
-                Either::Left(stream(upstream, call, settling))
-            } else {
-                Either::Right(buffered(upstream, call, settling))
-            };
-            // A client that goes away must not leave an unknown bill behind.
-            let ended = unabandoned::run(&clientless, call);
-            Either::Right(
-                ended.map(|ended| {
-                    ended.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
-                }),
-            )
-        })
+            return Box::pin(run(settling)).await;
+        }
+        let clientless = settling.clientless();
+        // A client that goes away must not leave an unknown bill behind.
+        let ended = unabandoned::run(&clientless, run(settling)).await;
+        ended.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
     }
 }
 
-async fn buffered(upstream: Arc<dyn Upstream>, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
+/// Attempt after attempt, until one is answered or nothing is left to try.
+async fn run(mut settling: Settling) -> Result<Response, ApiError> {
+    loop {
+        let answered = if settling.streams() { stream(settling).await } else { buffered(settling).await };
+        match answered {
+            Ok(response) => return Ok(response),
+            Err((failed, failure)) => settling = failed.again(failure).await?,
+        }
+    }
+}
+
+/// An attempt that failed before the client got anything.
+type Unanswered = (Settling, Failure);
+
+async fn buffered(mut settling: Settling) -> Result<Response, Unanswered> {
+    let (upstream, call) = settling.call(false);
     let answer = match upstream.call(call).await {
         Ok(answer) => answer,
-        Err(failure) => return Err(settling.fail(&failure)),
+        Err(failure) => return Err(settling.told(failure)),
     };
     settling.first_byte();
     let Body::Whole(bytes) = answer.body else {
-        return Err(settling.fail(&Failure::new(Kind::Protocol)));
+        return Err((settling, Failure::new(Kind::Protocol)));
     };
-    let read = match answer::read(settling.request(), answer.status, &bytes, None) {
+    let read = match settling.exchange().answer(&settling.told_of(), answer.status, &bytes) {
         Ok(read) => read,
-        Err(failure) => return Err(settling.fail(&failure)),
+        Err(failure) => return Err((settling, failure)),
     };
     let outbox = settling.outbox();
     let summary = settling.settle(End::answered(answer.status, read.metered, read.id));
@@ -101,44 +87,80 @@ async fn buffered(upstream: Arc<dyn Upstream>, call: Call, mut settling: Settlin
     Ok(response)
 }
 
-async fn stream(upstream: Arc<dyn Upstream>, call: Call, mut settling: Settling) -> Result<Response, ApiError> {
-    let mut tap = Tap::new(settling.request(), None);
+async fn stream(mut settling: Settling) -> Result<Response, Unanswered> {
+    let mut passage = settling.exchange().passage(&settling.told_of());
+    let (upstream, call) = settling.call(true);
     let answer = match upstream.call(call).await {
         Ok(answer) => answer,
-        Err(failure) => return Err(settling.fail(&failure)),
+        Err(failure) => return Err(settling.told(failure)),
     };
     let Answer { status, body: Body::Pieces(mut pieces), .. } = answer else {
-        return Err(settling.fail(&Failure::new(Kind::Protocol)));
+        return Err((settling, Failure::new(Kind::Protocol)));
     };
-    let (first, end) = match first_piece(&mut pieces, &mut tap).await {
+    let (first, end) = match first_piece(&mut pieces, passage.as_mut()).await {
         Ok(first) => first,
         Err(failure) => {
-            settling.metered(tap.metered());
-            return Err(settling.fail(&failure));
+            settling.metered(passage.metered());
+            return Err((settling, failure));
         }
     };
     settling.first_byte();
     let summary = settling.summary();
-    let body = StreamBody::new(pieces, tap, settling, first, end);
+    let content_type = settling.exchange().stream_type();
+    let body = StreamBody::new(pieces, passage, settling, first, end);
     let mut response = HttpBody::new(body).into_response();
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response_headers::add(headers, &summary);
     Ok(response)
 }
 
+impl Settling {
+    /// What is sent to the attempt's upstream.
+    fn call(&mut self, streams: bool) -> (Arc<dyn Upstream>, Call) {
+        let settings = &self.pipeline.settings;
+        let answer = if streams {
+            AnswerForm::Streamed
+        } else {
+            AnswerForm::Buffered { limit_bytes: settings.answer_max_bytes }
+        };
+        let (timeouts, headers, attempt) = (settings.timeouts, self.headers(), &mut self.attempt);
+        let (path, body) = (attempt.outgoing.path.clone(), std::mem::take(&mut attempt.outgoing.body));
+        (Arc::clone(&attempt.target.upstream), Call { path, body: Some(body), headers, answer, timeouts })
+    }
+
+    /// The client's headers where they hold for the upstream too, and the vendor's that the client did not send.
+    fn headers(&self) -> Vec<Header> {
+        let is_through = self.exchange().is_through();
+        let mut headers = if is_through { self.admitted.received.forwarded.clone() } else { Vec::new() };
+        let own = self.attempt.target.headers.iter();
+        let own: Vec<Header> = own.filter(|own| headers.iter().all(|told| told.name != own.name)).cloned().collect();
+        headers.extend(own);
+        headers
+    }
+
+    /// The attempt, and what its upstream's refusal says in its dialect.
+    fn told(self, failure: Failure) -> Unanswered {
+        let failure = self.exchange().failure(failure);
+        (self, failure)
+    }
+}
+
 /// Reads until something of the answer can be handed to the client, or the stream has ended.
-async fn first_piece(pieces: &mut Pieces, tap: &mut Tap) -> Result<(Bytes, Option<Result<(), Failure>>), Failure> {
+async fn first_piece(
+    pieces: &mut Pieces,
+    passage: &mut dyn Passage,
+) -> Result<(Bytes, Option<Result<(), Failure>>), Failure> {
     loop {
         let step = match pieces.next().await {
-            Some(Ok(piece)) => tap.push(piece),
+            Some(Ok(piece)) => passage.push(piece),
             Some(Err(failure)) => return Err(failure),
-            None => tap.finish(),
+            None => passage.finish(),
         };
         match step.end {
-            Some(Err(failure)) if tap.events() == 0 => return Err(failure),
+            Some(Err(failure)) if passage.events() == 0 => return Err(failure),
             end if !step.forward.is_empty() || end.is_some() => return Ok((step.forward, end)),
             _ => {}
         }
@@ -157,11 +179,15 @@ pub(super) fn answer_to(failure: &Failure, model: &str, secret: Option<&Secret>)
     };
     let said = failure.said.as_deref();
     let status = said.map_or_else(|| code.status(), |said| if said.status >= 400 { said.status } else { 502 });
-    let message = said.and_then(|said| upstream_message(&said.body, secret)).map_or_else(
+    let message = said.and_then(|said| problems::message(&said.body)).map_or_else(
         || format!("the upstream of `{model}` failed: {failure}"),
-        |words| format!("upstream of `{model}`: {words}"),
+        |words| {
+            let words = secret.map_or_else(|| words.clone(), |secret| secret.hide_in(&words));
+            format!("upstream of `{model}`: {words}")
+        },
     );
-    let error = ApiError::new(code, message).status(status).kind(match status {
+    let cause = Cause::of_failure(failure.kind);
+    let error = ApiError::new(code, message).cause(cause).status(status).kind(match status {
         429 => "throttling_error",
         _ => ApiError::coded("", status, "").kind,
     });
@@ -169,13 +195,4 @@ pub(super) fn answer_to(failure: &Failure, model: &str, secret: Option<&Secret>)
         Some(after) => error.retry_after(after),
         None => error,
     }
-}
-
-/// `error.message` of an upstream's error body, cut to a length that a header or a log could carry.
-fn upstream_message(body: &[u8], secret: Option<&Secret>) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let message = value.pointer("/error/message").or_else(|| value.get("message")).or_else(|| value.get("error"))?;
-    let message = message.as_str()?;
-    let message = secret.map_or_else(|| message.to_owned(), |secret| secret.hide_in(message));
-    Some(message.chars().take(2_048).collect())
 }

@@ -3,17 +3,25 @@
 use std::time::Instant;
 
 use http::HeaderMap;
+use tallygate_adapters::dialect::wire::Dialect;
+use tallygate_adapters::provider::client::is_forwardable;
 use tallygate_core::activity::Endpoint;
 use tallygate_core::id::RequestId;
+use tallygate_core::port::provider::Header;
 use tallygate_core::time::Timestamp;
 
 use super::Pipeline;
+use crate::http::error::ApiError;
 
 /// A request of unknown origin.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) id: RequestId,
     pub(crate) endpoint: Endpoint,
+    /// The dialect in which the client is told of errors; none for LiteLLM's form of OpenAI's.
+    pub(crate) client: Option<&'static dyn Dialect>,
+    /// Headers of the client's that mean something to an upstream of its dialect.
+    pub(crate) forwarded: Vec<Header>,
     pub(crate) at: Timestamp,
     pub(crate) began: Instant,
 }
@@ -26,8 +34,29 @@ impl Received {
         Self {
             id: chosen.unwrap_or_else(|| RequestId::new(pipeline.ids.uuid())),
             endpoint,
+            client: None,
+            forwarded: Vec::new(),
             at: pipeline.clock.now(),
             began: Instant::now(),
         }
+    }
+
+    /// The same request, with the client's headers that an upstream of its dialect may be shown.
+    pub(crate) fn forwarding(mut self, headers: &HeaderMap) -> Self {
+        let told = headers.iter().filter(|(name, _)| is_forwardable(name.as_str()));
+        let told = told.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+        self.forwarded = told.map(|(name, value)| Header { name: name.into(), value }).collect();
+        self
+    }
+
+    /// The same request, of a client that speaks a dialect with errors of its own.
+    pub(crate) const fn of_client(mut self, client: Option<&'static dyn Dialect>) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// The status that the client is told of an error.
+    pub(crate) fn status_of(&self, error: &ApiError) -> u16 {
+        self.client.map_or(error.status, |client| error.in_dialect(client).status)
     }
 }

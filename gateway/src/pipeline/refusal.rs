@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tallygate_adapters::dialect::openai_chat::RequestError;
+use tallygate_adapters::dialect::rejection::{Reason as Wrong, Rejection};
 use tallygate_core::activity::{Endpoint, Event, RequestRefused};
 use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::admission::{Refusal, Rule};
@@ -45,7 +46,7 @@ pub(crate) fn record(
         key: Some(key.id),
         requested_model: requested.cloned(),
         code: error.code.to_owned(),
-        status: error.status,
+        status: received.status_of(error),
         scope: error.scope().and_then(|scope| scope.parse().ok()),
         count: 1,
     };
@@ -144,6 +145,10 @@ pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint
         _ => {
             let route = match endpoint {
                 Endpoint::Embeddings => "/embeddings",
+                Endpoint::Messages => "/v1/messages",
+                Endpoint::Responses => "/responses",
+                Endpoint::Generate => "/v1beta/models",
+                Endpoint::Completions => "/completions",
                 Endpoint::Chat | Endpoint::Models => "/chat/completions",
             };
             let message = format!(
@@ -203,6 +208,18 @@ pub(crate) fn request(error: &RequestError) -> ApiError {
         Some(param) => answer.param(param),
         None => answer,
     }
+}
+
+/// A request that cannot be read, or that the upstream's dialect cannot express.
+pub(crate) fn rejection(rejection: &Rejection) -> ApiError {
+    let code = match rejection.reason {
+        Wrong::Json(_) => ErrorCode::BodyInvalid,
+        Wrong::NotAllowed => ErrorCode::ParameterForbidden,
+        Wrong::Unsupported | Wrong::NotInline | Wrong::NoOperation(_) => ErrorCode::ParameterUnsupported,
+        _ => ErrorCode::ParameterInvalid,
+    };
+    let error = ApiError::new(code, rejection.to_string()).details(json!({ "reason": rejection.code() }));
+    if rejection.param.is_empty() { error } else { error.param(rejection.param.as_str()) }
 }
 
 /// A budget that cannot pay.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tallygate_adapters::dialect::openai_chat::Request;
+use tallygate_adapters::dialect::client_request::ClientRequest;
 use tallygate_core::admission;
 use tallygate_core::registry::Model;
 use tallygate_core::stream::Position;
@@ -20,7 +20,7 @@ pub(crate) struct Resolved {
     pub(crate) received: Received,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: KeyRow,
-    pub(crate) request: Request,
+    pub(crate) request: ClientRequest,
     pub(crate) model: Arc<Model>,
     /// The selection that led to the model.
     pub(crate) selected: Option<Position>,
@@ -31,7 +31,7 @@ impl Authenticated {
     ///
     /// # Errors
     /// The answer for the client. The refusal is recorded.
-    pub(crate) fn resolve(self, pipeline: &Pipeline, request: Request) -> Result<Resolved, ApiError> {
+    pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
         let Self { received, snapshot, caller } = self;
         match admission::resolve(&snapshot.control, &caller.key, request.model()) {
             Ok(permit) => {

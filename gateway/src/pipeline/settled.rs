@@ -3,28 +3,28 @@
 
 use std::sync::Arc;
 
+use tallygate_adapters::dialect::exchange::{Exchange, Told};
 use tallygate_adapters::dialect::metering::Metered;
-use tallygate_adapters::dialect::openai_chat::Request;
 use tallygate_core::activity::{Event, Outcome, RequestSettled};
 use tallygate_core::actor::{Actor, ActorKind};
-use tallygate_core::id::RequestId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Sent;
 use tallygate_core::price::{Class, Unpriced};
 use tallygate_core::registry::Deployment;
-use tallygate_core::routing::Route;
+use tallygate_core::routing::{self as route, End as Ended, How, Route};
 use tallygate_core::stream::Position;
 use tallygate_core::usage::Usage;
 
 use super::Pipeline;
 use super::admitted::Admitted;
+use super::attempt::{Attempt, Destination};
 use super::called::answer_to;
 use super::clientless::Clientless;
+use super::ended::{Before, End, Summary};
 use super::violated::{self, Amounts};
 use crate::activity::Happened;
 use crate::http::error::ApiError;
-use crate::limits::Left;
 use crate::outbox::Outbox;
 use crate::sabotage::Sabotage;
 use crate::spending::Held;
@@ -34,56 +34,22 @@ const PROVIDER_ID_MAX_BYTES: usize = 256;
 
 /// A request that runs. Dropped before it is settled, it is settled as one whose client went away.
 pub(crate) struct Settling {
-    pipeline: Arc<Pipeline>,
-    admitted: Admitted,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) admitted: Admitted,
+    /// The attempt that runs, or the last one that did.
+    pub(super) attempt: Attempt,
+    /// The failed attempts before it.
+    pub(super) before: Before,
     is_settled: bool,
     first_byte_ms: Option<u64>,
     /// What is known to be used so far.
     metered: Option<Metered>,
 }
 
-/// How a request ended.
-#[derive(Debug)]
-pub(crate) struct End {
-    outcome: Outcome,
-    status: u16,
-    metered: Metered,
-    provider_request: Option<String>,
-    /// Whether the provider bills the call, so that it costs a fee where its price has one.
-    is_billed: bool,
-}
-
-/// What response headers tell of a request.
-#[derive(Debug)]
-pub(crate) struct Summary {
-    pub(crate) request: RequestId,
-    pub(crate) deployment: String,
-    pub(crate) model: String,
-    pub(crate) position: u64,
-    /// None while it is not known, and where the deployment has no price.
-    pub(crate) cost: Option<NanoUsd>,
-    /// Why there will be no cost.
-    pub(crate) unpriced: Option<Unpriced>,
-    pub(crate) duration_ms: u64,
-    pub(crate) output_limit: Option<u64>,
-    pub(crate) left: Vec<Left>,
-}
-
-impl End {
-    /// A whole answer.
-    pub(super) const fn answered(status: u16, metered: Metered, provider_request: Option<String>) -> Self {
-        Self { outcome: Outcome::Succeeded, status, metered, provider_request, is_billed: true }
-    }
-
-    /// A stream.
-    pub(super) const fn streamed(outcome: Outcome, metered: Metered) -> Self {
-        Self { outcome, status: 200, metered, provider_request: None, is_billed: true }
-    }
-}
-
 impl Settling {
-    pub(super) const fn new(pipeline: Arc<Pipeline>, admitted: Admitted) -> Self {
-        Self { pipeline, admitted, is_settled: false, first_byte_ms: None, metered: None }
+    pub(super) fn new(pipeline: Arc<Pipeline>, admitted: Admitted, attempt: Attempt) -> Self {
+        let before = Before::default();
+        Self { pipeline, admitted, attempt, before, is_settled: false, first_byte_ms: None, metered: None }
     }
 
     /// Where what happens is written down.
@@ -93,7 +59,12 @@ impl Settling {
 
     /// Whether its stream is read on when the client leaves: budgets are charged what the provider bills.
     pub(super) fn is_read_on(&self) -> bool {
-        self.admitted.held.is_some() && self.pipeline.clientless.reads_streams()
+        self.attempt.held.is_some() && self.pipeline.clientless.reads_streams()
+    }
+
+    /// Whether the client wants a stream.
+    pub(super) fn streams(&self) -> bool {
+        self.admitted.request.streams()
     }
 
     /// Requests that go on without their client.
@@ -101,19 +72,28 @@ impl Settling {
         Arc::clone(&self.pipeline.clientless)
     }
 
-    /// The client's request.
-    pub(super) const fn request(&self) -> &Request {
-        &self.admitted.request
+    /// How the upstream's answer finds back to the client.
+    pub(super) const fn exchange(&self) -> &Exchange {
+        &self.attempt.outgoing.exchange
+    }
+
+    /// What the answer says of itself.
+    pub(super) fn told_of(&self) -> Told {
+        let at_s = self.pipeline.clock.now().millis() / 1_000;
+        Told { request: self.admitted.received.id, at_s: u64::try_from(at_s).unwrap_or_default() }
     }
 
     /// The model's public name.
     pub(super) fn model(&self) -> &str {
-        self.admitted.model.name.as_str()
+        self.attempt.to.model.name.as_str()
     }
 
     /// The first byte of the answer is here.
     pub(super) fn first_byte(&mut self) {
         self.first_byte_ms = Some(self.elapsed_ms());
+        if let Some(running) = &self.attempt.running {
+            running.answered();
+        }
     }
 
     /// Notes what is used so far, for an end that knows nothing better.
@@ -135,21 +115,61 @@ impl Settling {
 
     /// What the client is told of a failure.
     pub(super) fn answer_to(&self, failure: &Failure) -> ApiError {
-        let secret = self.admitted.target.credential.as_ref().map(|credential| &credential.secret);
+        let secret = self.attempt.target.credential.as_ref().map(|credential| &credential.secret);
         answer_to(failure, self.model(), secret)
     }
 
     /// Ends a request whose upstream failed before the client got anything, and words the answer.
     pub(super) fn fail(self, failure: &Failure) -> ApiError {
         tracing::warn!(request = %self.admitted.received.id, model = self.model(), %failure, "an upstream failed");
-        let error = self.answer_to(failure);
-        let metered = match failure.sent() {
-            Sent::NotBilled => Metered { usage: Usage::default(), estimated: false },
-            Sent::Unknown => self.metered.unwrap_or_else(|| self.estimate()),
-        };
-        let (status, is_billed) = (error.status, !matches!(failure.sent(), Sent::NotBilled));
-        self.settle_now(End { outcome: Outcome::Failed, status, metered, provider_request: None, is_billed });
+        let error = self.answer_to(failure).route(&self.before.route);
+        let status = self.admitted.received.status_of(&error);
+        let end = self.failed(failure, status);
+        self.settle_now(end);
         error
+    }
+
+    /// How the attempt that failed counts. One that was settled already used nothing more.
+    fn failed(&self, failure: &Failure, status: u16) -> End {
+        let is_billed = failure.sent() == Sent::Unknown && !self.before.is_settled;
+        self.unfinished(Outcome::Failed, status, is_billed)
+    }
+
+    /// An end without an answer, with what is known to be used.
+    fn unfinished(&self, outcome: Outcome, status: u16, is_billed: bool) -> End {
+        let nothing = Metered { usage: Usage::default(), estimated: false };
+        let metered = if is_billed { self.metered.unwrap_or_else(|| self.estimate()) } else { nothing };
+        End { outcome, status, metered, provider_request: None, is_billed }
+    }
+
+    /// Ends an attempt that another one follows. What it held is free again where it certainly was not billed; else it is
+    /// settled for itself, since no later attempt may pay for it.
+    pub(super) fn end_attempt(&mut self, failure: &Failure) {
+        if std::mem::replace(&mut self.before.is_settled, true) {
+            return;
+        }
+        if failure.sent() == Sent::NotBilled {
+            self.attempt.held = None;
+        } else {
+            let status = failure.said.as_ref().map_or(502, |said| said.status);
+            self.before.is_settled = false;
+            let end = self.failed(failure, status);
+            self.before.is_settled = true;
+            self.post(end);
+        }
+        (self.metered, self.first_byte_ms) = (None, None);
+    }
+
+    /// Notes how the attempt that runs has ended, for its deployment and for the route.
+    pub(super) fn note_failed(&mut self, failure: &Failure) {
+        if let Some(running) = self.attempt.running.take() {
+            running.end(How::failed(failure), 0);
+        }
+        let Some(id) = self.attempt.deployment().map(|deployment| deployment.id.clone()) else { return };
+        let ms = self.elapsed_ms().saturating_sub(self.before.until_ms);
+        self.before.until_ms = self.elapsed_ms();
+        let model = self.attempt.to.model.name.clone();
+        self.before.route.push(route::Attempt::failed(id, model, failure, ms));
     }
 
     /// What response headers tell while the request runs.
@@ -162,13 +182,33 @@ impl Settling {
             cost: None,
             unpriced: self.unpriced(),
             duration_ms: self.elapsed_ms(),
-            output_limit: self.admitted.output_limit,
+            output_limit: self.attempt.output_limit,
+            dropped: self.attempt.outgoing.dropped.join(","),
+            route: self.route(Outcome::Succeeded),
+            retries: self.before.retries,
+            hops: self.before.hops,
             left: self.admitted.share.as_mut().map(|share| std::mem::take(&mut share.left)).unwrap_or_default(),
         }
     }
 
     fn deployment(&self) -> Option<&Deployment> {
-        self.admitted.model.deployments.get(self.admitted.deployment_index)
+        self.attempt.deployment()
+    }
+
+    /// The attempts so far, of which the one that runs ends so. How one failed was noted before.
+    fn route(&self, outcome: Outcome) -> Route {
+        let mut route = self.before.route.clone();
+        let ended = match outcome {
+            Outcome::Succeeded => Ended::OK,
+            Outcome::Disconnected if !self.before.is_settled => Ended::LEFT,
+            Outcome::Disconnected | Outcome::Failed => return route,
+        };
+        if let Some(deployment) = self.deployment() {
+            let (deployment, model) = (deployment.id.clone(), self.attempt.to.model.name.clone());
+            let ms = self.elapsed_ms().saturating_sub(self.before.until_ms);
+            route.push(route::Attempt { deployment, model, ended, status: None, ms });
+        }
+        route
     }
 
     /// Why there is no cost.
@@ -187,44 +227,58 @@ impl Settling {
     }
 
     /// Closes hold and share and records the fact: once.
-    fn close(&mut self, mut end: End) -> Option<NanoUsd> {
+    fn close(&mut self, end: End) -> Option<NanoUsd> {
         if std::mem::replace(&mut self.is_settled, true) {
             return None;
         }
         if end.outcome == Outcome::Disconnected && Sabotage::ForgetDisconnected.is_done() {
-            std::mem::forget(self.admitted.held.take());
+            std::mem::forget(self.attempt.held.take());
             return None;
         }
+        let tokens = end.metered.usage.total_tokens();
+        if let Some(share) = self.admitted.share.take() {
+            share.settle(tokens);
+        }
+        if let Some(running) = self.attempt.running.take() {
+            let how = match end.outcome {
+                Outcome::Succeeded => How::Succeeded,
+                // A failure was noted before.
+                Outcome::Failed | Outcome::Disconnected => How::Abandoned,
+            };
+            running.end(how, tokens);
+        }
+        self.post(end)
+    }
+
+    /// Closes the attempt's hold and records what it used.
+    fn post(&mut self, mut end: End) -> Option<NanoUsd> {
         let in_force = self.deployment().and_then(|deployment| deployment.price.as_ref());
         if end.is_billed && in_force.is_some_and(|in_force| in_force.price.has(Class::Request)) {
             end.metered.usage.requests = 1;
         }
         // A usage too absurd to price costs what was held for it: the most that was thought possible.
         let cost = in_force.map(|in_force| in_force.price.cost(&end.metered.usage).unwrap_or(NanoUsd::MAX));
-        let held = self.admitted.held.take();
+        let held = self.attempt.held.take();
         // An estimate counts no more than was held: the upstream was told that limit and bills within it, however much it
         // sent.
         let cost = match (cost, &held) {
             (Some(cost), Some(held)) if cost == NanoUsd::MAX || end.metered.estimated => Some(cost.min(held.amount())),
             (cost, _) => cost,
         };
-        if let Some(share) = self.admitted.share.take() {
-            share.settle(end.metered.usage.total_tokens());
-        }
         self.record(end, cost, held);
         cost
     }
 
     /// The events that let the request run: its key, its model, and the selection that led to that.
     fn causes(&self) -> Vec<Position> {
-        let Admitted { caller, model, selected, .. } = &self.admitted;
-        let decided = [caller.key.trail.changed.position, model.trail.changed.position];
+        let Destination { model, selected } = &self.attempt.to;
+        let decided = [self.admitted.caller.key.trail.changed.position, model.trail.changed.position];
         decided.into_iter().filter(|position| *position > Position::START).chain(*selected).collect()
     }
 
     /// Closes the hold and records the fact, in one step.
     fn record(&self, end: End, cost: Option<NanoUsd>, mut held: Option<Held>) {
-        let Admitted { received, caller, request, model, .. } = &self.admitted;
+        let (Admitted { received, caller, request, .. }, model) = (&self.admitted, &self.attempt.to.model);
         let Some(deployment) = self.deployment() else { return };
         // A call that was cut off cost something between what was seen of it and what it held.
         let is_unknown = end.metered.estimated && end.outcome != Outcome::Succeeded;
@@ -236,7 +290,7 @@ impl Settling {
             endpoint: received.endpoint,
             key: key.id,
             user: key.user.clone(),
-            end_user: request.string_field("user").map(|user| user.chars().take(256).collect()),
+            end_user: request.user().map(|user| user.chars().take(256).collect()),
             requested_model: request.model().clone(),
             model: model.name.clone(),
             deployment: deployment.id.clone(),
@@ -254,7 +308,7 @@ impl Settling {
             started_at: received.at,
             first_byte_ms: self.first_byte_ms,
             duration_ms: self.elapsed_ms(),
-            route: Route::default(),
+            route: self.route(end.outcome).recorded(),
         };
         self.pipeline.metrics.settled(&settled);
         let happened = Happened {
@@ -272,7 +326,7 @@ impl Settling {
         let outbox = self.pipeline.activity.outbox();
         let over = if is_unknown { outbox.suspend(held, cost, happened) } else { outbox.settle(held, cost, happened) };
         if over.is_some() {
-            violated::report(&self.pipeline, &self.admitted, deployment, Amounts { held: amount, cost });
+            violated::report(&self.pipeline, (&self.admitted, model), deployment, Amounts { held: amount, cost });
         }
     }
 }
@@ -282,10 +336,9 @@ impl Drop for Settling {
         if self.is_settled {
             return;
         }
-        let metered = self.metered.unwrap_or_else(|| self.estimate());
         // 499: the status that servers log for a client that went away.
-        let outcome = Outcome::Disconnected;
-        self.close(End { outcome, status: 499, metered, provider_request: None, is_billed: true });
+        let end = self.unfinished(Outcome::Disconnected, 499, !self.before.is_settled);
+        self.close(end);
         self.pipeline.activity.outbox().write_down();
     }
 }

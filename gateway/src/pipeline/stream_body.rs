@@ -1,4 +1,4 @@
-//! The body of a streamed response: takes the upstream's pieces through the tap, and settles when it ends, however it
+//! The body of a streamed response: takes the upstream's pieces through the passage, and settles when it ends, however it
 //! ends.
 
 use std::future::poll_fn;
@@ -7,14 +7,14 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tallygate_adapters::dialect::openai_chat::error::ErrorObject;
-use tallygate_adapters::dialect::openai_chat::stream::{Step, Tap};
+use tallygate_adapters::dialect::passage::{Passage, Step};
 use tallygate_core::activity::Outcome;
 use tallygate_core::port::BoxStream;
 use tallygate_core::port::provider::Failure;
 use tokio::runtime::Handle;
 
-use super::settled::{End, Settling};
+use super::ended::End;
+use super::settled::Settling;
 
 /// The upstream's pieces.
 pub(super) type Pieces = BoxStream<'static, Result<Bytes, Failure>>;
@@ -30,52 +30,49 @@ pub(super) struct StreamBody {
 /// A stream that has not ended.
 struct Open {
     pieces: Pieces,
-    tap: Tap,
+    passage: Box<dyn Passage>,
     settling: Settling,
 }
 
 impl StreamBody {
     pub(super) fn new(
         pieces: Pieces,
-        tap: Tap,
+        passage: Box<dyn Passage>,
         settling: Settling,
         first: Bytes,
         end: Option<Result<(), Failure>>,
     ) -> Self {
-        Self { open: Some(Open { pieces, tap, settling }), first: Some((first, end)) }
+        Self { open: Some(Open { pieces, passage, settling }), first: Some((first, end)) }
     }
 
-    /// Hands out what the tap lets through; at the end settles, and words an error in the stream if there is one.
+    /// Hands out what the passage lets through; at the end settles, and words an error in the stream if there is one.
     fn hand_out(&mut self, forward: Bytes, end: Option<Result<(), Failure>>) -> Option<Bytes> {
         let Some(end) = end else { return (!forward.is_empty()).then_some(forward) };
-        let open = self.open.take()?;
+        let mut open = self.open.take()?;
         let (last, outcome) = match &end {
             Ok(()) => (forward, Outcome::Succeeded),
-            Err(failure) => ([forward, last_words(&open.settling, failure)].concat().into(), Outcome::Failed),
+            Err(failure) => {
+                open.settling.note_failed(failure);
+                let problem = open.settling.answer_to(failure).problem();
+                ([forward, open.passage.failed(&problem)].concat().into(), Outcome::Failed)
+            }
         };
         open.settle(outcome);
         Some(last)
     }
 }
 
-/// An error event in the client's dialect, and the end marker.
-fn last_words(settling: &Settling, failure: &Failure) -> Bytes {
-    let error = settling.answer_to(failure);
-    let status = error.status.to_string();
-    ErrorObject { message: &error.message, kind: error.kind, param: None, code: Some(&status) }.last_events()
-}
-
 impl Open {
     fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         Poll::Ready(match ready!(self.pieces.as_mut().poll_next(context)) {
-            Some(Ok(piece)) => self.tap.push(piece),
+            Some(Ok(piece)) => self.passage.push(piece),
             Some(Err(failure)) => Step { forward: Bytes::new(), end: Some(Err(failure)) },
-            None => self.tap.finish(),
+            None => self.passage.finish(),
         })
     }
 
     fn settle(self, outcome: Outcome) {
-        self.settling.settle_now(End::streamed(outcome, self.tap.metered()));
+        self.settling.settle_now(End::streamed(outcome, self.passage.metered()));
     }
 
     /// The client has left. Where budgets pay, the rest of the stream is read if there is a place for it: at its end the

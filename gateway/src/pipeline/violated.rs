@@ -7,7 +7,7 @@ use std::time::Duration;
 use tallygate_core::activity::{BoundViolated, Event};
 use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::money::NanoUsd;
-use tallygate_core::registry::{Deployment, DistrustModel};
+use tallygate_core::registry::{Deployment, DistrustModel, Model};
 use tokio::runtime::Handle;
 
 use super::Pipeline;
@@ -25,8 +25,13 @@ pub(super) struct Amounts {
 }
 
 /// Reports a bound that did not hold. Its settlement is recorded already, as it is.
-pub(super) fn report(pipeline: &Arc<Pipeline>, admitted: &Admitted, deployment: &Deployment, amounts: Amounts) {
-    let Admitted { received, caller, model, .. } = admitted;
+pub(super) fn report(
+    pipeline: &Arc<Pipeline>,
+    (admitted, model): (&Admitted, &Model),
+    deployment: &Deployment,
+    amounts: Amounts,
+) {
+    let Admitted { received, caller, .. } = admitted;
     let Amounts { held: held_nano_usd, cost: cost_nano_usd } = amounts;
     tracing::error!(
         request = %received.id, model = %model.name, %held_nano_usd, %cost_nano_usd,

@@ -39,10 +39,10 @@ pub const OWN: [(&str, &str); 7] = [
 ];
 
 /// For any key, whatever it may call: it tells nothing of anybody.
-const ANY_KEY: [&str; 1] = ["/utils/token_counter"];
+const ANY_KEY: [&str; 2] = ["/utils/token_counter", "/api/route/explain"];
 
 /// For any key that may call the model.
-const INFERENCE: [&str; 8] = [
+const INFERENCE: [&str; 20] = [
     "/chat/completions",
     "/v1/chat/completions",
     "/embeddings",
@@ -51,29 +51,43 @@ const INFERENCE: [&str; 8] = [
     "{prefix}/models/{{*id}}",
     "/engines/{*rest}",
     "/openai/deployments/{*rest}",
+    "/v1/completions",
+    "/completions",
+    "/v1/messages",
+    "/anthropic/v1/messages",
+    "/v1/messages/count_tokens",
+    "/anthropic/v1/messages/count_tokens",
+    "/v1/responses",
+    "/responses",
+    "/v1beta/models",
+    "/v1beta/models/{*rest}",
+    "/gemini/v1beta/models/{*rest}",
+    "/api/chat",
 ];
 
 /// For everybody.
 pub const OPEN: [&str; 4] = ["/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"];
 
-/// The path of a row of the table, from the text after its first slash.
-fn in_table(rest: &str) -> Option<String> {
-    let (path, rest) = rest.split_once('"')?;
-    rest.starts_with(", Operation::").then(|| format!("/{path}"))
-}
+/// For everybody, and nothing comes of them.
+const QUIET: [&str; 3] = ["/", "/api/hello", "/api/event_logging/batch"];
+
+/// Where the paths stand by which clients of each vendor call.
+const DOORS: &str = "adapters/src/provider/doors.rs";
 
 #[test]
 fn every_route_is_in_one_list_of_who_may_use_it() {
     let mut found = BTreeSet::new();
     for (_, text) in repository().texts.iter().filter(|(path, _)| path.starts_with("gateway/src/http")) {
-        // The paths that the front knows stand in a table, each before its operation.
-        found.extend(text.split("(\"/").skip(1).filter_map(in_table));
         for piece in text.split("route(").skip(1) {
             let piece = piece.trim_start().trim_start_matches("&format!(");
             found.extend(piece.strip_prefix('"').and_then(|rest| rest.split('"').next()).map(str::to_owned));
         }
     }
+    for (_, text) in repository().texts.iter().filter(|(path, _)| *path == DOORS) {
+        found.extend(text.split('"').skip(1).step_by(2).filter(|literal| literal.starts_with('/')).map(str::to_owned));
+    }
     let managed = ADMIN.iter().chain(&OWN).map(|(_, path)| *path);
-    let known = managed.chain(ANY_KEY).chain(INFERENCE).chain(OPEN).map(str::to_owned).collect::<BTreeSet<_>>();
+    let known =
+        managed.chain(ANY_KEY).chain(INFERENCE).chain(OPEN).chain(QUIET).map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(found, known);
 }

@@ -11,7 +11,7 @@ use super::finding::Finding;
 pub const LIST: &str = "tests/it/tidy/exceptions.txt";
 
 /// How many lines the list may have. Lower it with every line that goes; never raise it.
-pub const LINES_MAX: usize = 5;
+pub const LINES_MAX: usize = 4;
 
 /// A size that is, or may be, over its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A client's request in this dialect.
 
 use tallygate_core::conversation::{
-    Content, LIMITS, Message, Part, Request, Role, Seal, SealForm, Source, Text, Thought, ToolCall, ToolResult,
+    Content, LIMITS, Message, Part, Raw, Request, Role, Seal, SealForm, Source, Text, Thought, ToolCall, ToolResult,
 };
 
 use super::read_settings;
@@ -10,15 +10,16 @@ use crate::dialect::json::fields::{Fields, Place, Value};
 use crate::dialect::rejection::{Reason, Rejection};
 use crate::dialect::wire::PathSays;
 
+/// Under which name libraries put the text of a tool's result.
+const RESULT_NAMES: [&str; 3] = ["result", "output", "content"];
+
 pub(super) fn read(body: &[u8], path: &PathSays<'_>) -> Result<Request, Rejection> {
-    let mut fields = Fields::parse(bodies::strict(body)?, &Place::Root)?;
+    let mut fields = Fields::parse(bodies::strict(body)?, &Place::Root)?.in_two_spellings();
     let model = bodies::model(&mut fields, path)?;
     let mut messages = Vec::new();
     let mut ids = Ids::default();
-    for name in ["systemInstruction", "system_instruction"] {
-        let system = fields.with(name, |value| content(value, &mut Ids::default()))?;
-        messages.extend(system.into_iter().flatten().map(|message| Message { role: Role::System, ..message }));
-    }
+    let system = fields.with("systemInstruction", |value| content(value, &mut Ids::default()))?;
+    messages.extend(system.into_iter().flatten().map(|message| Message { role: Role::System, ..message }));
     let contents = fields.with("contents", |value| {
         if value.is_list() {
             value.list(LIMITS.messages, |item| content(item, &mut ids))
@@ -73,7 +74,7 @@ fn content(value: Value<'_, '_>, ids: &mut Ids) -> Result<Vec<Message>, Rejectio
     if value.is_text() {
         return Ok(vec![Message::new(Role::User, [Content::Text(value.text()?)])]);
     }
-    let mut fields = value.fields()?;
+    let mut fields = value.fields()?.in_two_spellings();
     let role = match fields.string("role")?.as_deref() {
         Some("model") => Role::Assistant,
         None | Some("user" | "function" | "system") => Role::User,
@@ -95,20 +96,10 @@ fn content(value: Value<'_, '_>, ids: &mut Ids) -> Result<Vec<Message>, Rejectio
     Ok(messages)
 }
 
-fn either<'a, T>(
-    fields: &mut Fields<'a, '_>,
-    names: [&str; 2],
-    mut read: impl FnMut(Value<'a, '_>) -> Result<T, Rejection>,
-) -> Result<Option<T>, Rejection> {
-    let [first, second] = names;
-    let found = fields.with(first, &mut read)?;
-    Ok(found.or(fields.with(second, &mut read)?))
-}
-
 /// A part, and the mark on it as a part of its own where it is not on a call.
 fn part(value: Value<'_, '_>, ids: &mut Ids) -> Result<Vec<Content>, Rejection> {
-    let mut fields = value.fields()?;
-    let mark = either(&mut fields, ["thoughtSignature", "thought_signature"], |value| value.text())?;
+    let mut fields = value.fields()?.in_two_spellings();
+    let mark = fields.with("thoughtSignature", |value| value.text())?;
     let mark = mark.map(|data| Seal { form: SealForm::Mark, data });
     let is_thought = fields.flag("thought")?.unwrap_or_default();
     if let Some(text) = fields.text("text")? {
@@ -120,8 +111,8 @@ fn part(value: Value<'_, '_>, ids: &mut Ids) -> Result<Vec<Content>, Rejection> 
         let text = Some(text).filter(|text| mark.is_none() || !text.is_empty()).map(Content::Text);
         return Ok(text.into_iter().chain(mark).collect());
     }
-    if let Some(call) = either(&mut fields, ["functionCall", "function_call"], |value| {
-        let mut fields = value.fields()?;
+    if let Some(call) = fields.with("functionCall", |value| {
+        let mut fields = value.fields()?.in_two_spellings();
         let name = fields.string("name")?;
         let name = fields.require("name", name)?;
         let args = fields.with("args", |value| value.raw_object())?;
@@ -131,35 +122,44 @@ fn part(value: Value<'_, '_>, ids: &mut Ids) -> Result<Vec<Content>, Rejection> 
     })? {
         return Ok(vec![Content::ToolCall(call)]);
     }
-    if let Some(result) = either(&mut fields, ["functionResponse", "function_response"], |value| {
-        let mut fields = value.fields()?;
+    if let Some(result) = fields.with("functionResponse", |value| {
+        let mut fields = value.fields()?.in_two_spellings();
         let name = fields.string("name")?;
         let name = fields.require("name", name)?;
         let call_id = ids.result(fields.string("id")?, &name);
         let response = fields.with("response", |value| value.raw_object())?;
-        let text = response.map_or_else(|| "{}".into(), |response| Text::from(response.as_str()));
+        let text = response.map_or_else(|| "{}".into(), |response| said(&response));
         Ok(ToolResult { call_id, name: Some(name), parts: vec![Content::Text(text).into()], is_error: false })
     })? {
         return Ok(vec![Content::ToolResult(result)]);
     }
-    if let Some(source) = either(&mut fields, ["inlineData", "inline_data"], |value| {
-        let mut fields = value.fields()?;
+    if let Some(source) = fields.with("inlineData", |value| {
+        let mut fields = value.fields()?.in_two_spellings();
         let data = fields.text("data")?;
-        let media_type = either(&mut fields, ["mimeType", "mime_type"], |value| value.string())?;
+        let media_type = fields.with("mimeType", |value| value.string())?;
         let data = fields.require("data", data)?;
         Ok(Source::Base64 { media_type: fields.require("mimeType", media_type)?, data })
     })? {
         return Ok(vec![media(source, None)]);
     }
-    if let Some((source, media_type)) = either(&mut fields, ["fileData", "file_data"], |value| {
-        let mut fields = value.fields()?;
-        let uri = either(&mut fields, ["fileUri", "file_uri"], |value| value.text())?;
-        let media_type = either(&mut fields, ["mimeType", "mime_type"], |value| value.string())?;
+    if let Some((source, media_type)) = fields.with("fileData", |value| {
+        let mut fields = value.fields()?.in_two_spellings();
+        let uri = fields.with("fileUri", |value| value.text())?;
+        let media_type = fields.with("mimeType", |value| value.string())?;
         Ok((Source::Url(fields.require("fileUri", uri)?), media_type))
     })? {
         return Ok(vec![media(source, media_type)]);
     }
     Ok(vec![Content::Other { dialect: super::NAME, kind: "part".to_owned(), raw: value.raw() }])
+}
+
+/// What a tool said. Results are objects here, so clients put a text into one, under a name that their libraries agree on.
+fn said(response: &Raw) -> Text {
+    let alone = Fields::parse(response.as_str(), &Place::Root).ok().and_then(|mut fields| {
+        let text = RESULT_NAMES.iter().find_map(|name| fields.told_text(name))?;
+        fields.rest().is_empty().then_some(text)
+    });
+    alone.map_or_else(|| Text::from(response.as_str()), Text::from)
 }
 
 fn media(source: Source, told_type: Option<String>) -> Content {

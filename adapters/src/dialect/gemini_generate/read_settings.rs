@@ -16,23 +16,14 @@ pub(super) const CONFIG: &str = "generationConfig";
 pub(super) fn tools(fields: &mut Fields<'_, '_>, request: &mut Request) -> Result<(), Rejection> {
     let tools = fields.with("tools", |value| value.list(LIMITS.tools, tool))?;
     request.tools = tools.unwrap_or_default().into_iter().flatten().collect();
-    for name in ["toolConfig", "tool_config"] {
-        let choice = fields.with(name, |value| {
-            let mut fields = value.fields()?;
-            let choice = fields.with("functionCallingConfig", choice)?;
-            Ok(choice.or(fields.with("function_calling_config", choice_snake)?))
-        })?;
-        request.tool_choice = choice.flatten().or(request.tool_choice.take());
-    }
+    let choice =
+        fields.with("toolConfig", |value| value.fields()?.in_two_spellings().with("functionCallingConfig", choice))?;
+    request.tool_choice = choice.flatten();
     Ok(())
 }
 
-fn choice_snake(value: Value<'_, '_>) -> Result<ToolChoice, Rejection> {
-    choice(value)
-}
-
 fn choice(value: Value<'_, '_>) -> Result<ToolChoice, Rejection> {
-    let mut fields = value.fields()?;
+    let mut fields = value.fields()?.in_two_spellings();
     let mode = fields.string("mode")?.unwrap_or_else(|| "AUTO".to_owned());
     let names = fields.with("allowedFunctionNames", |value| value.list(LIMITS.tools, |item| item.string()))?;
     let names = names.unwrap_or_default();
@@ -49,11 +40,9 @@ fn choice(value: Value<'_, '_>) -> Result<ToolChoice, Rejection> {
 }
 
 fn tool(value: Value<'_, '_>) -> Result<Vec<Tool>, Rejection> {
-    let mut fields = value.fields()?;
-    for name in ["functionDeclarations", "function_declarations"] {
-        if let Some(tools) = fields.with(name, |value| value.list(LIMITS.tools, function))? {
-            return Ok(tools);
-        }
+    let mut fields = value.fields()?.in_two_spellings();
+    if let Some(tools) = fields.with("functionDeclarations", |value| value.list(LIMITS.tools, function))? {
+        return Ok(tools);
     }
     let name = fields.rest().into_iter().next().map_or_else(String::new, |field| field.name);
     let kind = ToolKind::Hosted { dialect: super::NAME, raw: value.raw() };
@@ -61,12 +50,9 @@ fn tool(value: Value<'_, '_>) -> Result<Vec<Tool>, Rejection> {
 }
 
 fn function(value: Value<'_, '_>) -> Result<Tool, Rejection> {
-    let mut fields = value.fields()?;
+    let mut fields = value.fields()?.in_two_spellings();
     let name = fields.string("name")?;
-    let mut parameters = None;
-    for field in ["parametersJsonSchema", "parameters_json_schema"] {
-        parameters = parameters.or(fields.with(field, |value| value.raw_object())?);
-    }
+    let parameters = fields.with("parametersJsonSchema", |value| value.raw_object())?;
     let own = fields.with("parameters", |value| value.raw_object())?;
     Ok(Tool {
         name: fields.require("name", name)?,
@@ -79,16 +65,12 @@ fn function(value: Value<'_, '_>) -> Result<Tool, Rejection> {
 
 /// Reads the settings, and gives back those without a canonical form.
 pub(super) fn generation(fields: &mut Fields<'_, '_>, request: &mut Request) -> Result<Vec<Extra>, Rejection> {
-    let mut rest = Vec::new();
-    for name in [CONFIG, "generation_config"] {
-        let more = fields.with(name, |value| {
-            let mut fields = value.fields()?;
-            read(&mut fields, request)?;
-            Ok(fields.rest())
-        })?;
-        rest.extend(more.into_iter().flatten());
-    }
-    let carried = rest.into_iter().filter(|extra| extra.value.as_str() != "null");
+    let rest = fields.with(CONFIG, |value| {
+        let mut fields = value.fields()?.in_two_spellings();
+        read(&mut fields, request)?;
+        Ok(fields.rest())
+    })?;
+    let carried = rest.into_iter().flatten().filter(|extra| extra.value.as_str() != "null");
     Ok(carried.map(|extra| Extra { name: format!("{CONFIG}.{}", extra.name), value: extra.value }).collect())
 }
 
@@ -143,7 +125,7 @@ fn format(fields: &mut Fields<'_, '_>) -> Result<Option<Format>, Rejection> {
 }
 
 fn reasoning(value: Value<'_, '_>) -> Result<Reasoning, Rejection> {
-    let mut fields = value.fields()?;
+    let mut fields = value.fields()?.in_two_spellings();
     let budget = fields.number("thinkingBudget")?;
     let level = fields.with("thinkingLevel", |value| {
         let level = value.string()?.to_ascii_lowercase();

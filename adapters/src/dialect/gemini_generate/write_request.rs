@@ -55,12 +55,17 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Written, R
         }
     });
     back.free_tools = free_tools(request);
-    let path = if request.streams {
-        format!("/models/{}:streamGenerateContent?alt=sse", target.model)
-    } else {
-        format!("/models/{}:generateContent", target.model)
-    };
+    let path = path(target.model, request.streams);
     Ok(Written { path, body, dropped: drops.names(), output_limit: limit, back })
+}
+
+/// Where a model's answers are made.
+pub(super) fn path(model: &str, streams: bool) -> String {
+    if streams {
+        format!("/models/{model}:streamGenerateContent?alt=sse")
+    } else {
+        format!("/models/{model}:generateContent")
+    }
 }
 
 fn said(part: &Part) -> Option<&str> {

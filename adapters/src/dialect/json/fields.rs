@@ -173,6 +173,7 @@ impl<'a, 'p> Value<'a, 'p> {
 pub struct Fields<'a, 'p> {
     members: Vec<(Cow<'a, str>, Option<&'a RawValue>)>,
     place: &'p Place<'p>,
+    two_spellings: bool,
 }
 
 impl<'a, 'p> Fields<'a, 'p> {
@@ -196,7 +197,15 @@ impl<'a, 'p> Fields<'a, 'p> {
         if names.windows(2).any(|pair| pair.first() == pair.last()) {
             return Err(reject(Reason::Duplicate));
         }
-        Ok(Self { members, place })
+        Ok(Self { members, place, two_spellings: false })
+    }
+
+    /// The same, in a dialect that takes `like_this` for `likeThis`. Of a name that stands there in both spellings, the one
+    /// that is asked for counts.
+    #[must_use]
+    pub const fn in_two_spellings(mut self) -> Self {
+        self.two_spellings = true;
+        self
     }
 
     /// Where the object is.
@@ -207,8 +216,11 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     /// Takes a field.
     pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
-        let member = self.members.iter_mut().find(|member| member.0 == name)?;
-        member.1.take().filter(|value| value.get() != "null")
+        let exact = self.members.iter().position(|member| member.0 == name);
+        let alike = |member: &(Cow<'_, str>, _)| member.0.contains('_') && humped(&member.0) == name;
+        let at = exact.or_else(|| self.members.iter().position(alike).filter(|_| self.two_spellings))?;
+        let (_, value) = self.members.get_mut(at)?;
+        value.take().filter(|value| value.get() != "null")
     }
 
     /// Whether there is such a field, not taken yet.
@@ -327,6 +339,20 @@ impl<'a, 'p> Fields<'a, 'p> {
     pub fn told_index(&mut self, name: &str) -> Option<u32> {
         self.take(name).and_then(|raw| raw.get().parse().ok())
     }
+}
+
+/// `like_this` as `likeThis`.
+fn humped(name: &str) -> String {
+    let mut spelt = String::with_capacity(name.len());
+    let mut rises = false;
+    for letter in name.chars() {
+        match letter {
+            '_' if !spelt.is_empty() => rises = true,
+            letter if std::mem::take(&mut rises) => spelt.push(letter.to_ascii_uppercase()),
+            letter => spelt.push(letter),
+        }
+    }
+    spelt
 }
 
 /// More tokens than this in one call are nonsense: a hundred times the longest context window.

@@ -105,6 +105,12 @@ impl Request {
         Ok(request)
     }
 
+    /// The client's bytes.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// Which operation it is.
     #[must_use]
     pub const fn operation(&self) -> Operation {

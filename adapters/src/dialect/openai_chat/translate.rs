@@ -13,6 +13,8 @@ mod read_stream;
 mod write_stream;
 mod problem;
 
+use std::borrow::Cow;
+
 use tallygate_core::conversation::{Problem, Request, Response};
 use tallygate_core::port::provider::Failure;
 
@@ -45,6 +47,10 @@ impl Dialect for OpenaiChat {
         write_request::write(request, target)
     }
 
+    fn path(&self, _model: &str, _streams: bool) -> Cow<'static, str> {
+        Cow::Borrowed("/chat/completions")
+    }
+
     fn read_answer(&self, body: &[u8], seed: &str) -> Result<Response, Failure> {
         read_answer::read(body, seed)
     }
@@ -73,6 +79,8 @@ impl Dialect for OpenaiChat {
         problem::write(problem)
     }
 }
+
+pub(in crate::dialect::openai_chat) use write_answer::{finish_reason, usage};
 
 /// Writes an error for a client of this dialect or its sibling.
 pub(in crate::dialect) fn write_problem(problem: &Problem) -> ErrorAnswer {

@@ -54,7 +54,7 @@ impl Call {
     async fn by(self, provider: &HttpProvider) -> Result<Answer, Failure> {
         let upstream = provider.upstream(&self.endpoint, self.credential.as_ref())?;
         let Self { path, body, headers, answer, timeouts, .. } = self;
-        upstream.call(provider::Call { path, body, headers, answer, timeouts }).await
+        upstream.call(provider::Call { path: path.into(), body, headers, answer, timeouts }).await
     }
 }
 
@@ -120,7 +120,7 @@ async fn kind_of(answer: &str) -> Kind {
 #[tokio::test]
 async fn an_upstream_receives_the_request_and_nothing_of_the_environment() {
     let upstream = Upstream::start(vec![Act::ReadRequest, Act::Write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nset-cookie: a=b\r\nx-request-id: req_1\r\nx-ratelimit-remaining-requests: 5\r\nretry-after: 2\r\n\r\n{}".into())]).await;
-    let header = Header { name: "traceparent", value: "00-1".to_owned() };
+    let header = Header { name: "traceparent".into(), value: "00-1".to_owned() };
     let call = Call {
         credential: Some(credential("sk-canary", &upstream.authority)),
         headers: vec![header],
@@ -170,7 +170,7 @@ async fn more_paths_than_are_kept_are_called_all_the_same() {
     let upstream = provider().upstream(&format!("{}/v1", server.url).parse().unwrap(), None).unwrap();
     for path in paths {
         let Call { body, headers, answer, timeouts, .. } = buffered(&server.url, 100);
-        upstream.call(provider::Call { path, body, headers, answer, timeouts }).await.unwrap();
+        upstream.call(provider::Call { path: path.into(), body, headers, answer, timeouts }).await.unwrap();
     }
     let received = server.received().await;
     let called: Vec<_> = received.split("POST /v1").skip(1).filter_map(|request| request.split(' ').next()).collect();
@@ -268,7 +268,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn a_header_that_may_not_be_set_stops_the_call() {
     let upstream = Upstream::start(vec![Act::ReadRequest]).await;
-    let header = Header { name: "host", value: "other.example".to_owned() };
+    let header = Header { name: "host".into(), value: "other.example".to_owned() };
     let failure = failure_of(Call { headers: vec![header], ..call(&upstream.url) }).await;
     assert_eq!((failure.kind, upstream.connections()), (Kind::HeaderNotAllowed, 0));
 }

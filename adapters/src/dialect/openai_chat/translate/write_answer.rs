@@ -125,7 +125,7 @@ fn write_call(list: &mut List<'_>, call: &ToolCall) {
 }
 
 /// The dialect's word for how an answer ended.
-pub(super) fn finish_reason(ending: &Ending, asked: &Asked) -> &'static str {
+pub(in crate::dialect::openai_chat) fn finish_reason(ending: &Ending, asked: &Asked) -> &'static str {
     match ending.finish {
         Finish::Stop | Finish::StopSequence | Finish::Paused => "stop",
         Finish::Length | Finish::ContextFull => "length",
@@ -145,7 +145,7 @@ pub(super) fn native_finish(object: &mut Object<'_>, ending: &Ending) {
 }
 
 /// The fields of `usage`. Cached tokens are part of the prompt here, and reasoning of the completion.
-pub(super) fn usage(object: &mut Object<'_>, usage: &Usage) {
+pub(in crate::dialect::openai_chat) fn usage(object: &mut Object<'_>, usage: &Usage) {
     let usage = &usage.in_five_classes();
     object.number("prompt_tokens", usage.prompt_tokens()).number("completion_tokens", usage.output_tokens);
     object.number("total_tokens", usage.total_tokens());

@@ -9,18 +9,29 @@ use crate::http::litellm::fields::Fields;
 use crate::http::litellm::unsupported::{not_supported, says_nothing};
 
 /// Parameters that are acted on.
-const ACTED_ON: [&str; 6] = ["api_base", "api_key", "base_url", "custom_llm_provider", "model", "weight"];
+const ACTED_ON: [&str; 13] = [
+    "additional_drop_params",
+    "api_base",
+    "api_key",
+    "api_version",
+    "base_url",
+    "custom_llm_provider",
+    "drop_params",
+    "model",
+    "order",
+    "rpm",
+    "tags",
+    "tpm",
+    "weight",
+];
 /// Parameters that are kept and shown. They would tune how LiteLLM calls the upstream; none changes who may do what, or
 /// what it costs.
-const KEPT: [&str; 10] = [
-    "drop_params",
+const KEPT: [&str; 7] = [
     "max_retries",
     "merge_reasoning_content_in_choices",
     "region_name",
-    "rpm",
     "stream_timeout",
     "timeout",
-    "tpm",
     "use_in_pass_through",
     "use_litellm_proxy",
 ];
@@ -31,9 +42,10 @@ pub(super) const API_KEY: &str = "api_key";
 /// nothing is left out.
 ///
 /// # Errors
-/// 400 for a parameter that is not on the list.
+/// 400 for a parameter that is not on the list; 422 for one that is acted on and is of another type.
 pub(super) fn kept(fields: &Fields<'_>) -> Result<Map<String, Value>, ApiError> {
     let mut kept = Map::new();
+    check(fields)?;
     for name in fields.names() {
         if name == API_KEY || price::is_counted(name) {
             continue;
@@ -47,6 +59,17 @@ pub(super) fn kept(fields: &Fields<'_>) -> Result<Map<String, Value>, ApiError> 
         }
     }
     Ok(kept)
+}
+
+/// What is read from the parameters when the deployment is called must be readable then.
+fn check(fields: &Fields<'_>) -> Result<(), ApiError> {
+    fields.count::<u32>("order")?;
+    fields.count::<u64>("rpm")?;
+    fields.count::<u64>("tpm")?;
+    fields.text("api_version")?;
+    fields.texts("tags")?;
+    fields.texts("additional_drop_params")?;
+    fields.flag("drop_params").map(drop)
 }
 
 #[cfg(test)]
@@ -74,14 +97,29 @@ mod tests {
             of(&json!({"model": "m", "aws_secret_access_key": null, "mock_response": ""})),
             Ok(json!({"model": "m"}))
         );
-        for (name, value) in [
-            ("aws_secret_access_key", json!("s")),
-            ("temperature", json!(0)),
-            ("max_budget", json!(1)),
-            ("tags", json!(["a"])),
-        ] {
+        for (name, value) in
+            [("aws_secret_access_key", json!("s")), ("temperature", json!(0)), ("max_budget", json!(1))]
+        {
             let refused = (400, Some(format!("litellm_params.{name}").into()));
             assert_eq!(of(&json!({"model": "m", name: value})), Err(refused));
+        }
+    }
+
+    #[test]
+    fn what_routing_reads_must_be_readable() {
+        let params = json!({"order": 1, "rpm": 10, "tpm": 20, "tags": ["a"], "api_version": "v", "drop_params": true});
+        assert_eq!(of(&params), Ok(params));
+        for (name, value) in [
+            ("order", json!(-1)),
+            ("rpm", json!("x")),
+            ("tpm", json!(0.5)),
+            ("tags", json!("a")),
+            ("tags", json!([1])),
+            ("additional_drop_params", json!({"a": 1})),
+            ("api_version", json!(7)),
+            ("drop_params", json!("yes")),
+        ] {
+            assert_eq!(of(&json!({ name: value })).map_err(|error| error.0), Err(422), "{name}");
         }
     }
 }

@@ -1,0 +1,82 @@
+//! Where clients of each vendor's API call, and what they ask for there.
+
+use tallygate_core::activity::Endpoint;
+
+use crate::dialect::anthropic_messages::AnthropicMessages;
+use crate::dialect::gemini_generate::GeminiGenerate;
+use crate::dialect::ollama_chat::OllamaChat;
+use crate::dialect::openai_chat::Operation;
+use crate::dialect::openai_chat::completions::{self, OpenaiCompletions};
+use crate::dialect::openai_responses::{self, OpenaiResponses};
+use crate::dialect::wire::Dialect;
+
+/// What a route asks for.
+#[derive(Debug, Clone, Copy)]
+pub enum Asks {
+    /// An operation whose body is read by its fields, in the dialect that most speak.
+    Fields(Operation),
+    /// A chat in a dialect of its own, under its name in activity.
+    Chat(&'static dyn Dialect, Endpoint),
+}
+
+/// A chat as messages of turns and blocks.
+pub const MESSAGES: Asks = Asks::Chat(&AnthropicMessages, Endpoint::Messages);
+/// A chat as a response made of items.
+pub const RESPONSES: Asks = Asks::Chat(&OpenaiResponses, Endpoint::Responses);
+/// A chat as generated content. Its model stands in the path.
+pub const GENERATE: Asks = Asks::Chat(&GeminiGenerate, Endpoint::Generate);
+/// The continuation of a text.
+pub const COMPLETIONS: Asks = Asks::Chat(&OpenaiCompletions, Endpoint::Completions);
+/// A chat in lines.
+pub const LINES: Asks = Asks::Chat(&OllamaChat, Endpoint::Chat);
+
+/// Where models are called by a `POST` to a path that says no more than what is asked for.
+pub const PATHS: [(&str, Asks); 11] = [
+    ("/v1/chat/completions", Asks::Fields(Operation::Chat)),
+    ("/chat/completions", Asks::Fields(Operation::Chat)),
+    ("/v1/embeddings", Asks::Fields(Operation::Embeddings)),
+    ("/embeddings", Asks::Fields(Operation::Embeddings)),
+    ("/v1/completions", COMPLETIONS),
+    ("/completions", COMPLETIONS),
+    ("/v1/messages", MESSAGES),
+    ("/anthropic/v1/messages", MESSAGES),
+    ("/v1/responses", RESPONSES),
+    ("/responses", RESPONSES),
+    ("/api/chat", LINES),
+];
+
+/// Where the path names the model before the operation.
+pub const BY_MODEL: [&str; 2] = ["/engines/{*rest}", "/openai/deployments/{*rest}"];
+/// Where the path names the model, and after a colon what is done with it.
+pub const BY_MODEL_AND_METHOD: [&str; 2] = ["/v1beta/models/{*rest}", "/gemini/v1beta/models/{*rest}"];
+/// Where the same clients ask for all models.
+pub const MODELS_BY_METHOD: &str = "/v1beta/models";
+/// Where the tokens of messages are counted.
+pub const COUNT_MESSAGES: [&str; 2] = ["/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"];
+
+/// Who sends this header expects lists of models as [`MESSAGES`] has them.
+pub const MESSAGES_HEADER: &str = "anthropic-version";
+
+impl Asks {
+    /// Its name in activity.
+    #[must_use]
+    pub const fn endpoint(self) -> Endpoint {
+        match self {
+            Self::Fields(Operation::Chat) => Endpoint::Chat,
+            Self::Fields(Operation::Embeddings) => Endpoint::Embeddings,
+            Self::Chat(_, endpoint) => endpoint,
+        }
+    }
+
+    /// The dialect in which errors are told; none for LiteLLM's form of the usual one, which its siblings have too.
+    #[must_use]
+    pub fn error_dialect(self) -> Option<&'static dyn Dialect> {
+        match self {
+            Self::Fields(_) => None,
+            Self::Chat(dialect, _) => {
+                let has_own = ![openai_responses::NAME, completions::NAME].contains(&dialect.name());
+                has_own.then_some(dialect)
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Where a request goes: the order of a model's deployments, and what is done when one of them has failed.
+//!
+//! What is decided is decided in [`tallygate_core::routing`]; here it is asked, and done. Each model that a request falls
+//! back to is resolved as if it had been asked for, and each attempt holds for itself.
+
+use std::sync::Arc;
+
+use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::admission;
+use tallygate_core::id::ModelName;
+use tallygate_core::port::provider::Failure;
+use tallygate_core::registry::Model;
+use tallygate_core::routing::{
+    Ask, Attempts, Candidate, Failed, Next, Ranked, Readiness, Routing, Snapshot as HealthNow, Steady, Why, rank,
+};
+
+use tallygate_projections::Snapshot;
+
+use super::Pipeline;
+use super::admitted::Admitted;
+use super::attempt::{Attempt, Destination};
+use super::settled::Settling;
+use super::wishes;
+use crate::http::error::ApiError;
+use crate::http::error_code::ErrorCode;
+use crate::upstreams::Target;
+
+impl Admitted {
+    /// Makes the first attempt ready.
+    ///
+    /// Cancellation: nothing stays held.
+    ///
+    /// # Errors
+    /// The answer for the client. The refusal is recorded.
+    pub(super) async fn first(&self, pipeline: &Pipeline) -> Result<Attempt, ApiError> {
+        self.best(pipeline, &self.to).await.map_err(|error| self.refuse(pipeline, error))
+    }
+
+    /// Makes an attempt ready at the best deployment that can be called.
+    async fn best(&self, pipeline: &Pipeline, to: &Destination) -> Result<Attempt, ApiError> {
+        if to.model.deployments.len() < 2 {
+            return self.attempt(pipeline, to, 0).await;
+        }
+        let mut unusable = None;
+        for candidate in self.ranked(pipeline, &to.model)? {
+            match self.attempt(pipeline, to, candidate.index).await {
+                Err(error) if error.code == ErrorCode::DeploymentUnusable.as_str() => unusable = Some(error),
+                made => return made,
+            }
+        }
+        let message = format!("no deployment of the model `{}` can be called", to.model.name);
+        Err(unusable.unwrap_or_else(|| ApiError::new(ErrorCode::NoDeployment, message)))
+    }
+
+    fn ranked(&self, pipeline: &Pipeline, model: &Model) -> Result<Vec<Ranked>, ApiError> {
+        ranked(pipeline, &self.snapshot, model, &self.request)
+    }
+
+    /// A model that the request falls back to, if its key may call it.
+    fn permitted(&self, name: &ModelName) -> Option<Destination> {
+        let permit = admission::resolve(&self.snapshot.control, &self.caller.key, name).ok()?;
+        Some(Destination { model: permit.model, selected: permit.selected })
+    }
+}
+
+/// The order in which a model's deployments are tried for a request.
+///
+/// # Errors
+/// None of them is for this request.
+pub(crate) fn ranked(
+    pipeline: &Pipeline,
+    snapshot: &Snapshot,
+    model: &Model,
+    request: &ClientRequest,
+) -> Result<Vec<Ranked>, ApiError> {
+    let now = Steady::from_millis(pipeline.clock.steady_ms());
+    let target = |deployment| pipeline.upstreams.target(snapshot, deployment).ok();
+    let targets: Vec<Option<Arc<Target>>> = model.deployments.iter().map(target).collect();
+    let of_each = model.deployments.iter().zip(&targets);
+    let candidates: Vec<Candidate<'_>> =
+        of_each.map(|(deployment, target)| candidate(deployment.weight, target.as_deref(), now)).collect();
+    let tags = wishes::tags(request);
+    let random = pipeline.ids.uuid().as_u64_pair().1;
+    let ask = Ask { strategy: routing(pipeline, model).strategy, tags: &tags, random };
+    rank(&ask, &candidates).map_err(|none| ApiError::new(ErrorCode::NoDeployment, none.to_string()))
+}
+
+/// The routing of a model, with what a request wants otherwise.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) routing: Routing,
+    /// The request's own fallbacks, in place of the model's general ones.
+    pub(crate) fallbacks: Option<Vec<ModelName>>,
+}
+
+/// See [`Wanted`].
+pub(crate) fn wanted(pipeline: &Pipeline, model: &Model, request: &ClientRequest) -> Wanted {
+    let mut routing = routing(pipeline, model).clone();
+    routing.retries = wishes::retries(request).unwrap_or(routing.retries);
+    Wanted { routing, fallbacks: wishes::fallbacks(request) }
+}
+
+/// A deployment as routing sees it. One that cannot be called at all comes last.
+fn candidate(weight: u32, target: Option<&Target>, now: Steady) -> Candidate<'_> {
+    let Some(target) = target else {
+        let readiness = Readiness::Cooling { until: now };
+        let health = HealthNow { readiness, in_flight: 0, latency: None, requests_in_minute: 0, tokens_in_minute: 0 };
+        return Candidate {
+            weight,
+            order: u32::MAX,
+            price_per_1k: None,
+            limits: Default::default(),
+            tags: &[],
+            health,
+        };
+    };
+    let health = target.health().snapshot(now);
+    let fit = &target.fit;
+    Candidate { weight, order: fit.order, price_per_1k: fit.price_per_1k, limits: fit.limits, tags: &fit.tags, health }
+}
+
+/// How the requests for a model are routed.
+pub(super) fn routing<'a>(pipeline: &'a Pipeline, model: &'a Model) -> &'a Routing {
+    model.routing.as_deref().unwrap_or(&pipeline.settings.routing)
+}
+
+impl Settling {
+    /// Goes on after a failure, before the client got anything: at another deployment, at the same one, or at another
+    /// model.
+    ///
+    /// # Errors
+    /// The answer for the client, when there is nothing left to try. The request is settled.
+    pub(super) async fn again(mut self, failure: Failure) -> Result<Self, ApiError> {
+        self.note_failed(&failure);
+        let mut next = self.next(&failure);
+        loop {
+            match next {
+                Next::GiveUp { .. } => return Err(self.fail(&failure)),
+                Next::Again { index, after } => {
+                    self.end_attempt(&failure);
+                    if !after.is_zero() {
+                        tokio::time::sleep(after).await;
+                    }
+                    let to = self.attempt.to.clone();
+                    let made = self.admitted.attempt(&self.pipeline, &to, index).await;
+                    match made {
+                        Ok(attempt) => {
+                            self.before.retries += 1;
+                            return Ok(self.with(attempt));
+                        }
+                        Err(error) => {
+                            tracing::warn!(code = error.code, "a failed request cannot be tried again");
+                            return Err(self.fail(&failure));
+                        }
+                    }
+                }
+                Next::Fallback { model } => {
+                    self.end_attempt(&failure);
+                    next = match self.fall_back(&model).await {
+                        Some(attempt) => {
+                            self.before.hops += 1;
+                            return Ok(self.with(attempt));
+                        }
+                        None => self.refused(),
+                    };
+                }
+            }
+        }
+    }
+
+    fn with(mut self, attempt: Attempt) -> Self {
+        self.attempt = attempt;
+        self.before.again();
+        self
+    }
+
+    /// What to do after a failure, with what routing knows now.
+    fn next(&mut self, failure: &Failure) -> Next {
+        let model = Arc::clone(&self.attempt.to.model);
+        let ranked = self.admitted.ranked(&self.pipeline, &model).unwrap_or_default();
+        let failed = Failed {
+            index: self.attempt.deployment_index,
+            kind: failure.kind,
+            retry_after: failure.retry_after,
+            started: false,
+        };
+        let random = self.pipeline.ids.uuid().as_u64_pair().1;
+        self.attempts().failed(&failed, &ranked, random)
+    }
+
+    /// The model that was fallen back to may not be called: the next one, or the end.
+    fn refused(&mut self) -> Next {
+        self.before.attempts.as_mut().map_or(Next::GiveUp { why: Why::NoneLeft }, |attempts| attempts.refused())
+    }
+
+    /// An attempt at another model, if there may be one.
+    async fn fall_back(&mut self, name: &ModelName) -> Option<Attempt> {
+        let to = self.admitted.permitted(name)?;
+        let attempt = self.admitted.best(&self.pipeline, &to).await;
+        let attempt =
+            attempt.inspect_err(|error| tracing::warn!(code = error.code, "a fallback cannot be called")).ok()?;
+        let wanted = wanted(&self.pipeline, &to.model, &self.admitted.request);
+        self.attempts().arrived(&wanted.routing);
+        Some(attempt)
+    }
+
+    fn attempts(&mut self) -> &mut Attempts {
+        let (pipeline, request, model) = (&self.pipeline, &self.admitted.request, &self.admitted.to.model);
+        self.before.attempts.get_or_insert_with(|| {
+            let wanted = wanted(pipeline, model, request);
+            let attempts = Attempts::on(model.name.clone(), &wanted.routing);
+            Box::new(match wanted.fallbacks {
+                Some(fallbacks) => attempts.with_fallbacks(fallbacks),
+                None => attempts,
+            })
+        })
+    }
+}

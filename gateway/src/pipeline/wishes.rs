@@ -1,0 +1,36 @@
+//! What a request itself says of its routing, in LiteLLM's words: `fallbacks`, `disable_fallbacks`, `num_retries`, `tags`.
+
+use serde_json::Value;
+use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::id::ModelName;
+use tallygate_core::routing::{FALLBACKS_MAX, RETRIES_MAX};
+
+/// The models to go to when the one that was asked for has failed; none if the request does not say. What is no name of a
+/// model leads nowhere.
+pub(super) fn fallbacks(request: &ClientRequest) -> Option<Vec<ModelName>> {
+    if request.field("disable_fallbacks") == Some("true") {
+        return Some(Vec::new());
+    }
+    let Value::Array(list) = field(request, "fallbacks")? else { return None };
+    let name = |entry: &Value| {
+        entry.as_str().or_else(|| entry.get("model")?.as_str()).and_then(|name| ModelName::new(name).ok())
+    };
+    Some(list.iter().filter_map(name).take(FALLBACKS_MAX).collect())
+}
+
+/// How often it may be tried again on one model; none if the request does not say.
+pub(super) fn retries(request: &ClientRequest) -> Option<u8> {
+    let number = field(request, "num_retries")?.as_u64()?;
+    Some(u8::try_from(number).unwrap_or(RETRIES_MAX).min(RETRIES_MAX))
+}
+
+/// What kind of request it is: deployments may be for some kinds alone.
+pub(super) fn tags(request: &ClientRequest) -> Vec<String> {
+    let told = field(request, "tags").or_else(|| field(request, "metadata")?.get("tags").cloned());
+    let tags = told.as_ref().and_then(Value::as_array).into_iter().flatten();
+    tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
+}
+
+fn field(request: &ClientRequest, name: &str) -> Option<Value> {
+    serde_json::from_str(request.field(name)?).ok()
+}
