@@ -35,11 +35,13 @@ pub enum Endpoint {
     Generate,
     /// The continuation of a text.
     Completions,
+    /// Whether a content is harmful.
+    Moderations,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Chat,
         Self::Embeddings,
         Self::Models,
@@ -47,6 +49,7 @@ impl Endpoint {
         Self::Responses,
         Self::Generate,
         Self::Completions,
+        Self::Moderations,
     ];
 
     /// LiteLLM's `call_type`.
@@ -60,6 +63,7 @@ impl Endpoint {
             Self::Responses => "aresponses",
             Self::Generate => "agenerate_content",
             Self::Completions => "atext_completion",
+            Self::Moderations => "amoderation",
         }
     }
 }

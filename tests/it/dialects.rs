@@ -214,6 +214,22 @@ async fn an_earlier_response_is_refused_by_its_parameter() -> Result<()> {
 }
 
 #[tokio::test]
+async fn moderations_pass_where_the_vendor_has_them_and_are_refused_elsewhere() -> Result<()> {
+    let bench = Bench::start().await?;
+    let client = bench.gateway.caller(&bench.key)?;
+    for input in [json!("a"), json!(["a", "b"])] {
+        let answer =
+            client.post("/v1/moderations", &json!({ "model": "by-openai", "input": input })).await?.expect(200)?;
+        assert_eq!(answer.at("/results/0/flagged")?, false);
+    }
+    let answer =
+        client.post("/v1/moderations", &json!({ "model": "by-anthropic", "input": "a" })).await?.expect(400)?;
+    assert_eq!(answer.header("x-tallygate-error"), Some("parameter_unsupported"));
+    client.post("/v1/moderations", &json!({ "model": "by-openai", "input": [] })).await?.expect(400)?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_legacy_completion_is_answered_by_every_upstream() -> Result<()> {
     let bench = Bench::start().await?;
     let client = bench.gateway.caller(&bench.key)?;

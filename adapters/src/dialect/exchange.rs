@@ -153,6 +153,11 @@ impl ClientRequest {
                 let path = speaks.embeddings_path.clone().ok_or_else(|| no_operation("embeddings"))?;
                 (DraftWay::Bytes(request, path), *request.input())
             }
+            Form::Fields(request) if request.operation() == Operation::Moderations => {
+                let is_usual = |dialect: &&'static dyn Dialect| dialect.name() == UsualChat.name();
+                speaks.dialects.iter().find(|dialect| is_usual(dialect)).ok_or_else(|| no_operation("moderations"))?;
+                (DraftWay::Bytes(request, request.operation().path().into()), *request.input())
+            }
             Form::Fields(request) if upstream.name() == self.dialect().name() => {
                 (DraftWay::Bytes(request, request.operation().path().into()), *request.input())
             }

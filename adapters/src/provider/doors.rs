@@ -31,11 +31,13 @@ pub const COMPLETIONS: Asks = Asks::Chat(&OpenaiCompletions, Endpoint::Completio
 pub const LINES: Asks = Asks::Chat(&OllamaChat, Endpoint::Chat);
 
 /// Where models are called by a `POST` to a path that says no more than what is asked for.
-pub const PATHS: [(&str, Asks); 11] = [
+pub const PATHS: [(&str, Asks); 13] = [
     ("/v1/chat/completions", Asks::Fields(Operation::Chat)),
     ("/chat/completions", Asks::Fields(Operation::Chat)),
     ("/v1/embeddings", Asks::Fields(Operation::Embeddings)),
     ("/embeddings", Asks::Fields(Operation::Embeddings)),
+    ("/v1/moderations", Asks::Fields(Operation::Moderations)),
+    ("/moderations", Asks::Fields(Operation::Moderations)),
     ("/v1/completions", COMPLETIONS),
     ("/completions", COMPLETIONS),
     ("/v1/messages", MESSAGES),
@@ -64,6 +66,7 @@ impl Asks {
         match self {
             Self::Fields(Operation::Chat) => Endpoint::Chat,
             Self::Fields(Operation::Embeddings) => Endpoint::Embeddings,
+            Self::Fields(Operation::Moderations) => Endpoint::Moderations,
             Self::Chat(_, endpoint) => endpoint,
         }
     }

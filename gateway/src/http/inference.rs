@@ -44,7 +44,7 @@ pub(super) async fn by_path(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let operations = [Operation::Chat, Operation::Embeddings];
+    let operations = [Operation::Chat, Operation::Embeddings, Operation::Moderations];
     let found = operations.into_iter().find_map(|operation| Some((rest.strip_suffix(operation.path())?, operation)));
     match found {
         Some((model, operation)) => {

@@ -149,6 +149,7 @@ pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint
                 Endpoint::Responses => "/responses",
                 Endpoint::Generate => "/v1beta/models",
                 Endpoint::Completions => "/completions",
+                Endpoint::Moderations => "/moderations",
                 Endpoint::Chat | Endpoint::Models => "/chat/completions",
             };
             let message = format!(

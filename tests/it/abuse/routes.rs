@@ -42,7 +42,7 @@ pub const OWN: [(&str, &str); 7] = [
 const ANY_KEY: [&str; 2] = ["/utils/token_counter", "/api/route/explain"];
 
 /// For any key that may call the model.
-const INFERENCE: [&str; 20] = [
+const INFERENCE: [&str; 22] = [
     "/chat/completions",
     "/v1/chat/completions",
     "/embeddings",
@@ -51,6 +51,8 @@ const INFERENCE: [&str; 20] = [
     "{prefix}/models/{{*id}}",
     "/engines/{*rest}",
     "/openai/deployments/{*rest}",
+    "/v1/moderations",
+    "/moderations",
     "/v1/completions",
     "/completions",
     "/v1/messages",

@@ -65,7 +65,7 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
     let told = head.usage.and_then(Told::read).unwrap_or_default().served(head.service_tier);
     let told = match request.operation() {
         Operation::Chat => told,
-        Operation::Embeddings => told.without_completion(),
+        Operation::Embeddings | Operation::Moderations => told.without_completion(),
     };
     let output = metering::estimate(text_bytes::under(&memmem::Finder::new("\"message\""), body));
     let text = |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());

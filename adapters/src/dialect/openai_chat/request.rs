@@ -25,6 +25,8 @@ pub enum Operation {
     Chat,
     /// `POST /embeddings`.
     Embeddings,
+    /// `POST /moderations`.
+    Moderations,
 }
 
 impl Operation {
@@ -34,6 +36,7 @@ impl Operation {
         match self {
             Self::Chat => "/chat/completions",
             Self::Embeddings => "/embeddings",
+            Self::Moderations => "/moderations",
         }
     }
 
@@ -41,7 +44,7 @@ impl Operation {
     const fn prompt_field(self) -> &'static str {
         match self {
             Self::Chat => "messages",
-            Self::Embeddings => "input",
+            Self::Embeddings | Self::Moderations => "input",
         }
     }
 }
@@ -147,11 +150,11 @@ impl Request {
         self.choices
     }
 
-    /// The most output tokens that the call can be billed, if each answer is limited to so many. Embeddings have none.
+    /// The most output tokens that the call can be billed, if each answer is limited to so many. Embeddings and moderations have none.
     #[must_use]
     pub const fn output_bound(&self, tokens_an_answer: u64) -> u64 {
         match self.operation {
-            Operation::Embeddings => 0,
+            Operation::Embeddings | Operation::Moderations => 0,
             // Rejected tokens of a prediction are billed as output.
             Operation::Chat => tokens_an_answer.saturating_add(self.prediction_bytes).saturating_mul(self.choices),
         }
@@ -325,7 +328,7 @@ fn check_prompt(operation: Operation, value: &str) -> Result<(), RequestError> {
     let is_empty_list = value.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with(']'));
     let is_well_typed = match operation {
         Operation::Chat => value.starts_with('['),
-        Operation::Embeddings => value.starts_with(['[', '"']),
+        Operation::Embeddings | Operation::Moderations => value.starts_with(['[', '"']),
     };
     if is_well_typed && !is_empty_list && value != "\"\"" {
         return Ok(());
@@ -333,6 +336,7 @@ fn check_prompt(operation: Operation, value: &str) -> Result<(), RequestError> {
     let expected = match operation {
         Operation::Chat => "a list of at least one message",
         Operation::Embeddings => "a text, or a list of texts or tokens, and not empty",
+        Operation::Moderations => "a text, or a list of texts or images, and not empty",
     };
     Err(RequestError::Type { param: operation.prompt_field(), expected })
 }
