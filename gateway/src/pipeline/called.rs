@@ -54,13 +54,17 @@ async fn run(mut settling: Settling) -> Result<Response, ApiError> {
         let answered = if settling.streams() { stream(settling).await } else { buffered(settling).await };
         match answered {
             Ok(response) => return Ok(response),
-            Err((failed, failure)) => settling = failed.again(failure).await?,
+            // Boxed, so that the requests that do not fail stay small.
+            Err(unanswered) => {
+                let (failed, failure) = *unanswered;
+                settling = Box::pin(failed.again(failure)).await?;
+            }
         }
     }
 }
 
 /// An attempt that failed before the client got anything.
-type Unanswered = (Settling, Failure);
+type Unanswered = Box<(Settling, Failure)>;
 
 async fn buffered(mut settling: Settling) -> Result<Response, Unanswered> {
     let (upstream, call) = settling.call(false);
@@ -70,11 +74,11 @@ async fn buffered(mut settling: Settling) -> Result<Response, Unanswered> {
     };
     settling.first_byte();
     let Body::Whole(bytes) = answer.body else {
-        return Err((settling, Failure::new(Kind::Protocol)));
+        return Err(Box::new((settling, Failure::new(Kind::Protocol))));
     };
     let read = match settling.exchange().answer(&settling.told_of(), answer.status, &bytes) {
         Ok(read) => read,
-        Err(failure) => return Err((settling, failure)),
+        Err(failure) => return Err(Box::new((settling, failure))),
     };
     let outbox = settling.outbox();
     let summary = settling.settle(End::answered(answer.status, read.metered, read.id));
@@ -95,13 +99,13 @@ async fn stream(mut settling: Settling) -> Result<Response, Unanswered> {
         Err(failure) => return Err(settling.told(failure)),
     };
     let Answer { status, body: Body::Pieces(mut pieces), .. } = answer else {
-        return Err((settling, Failure::new(Kind::Protocol)));
+        return Err(Box::new((settling, Failure::new(Kind::Protocol))));
     };
     let (first, end) = match first_piece(&mut pieces, passage.as_mut()).await {
         Ok(first) => first,
         Err(failure) => {
             settling.metered(passage.metered());
-            return Err((settling, failure));
+            return Err(Box::new((settling, failure)));
         }
     };
     settling.first_byte();
@@ -144,7 +148,7 @@ impl Settling {
     /// The attempt, and what its upstream's refusal says in its dialect.
     fn told(self, failure: Failure) -> Unanswered {
         let failure = self.exchange().failure(failure);
-        (self, failure)
+        Box::new((self, failure))
     }
 }
 

@@ -41,6 +41,11 @@ impl Admitted {
         if to.model.deployments.len() < 2 {
             return self.attempt(pipeline, to, 0).await;
         }
+        // Boxed, so that requests with one way to go stay small.
+        Box::pin(self.best_of(pipeline, to)).await
+    }
+
+    async fn best_of(&self, pipeline: &Pipeline, to: &Destination) -> Result<Attempt, ApiError> {
         let mut unusable = None;
         for candidate in self.ranked(pipeline, &to.model)? {
             match self.attempt(pipeline, to, candidate.index).await {

@@ -308,7 +308,7 @@ impl Settling {
             started_at: received.at,
             first_byte_ms: self.first_byte_ms,
             duration_ms: self.elapsed_ms(),
-            route: self.route(end.outcome).recorded(),
+            route: if self.before.route.is_empty() { Route::default() } else { self.route(end.outcome).recorded() },
         };
         self.pipeline.metrics.settled(&settled);
         let happened = Happened {

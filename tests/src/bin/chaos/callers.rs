@@ -122,7 +122,8 @@ impl Site {
         let (overshoot, overcharge) = (money.over(&books.billed), money.over(&books.charged_to));
         if share < USABLE_PERCENT || overshoot + overcharge + leaked > 0 {
             println!(
-                "callers: seed {seed}: {share:.2} % usable, {overshoot} over the bill, {overcharge} over, {leaked} leaked"
+                "callers: seed {seed}: {share:.2} % usable, {overshoot} over the bill, {overcharge} over, {leaked} leaked; refused for now: {:?}",
+                met.later
             );
         }
         tally.overshoot += overshoot;

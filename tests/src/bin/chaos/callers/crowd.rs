@@ -1,5 +1,6 @@
 //! The callers: each asks until its budget is used up. Some leave before the head of an answer, within it, or after it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const DRY: Duration = Duration::from_secs(12);
 
 const CHAT: &str = "/v1/chat/completions";
+/// The header with the stable code of an error.
+const CODE: &str = "x-tallygate-error";
 /// The status of a budget that is used up.
 const USED_UP: u16 = 422;
 
@@ -33,6 +36,8 @@ const USED_UP: u16 = 422;
 pub(crate) struct Met {
     pub(crate) left: usize,
     pub(crate) failed: usize,
+    /// Refusals that may pass, by their code.
+    pub(crate) later: BTreeMap<String, usize>,
 }
 
 /// What became of one request.
@@ -41,7 +46,7 @@ enum End {
     Left,
     Failed,
     UsedUp,
-    Later,
+    Later(String),
 }
 
 /// Lets the crowd in.
@@ -58,6 +63,7 @@ pub(crate) async fn call(gateways: &[Gateway], money: &Money, seed: u64) -> Resu
         let one = one?;
         met.left += one.left;
         met.failed += one.failed;
+        one.later.into_iter().for_each(|(code, count)| *met.later.entry(code).or_default() += count);
     }
     Ok(met)
 }
@@ -72,8 +78,8 @@ pub(crate) async fn drain(gateways: &[Gateway], money: &Money, seed: u64) -> Res
                 match whole(&client, &asking(&format!("{seed}-drain-{number}-{turn}"), false)).await {
                     End::Served | End::Failed => served = Instant::now(),
                     End::UsedUp => return,
-                    End::Left | End::Later if served.elapsed() > DRY => return,
-                    End::Left | End::Later => tokio::time::sleep(Duration::from_millis(50)).await,
+                    End::Left | End::Later(_) if served.elapsed() > DRY => return,
+                    End::Left | End::Later(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 }
             }
         });
@@ -108,8 +114,11 @@ async fn one(client: Client, mut dice: Dice, name: String) -> Met {
             End::Left => met.left += 1,
             End::Failed => met.failed += 1,
             End::UsedUp => break,
-            End::Later if served.elapsed() > PATIENCE => break,
-            End::Later => tokio::time::sleep(Duration::from_millis(20 + dice.below(80))).await,
+            End::Later(_) if served.elapsed() > PATIENCE => break,
+            End::Later(code) => {
+                *met.later.entry(code).or_default() += 1;
+                tokio::time::sleep(Duration::from_millis(20 + dice.below(80))).await;
+            }
         }
     }
     met
@@ -128,7 +137,7 @@ fn asking(user: &str, streams: bool) -> Value {
 /// Reads the answer to its end.
 async fn whole(client: &Client, body: &Value) -> End {
     match client.post(CHAT, body).await {
-        Ok(answer) => judged(answer.status),
+        Ok(answer) => judged(answer.status, answer.header(CODE)),
         Err(_) => End::Failed,
     }
 }
@@ -137,7 +146,7 @@ async fn whole(client: &Client, body: &Value) -> End {
 async fn within(client: &Client, body: &Value, events: Option<u64>) -> End {
     let Ok(mut answer) = client.stream(CHAT, body).await else { return End::Failed };
     if answer.status != 200 {
-        return judged(answer.status);
+        return judged(answer.status, None);
     }
     for _ in 0..events.unwrap_or_default() {
         if !matches!(answer.next().await, Ok(Some(_))) {
@@ -147,11 +156,11 @@ async fn within(client: &Client, body: &Value, events: Option<u64>) -> End {
     End::Left
 }
 
-const fn judged(status: u16) -> End {
+fn judged(status: u16, code: Option<&str>) -> End {
     match status {
         200 => End::Served,
         USED_UP => End::UsedUp,
-        401 | 503 => End::Later,
+        401 | 503 => End::Later(code.unwrap_or_default().to_owned()),
         _ => End::Failed,
     }
 }
