@@ -1,7 +1,7 @@
 //! Routing: which deployments of a model are tried, in which order, how often, and where a request goes when they fail.
 //!
 //! All of it is pure: the moment comes in as a [`Steady`], randomness as a number, and nothing here calls or waits.
-//! A gateway keeps a [`Health`] for each deployment, ranks them for a request with [`rank`], and after each failure asks
+//! A gateway keeps a [`Health`] for each deployment, ranks them for a request with [`rank()`], and after each failure asks
 //! the request's [`Attempts`] what to do next. What became of it is a [`Route`].
 
 mod settings;

@@ -2,7 +2,7 @@
 //! back. Only the spans that must change are rewritten. (`openai_chat` has a way of its own, which looks no closer at a
 //! stream than it must.)
 //!
-//! A request goes through [`request`] after its dialect has read and so checked it; a whole answer through [`answer`], a
+//! A request goes through [`request()`] after its dialect has read and so checked it; a whole answer through [`answer()`], a
 //! stream through a [`Tap`]. None of them knows a dialect: each dialect says where it has what may change, in its
 //! [`Places`].
 
