@@ -29,17 +29,5 @@ pub use settings::{
 pub use steady::Steady;
 pub use tags::{DEFAULT as TAG_DEFAULT, NoneWithTags};
 
-use crate::registry::Deployment;
-
-/// Orders deployments by a shuffle in which each stands first as often as its weight says.
-///
-/// `random` must be uniform; the same value gives the same order. Deployments of weight zero come last, in their order:
-/// they serve when nothing else is left.
-#[must_use]
-pub fn weighted_order(deployments: &[Deployment], random: u64) -> Vec<&Deployment> {
-    let weights: Vec<u32> = deployments.iter().map(|deployment| deployment.weight).collect();
-    shuffle::shuffled(&weights, random).into_iter().filter_map(|index| deployments.get(index)).collect()
-}
-
 #[cfg(test)]
 mod tests;

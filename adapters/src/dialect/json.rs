@@ -7,6 +7,7 @@
 
 mod borrowed;
 pub mod fields;
+mod value;
 pub mod writer;
 
 use std::borrow::Cow;

@@ -150,7 +150,8 @@ impl Request {
         self.choices
     }
 
-    /// The most output tokens that the call can be billed, if each answer is limited to so many. Embeddings and moderations have none.
+    /// The most output tokens that the call can be billed, if each answer is limited to so many. Embeddings and moderations
+    /// have none.
     #[must_use]
     pub const fn output_bound(&self, tokens_an_answer: u64) -> u64 {
         match self.operation {
