@@ -138,7 +138,7 @@ impl<'a, 'p> Value<'a, 'p> {
     }
 
     /// # Errors
-    /// It is no object, has a field twice, or more than [`MEMBERS_MAX`].
+    /// It is no object, has a field twice, or more than [`MEMBERS_MAX`](super::MEMBERS_MAX).
     pub fn fields(&self) -> Result<Fields<'a, 'p>, Rejection> {
         Fields::read(self.raw, self.place)
     }
