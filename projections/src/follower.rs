@@ -24,8 +24,7 @@ async fn tell_of_disk<V: Followed>(view: &V, waiting: &IntGauge) -> Infallible {
     loop {
         let mut condition = view.store().condition();
         loop {
-            let is_failing = matches!(*condition.borrow_and_update(), Condition::Failing(_));
-            waiting.set(i64::from(is_failing));
+            waiting.set(i64::from(condition.borrow_and_update().is_failing()));
             // The store was exchanged for another when its sender is gone.
             if condition.changed().await.is_err() {
                 break;
@@ -132,6 +131,7 @@ impl<V: Followed> Follower<V> {
 
     async fn follow<S: Future<Output = ()> + Send>(&mut self, shutdown: &Shared<S>) -> Result<(), FollowError> {
         loop {
+            self.tell_disk();
             let failed = match self.pump().await? {
                 Ok(pump) => match pump.run(self.lost_or(shutdown)).await {
                     Err(FollowError::Store { source, .. }) => Some(source),
@@ -144,12 +144,20 @@ impl<V: Followed> Follower<V> {
             let why = failed.map_or_else(|| "they cannot be trusted any more".to_owned(), |error| error.to_string());
             tracing::warn!(log = %V::LOG, why, "the views are not followed until their store is well again");
             self.following.metrics.following.set(0);
+            self.tell_disk();
             self.following.health.send_replace(Health::Recovering(Arc::from(why)));
             tokio::select! {
                 () = shutdown.clone() => return Ok(()),
                 recovered = self.recover() => recovered?,
             }
         }
+    }
+
+    /// Says whether the disk takes the rows, before the health says that it did or does again: who reads of the one must not
+    /// find the other as it was.
+    fn tell_disk(&self) {
+        let is_failing = self.view.store().condition().borrow().is_failing();
+        self.following.metrics.waiting_for_disk.set(i64::from(is_failing));
     }
 
     /// Done when the follower must stop, or when the store is lost.

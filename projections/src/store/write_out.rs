@@ -24,6 +24,13 @@ pub(crate) enum Condition {
     Lost(Arc<str>),
 }
 
+impl Condition {
+    /// Whether the disk did not take the last rows.
+    pub(crate) const fn is_failing(&self) -> bool {
+        matches!(self, Self::Failing(_))
+    }
+}
+
 /// What whoever writes has in hand.
 #[derive(Debug)]
 pub(super) struct Writing {
@@ -81,7 +88,7 @@ impl Store {
     fn note_written(&self, written: Result<(), StoreError>) -> Result<(), StoreError> {
         let Err(error) = written else {
             let was_failing = |condition: &mut Condition| {
-                let was_failing = matches!(condition, Condition::Failing(_));
+                let was_failing = condition.is_failing();
                 if was_failing {
                     *condition = Condition::Well;
                 }
