@@ -144,7 +144,10 @@ fn settled(number: u64) -> Happened {
         price: Some(Position::new(4)),
         cost_nano_usd: Some(NanoUsd::new(1_234_567)),
         unpriced: None,
-        charged: vec![charge(Scope::Key(samples::key_id(u128::from(key)))), charge(Scope::Realm(realm.clone()))],
+        charged: vec![
+            charge(Scope::Key(samples::key_id(u128::from(key)))).into(),
+            charge(Scope::Realm(realm.clone())).into(),
+        ],
         started_at: at,
         first_byte_ms: Some(212),
         duration_ms: 1_900,

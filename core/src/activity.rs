@@ -3,6 +3,8 @@
 //! A settlement holds outcomes, not recipes: tokens, the price event, the cost, and the budget windows it was charged
 //! to. So a fold never prices anything again.
 
+mod charged;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ use crate::scope::Scope;
 use crate::stream::Position;
 use crate::time::{Period, Timestamp};
 use crate::usage::Usage;
+
+pub use charged::Charged;
 
 /// What a request asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,7 +150,7 @@ pub struct RequestSettled {
     pub unpriced: Option<Unpriced>,
     /// The budget windows that were charged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub charged: Vec<Charge>,
+    pub charged: Vec<Charged>,
     /// When the request came in.
     pub started_at: Timestamp,
     /// Milliseconds until the upstream's first byte.

@@ -159,9 +159,12 @@ impl fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.0.unsigned_abs();
         let sign = if self.0 < 0 { "-" } else { "" };
-        let fraction = format!("{:09}", magnitude % 1_000_000_000);
-        let kept = fraction.trim_end_matches('0').len().max(2);
-        write!(f, "{sign}{}.{}", magnitude / 1_000_000_000, &fraction[..kept])
+        let (mut fraction, mut digits) = (magnitude % 1_000_000_000, 9_usize);
+        while digits > 2 && fraction.is_multiple_of(10) {
+            fraction /= 10;
+            digits -= 1;
+        }
+        write!(f, "{sign}{}.{fraction:0digits$}", magnitude / 1_000_000_000)
     }
 }
 

@@ -156,11 +156,14 @@ fn settled() -> RequestSettled {
         price: Some(Position::new(4)),
         cost_nano_usd: Some(NanoUsd::new(123_456_789)),
         unpriced: None,
-        charged: vec![Charge {
-            scope: Scope::Key(samples::key_id(1)),
-            period: Period::Months(1),
-            window: Timestamp::from_millis(1_795_169_730_123),
-        }],
+        charged: vec![
+            Charge {
+                scope: Scope::Key(samples::key_id(1)),
+                period: Period::Months(1),
+                window: Timestamp::from_millis(1_795_169_730_123),
+            }
+            .into(),
+        ],
         started_at: Timestamp::from_millis(1_795_169_730_123),
         first_byte_ms: Some(120),
         duration_ms: 900,

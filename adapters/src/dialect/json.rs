@@ -98,6 +98,15 @@ impl Member {
     pub fn name<'a>(&'a self, text: &'a str) -> &'a str {
         self.unescaped.as_deref().unwrap_or_else(|| text.get(self.name.clone()).unwrap_or_default())
     }
+
+    /// Whether it has this name. `read` is what was read, which need not be checked to be text again for that.
+    #[must_use]
+    pub fn is(&self, name: &str, read: &[u8]) -> bool {
+        match self.unescaped.as_deref() {
+            Some(unescaped) => unescaped == name,
+            None => read.get(self.name.clone()) == Some(name.as_bytes()),
+        }
+    }
 }
 
 /// A JSON object, by its places.

@@ -106,6 +106,12 @@ impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Room for the count of what is left out, `, +20`.
         const ROOM: usize = ROUTE_TEXT_MAX_BYTES - 5;
+        // Most have one, whose text fits.
+        if let [only] = self.0.as_slice()
+            && only.model.as_str().len() + only.deployment.as_str().len() < ROOM / 4
+        {
+            return only.fmt(f);
+        }
         let mut written = 0_usize;
         for (index, attempt) in self.0.iter().enumerate() {
             let text = attempt.to_string();
@@ -127,7 +133,8 @@ impl fmt::Display for Attempt {
         write_name(f, self.model.as_str())?;
         f.write_char('/')?;
         write_name(f, self.deployment.as_str())?;
-        write!(f, ":{}", self.ended.as_str())?;
+        f.write_char(':')?;
+        f.write_str(self.ended.as_str())?;
         if let Some(status) = self.status {
             write!(f, "({status})")?;
         }

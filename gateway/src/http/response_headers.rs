@@ -1,6 +1,7 @@
 //! Headers of a successful answer: LiteLLM's, which its clients read, and ours.
 
 use std::fmt::{Display, Write as _};
+use std::ops::Range;
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -23,6 +24,23 @@ const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries
 const HOPS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-tallygate-max-output-tokens");
 
+/// OpenAI's name, and LiteLLM's.
+type Names = [HeaderName; 2];
+const REQUESTS_LIMIT: Names = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-api_key-limit-requests"),
+];
+const REQUESTS_REMAINING: Names = [
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-api_key-remaining-requests"),
+];
+const TOKENS_LIMIT: Names =
+    [HeaderName::from_static("x-ratelimit-limit-tokens"), HeaderName::from_static("x-ratelimit-api_key-limit-tokens")];
+const TOKENS_REMAINING: Names = [
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-api_key-remaining-tokens"),
+];
+
 /// Ours, without what few answers have. With those that the server adds they fit into a map of 24: one more, and every answer
 /// would have a map of twice the size.
 const HEADERS_USUAL: usize = 20;
@@ -33,26 +51,26 @@ const BYTES_USUAL: usize = 384;
 pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
     let mut values = Values::new();
     values.add(REQUEST_ID, summary.request);
-    values.add(CALL_ID, summary.request);
-    values.add(MODEL_ID, &summary.deployment);
-    values.add(MODEL_GROUP, &summary.model);
-    values.add(POSITION, summary.position);
-    values.add(DURATION, summary.duration_ms);
+    values.again(CALL_ID);
+    values.text(MODEL_ID, &summary.deployment);
+    values.text(MODEL_GROUP, &summary.model);
+    values.number(POSITION, summary.position);
+    values.number(DURATION, summary.duration_ms);
     if let Some(cost) = summary.cost {
         values.add(COST, cost);
     }
     if let Some(reason) = summary.unpriced {
-        values.add(UNPRICED, reason.as_str());
+        values.text(UNPRICED, reason.as_str());
     }
     if let Some(tokens) = summary.output_limit {
-        values.add(OUTPUT_LIMIT, tokens);
+        values.number(OUTPUT_LIMIT, tokens);
     }
     if !summary.dropped.is_empty() {
-        values.add(DROPPED, &summary.dropped);
+        values.text(DROPPED, &summary.dropped);
     }
     values.add(ROUTE, &summary.route);
-    values.add(RETRIES, summary.retries);
-    values.add(HOPS, summary.hops);
+    values.number(RETRIES, summary.retries);
+    values.number(HOPS, summary.hops);
     for left in &summary.left {
         limits(&mut values, left);
     }
@@ -61,49 +79,61 @@ pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
 
 /// `x-ratelimit-*` of the key, in OpenAI's names and in LiteLLM's.
 fn limits(values: &mut Values, left: &Left) {
-    let (limit, remaining) = match (&left.scope, left.kind) {
-        (Scope::Key(_), Kind::Requests) => (
-            ["x-ratelimit-limit-requests", "x-ratelimit-api_key-limit-requests"],
-            ["x-ratelimit-remaining-requests", "x-ratelimit-api_key-remaining-requests"],
-        ),
-        (Scope::Key(_), Kind::Tokens) => (
-            ["x-ratelimit-limit-tokens", "x-ratelimit-api_key-limit-tokens"],
-            ["x-ratelimit-remaining-tokens", "x-ratelimit-api_key-remaining-tokens"],
-        ),
+    let ([limit, limit_again], [remaining, remaining_again]) = match (&left.scope, left.kind) {
+        (Scope::Key(_), Kind::Requests) => (REQUESTS_LIMIT, REQUESTS_REMAINING),
+        (Scope::Key(_), Kind::Tokens) => (TOKENS_LIMIT, TOKENS_REMAINING),
         _ => return,
     };
-    limit.into_iter().for_each(|name| values.add(HeaderName::from_static(name), left.limit));
-    remaining.into_iter().for_each(|name| values.add(HeaderName::from_static(name), left.remaining));
+    values.number(limit, left.limit);
+    values.again(limit_again);
+    values.number(remaining, left.remaining);
+    values.again(remaining_again);
 }
 
 /// Header values, written one after another into one piece of memory.
 struct Values {
     text: BytesMut,
-    /// Each name, and where its value ends.
-    ends: Vec<(HeaderName, usize)>,
+    /// Each name, and where its value is.
+    places: Vec<(HeaderName, Range<usize>)>,
 }
 
 impl Values {
     fn new() -> Self {
-        Self { text: BytesMut::with_capacity(BYTES_USUAL), ends: Vec::with_capacity(HEADERS_USUAL) }
+        Self { text: BytesMut::with_capacity(BYTES_USUAL), places: Vec::with_capacity(HEADERS_USUAL) }
     }
 
     fn add(&mut self, name: HeaderName, value: impl Display) {
+        let start = self.text.len();
         // A buffer that grows takes everything.
         let _ = write!(self.text, "{value}");
-        self.ends.push((name, self.text.len()));
+        self.places.push((name, start..self.text.len()));
+    }
+
+    fn text(&mut self, name: HeaderName, value: &str) {
+        let start = self.text.len();
+        self.text.extend_from_slice(value.as_bytes());
+        self.places.push((name, start..self.text.len()));
+    }
+
+    fn number(&mut self, name: HeaderName, value: impl itoa::Integer) {
+        self.text(name, itoa::Buffer::new().format(value));
+    }
+
+    /// The value before it, under another name too.
+    fn again(&mut self, name: HeaderName) {
+        if let Some((_, place)) = self.places.last() {
+            self.places.push((name, place.clone()));
+        }
     }
 
     /// Sets the headers; a name that holds what a header cannot is left out.
     fn insert_into(self, headers: &mut HeaderMap) {
         headers.reserve(HEADERS_USUAL);
         let text = self.text.freeze();
-        let mut start = 0;
-        for (name, end) in self.ends {
-            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(start..end)) {
+        for (name, place) in self.places {
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(place)) {
                 headers.insert(name, value);
             }
-            start = end;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::MutexGuard;
 
-use tallygate_core::activity::Charge;
+use tallygate_core::activity::Charged;
 use tallygate_core::budget::Budget;
 use tallygate_core::id::RequestId;
 use tallygate_core::lease::decide::Opening;
@@ -21,7 +21,7 @@ use crate::sabotage::Sabotage;
 pub(crate) struct Held {
     outbox: Outbox,
     hold: Option<Hold>,
-    charged: Vec<Charge>,
+    charged: Vec<Charged>,
     /// Whether any of the budgets must not be overshot, whatever becomes of the request.
     is_strict: bool,
 }
@@ -41,7 +41,7 @@ impl Outbox {
             hold = ledger.place(budgets.iter().copied(), NanoUsd::ZERO, now)?;
         }
         journal.held(ledger, &hold, request);
-        let charged = ledger.parts(&hold).map(|part| part.account.clone()).collect();
+        let charged = ledger.parts(&hold).map(|part| part.charged.clone()).collect();
         // What others needed may count as met by this: they say again what they need.
         self.tell_short(desk);
         let is_strict = budgets.iter().any(|budget| budget.reclaim_after_seconds.is_none());
@@ -141,7 +141,7 @@ impl Outbox {
 
 impl Held {
     /// The accounts that are held on. Taken once, for the record of what was charged.
-    pub(crate) fn take_charged(&mut self) -> Vec<Charge> {
+    pub(crate) fn take_charged(&mut self) -> Vec<Charged> {
         std::mem::take(&mut self.charged)
     }
 

@@ -49,7 +49,7 @@ impl Admitted {
 }
 
 /// Attempt after attempt, until one is answered or nothing is left to try.
-async fn run(mut settling: Settling) -> Result<Response, ApiError> {
+async fn run(mut settling: Box<Settling>) -> Result<Response, ApiError> {
     loop {
         let answered = if settling.streams() { stream(settling).await } else { buffered(settling).await };
         match answered {
@@ -64,9 +64,9 @@ async fn run(mut settling: Settling) -> Result<Response, ApiError> {
 }
 
 /// An attempt that failed before the client got anything.
-type Unanswered = Box<(Settling, Failure)>;
+type Unanswered = Box<(Box<Settling>, Failure)>;
 
-async fn buffered(mut settling: Settling) -> Result<Response, Unanswered> {
+async fn buffered(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
     let (upstream, call) = settling.call(false);
     let answer = match upstream.call(call).await {
         Ok(answer) => answer,
@@ -91,7 +91,7 @@ async fn buffered(mut settling: Settling) -> Result<Response, Unanswered> {
     Ok(response)
 }
 
-async fn stream(mut settling: Settling) -> Result<Response, Unanswered> {
+async fn stream(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
     let mut passage = settling.exchange().passage(&settling.told_of());
     let (upstream, call) = settling.call(true);
     let answer = match upstream.call(call).await {
@@ -146,7 +146,7 @@ impl Settling {
     }
 
     /// The attempt, and what its upstream's refusal says in its dialect.
-    fn told(self, failure: Failure) -> Unanswered {
+    fn told(self: Box<Self>, failure: Failure) -> Unanswered {
         let failure = self.exchange().failure(failure);
         Box::new((self, failure))
     }

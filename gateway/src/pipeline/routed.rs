@@ -135,7 +135,7 @@ impl Settling {
     ///
     /// # Errors
     /// The answer for the client, when there is nothing left to try. The request is settled.
-    pub(super) async fn again(mut self, failure: Failure) -> Result<Self, ApiError> {
+    pub(super) async fn again(mut self: Box<Self>, failure: Failure) -> Result<Box<Self>, ApiError> {
         self.note_failed(&failure);
         let mut next = self.next(&failure);
         loop {
@@ -173,7 +173,7 @@ impl Settling {
         }
     }
 
-    fn with(mut self, attempt: Attempt) -> Self {
+    fn with(mut self: Box<Self>, attempt: Attempt) -> Box<Self> {
         self.attempt = attempt;
         self.before.again();
         self

@@ -47,9 +47,10 @@ pub(crate) struct Settling {
 }
 
 impl Settling {
-    pub(super) fn new(pipeline: Arc<Pipeline>, admitted: Admitted, attempt: Attempt) -> Self {
+    /// Boxed: it is handed on many times, and futures that hold it are moved.
+    pub(super) fn new(pipeline: Arc<Pipeline>, admitted: Admitted, attempt: Attempt) -> Box<Self> {
         let before = Before::default();
-        Self { pipeline, admitted, attempt, before, is_settled: false, first_byte_ms: None, metered: None }
+        Box::new(Self { pipeline, admitted, attempt, before, is_settled: false, first_byte_ms: None, metered: None })
     }
 
     /// Where what happens is written down.
@@ -102,13 +103,13 @@ impl Settling {
     }
 
     /// Ends the request. The client may be told once that is [written down](crate::outbox::Outbox::written_down).
-    pub(super) fn settle(mut self, end: End) -> Summary {
+    pub(super) fn settle(mut self: Box<Self>, end: End) -> Summary {
         let summary = self.summary();
         Summary { cost: self.close(end), ..summary }
     }
 
     /// Ends the request. When this returns, that survives the process.
-    pub(super) fn settle_now(mut self, end: End) {
+    pub(super) fn settle_now(mut self: Box<Self>, end: End) {
         self.close(end);
         self.pipeline.activity.outbox().write_down();
     }
@@ -120,7 +121,7 @@ impl Settling {
     }
 
     /// Ends a request whose upstream failed before the client got anything, and words the answer.
-    pub(super) fn fail(self, failure: &Failure) -> ApiError {
+    pub(super) fn fail(self: Box<Self>, failure: &Failure) -> ApiError {
         tracing::warn!(request = %self.admitted.received.id, model = self.model(), %failure, "an upstream failed");
         let error = self.answer_to(failure).route(&self.before.route);
         let status = self.admitted.received.status_of(&error);

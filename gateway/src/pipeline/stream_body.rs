@@ -31,14 +31,14 @@ pub(super) struct StreamBody {
 struct Open {
     pieces: Pieces,
     passage: Box<dyn Passage>,
-    settling: Settling,
+    settling: Box<Settling>,
 }
 
 impl StreamBody {
     pub(super) fn new(
         pieces: Pieces,
         passage: Box<dyn Passage>,
-        settling: Settling,
+        settling: Box<Settling>,
         first: Bytes,
         end: Option<Result<(), Failure>>,
     ) -> Self {

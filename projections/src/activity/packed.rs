@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tallygate_core::activity::{Charge, Endpoint, Outcome, RequestRefused, RequestSettled};
+use tallygate_core::activity::{Charged, Endpoint, Outcome, RequestRefused, RequestSettled};
 use tallygate_core::id::{DeploymentId, KeyId, ModelName, RealmId, RequestId, UserId, VendorId};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::Unpriced;
@@ -34,7 +34,7 @@ struct Origin {
     upstream_model: String,
     streamed: bool,
     price: Option<Position>,
-    charged: Vec<Charge>,
+    charged: Vec<Charged>,
 }
 
 /// What is a request's own.
@@ -291,11 +291,10 @@ mod tests {
                 price: price.map(Position::new),
                 cost_nano_usd: cost.map(NanoUsd::new),
                 unpriced: cost.is_none().then_some(Unpriced::NoPrice),
-                charged: vec![Charge {
-                    scope: Scope::Key(key_id(key)),
-                    period: Period::Total,
-                    window: Timestamp::from_millis(1),
-                }],
+                charged: vec![
+                    Charge { scope: Scope::Key(key_id(key)), period: Period::Total, window: Timestamp::from_millis(1) }
+                        .into(),
+                ],
                 started_at: Timestamp::from_millis(started),
                 first_byte_ms: streamed.then_some(ms),
                 duration_ms: ms,

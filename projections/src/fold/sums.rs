@@ -71,7 +71,7 @@ impl Sums {
         self.all_days.entry(*day).or_default().add(totals);
         add(&mut self.all_models, &settled.model, totals);
         for charge in &settled.charged {
-            let (sum, _) = self.charges.entry(charge.clone()).or_insert((NanoUsd::ZERO, realm.cloned()));
+            let (sum, _) = self.charges.entry(Charge::clone(charge)).or_insert((NanoUsd::ZERO, realm.cloned()));
             *sum = sum.saturating_plus(totals.cost_nano_usd);
         }
         let Some(realm) = *realm else { return };

@@ -87,7 +87,9 @@ pub fn settled(realm: &str, key: u64, number: u64) -> RequestSettled {
         price: Some(Position::new(4)),
         cost_nano_usd: Some(NanoUsd::new(i64::try_from(number).unwrap())),
         unpriced: None,
-        charged: vec![charge(Scope::Key(key_id(key))), charge(Scope::Realm(realm_id(realm))), charge(Scope::Gateway)],
+        charged: [charge(Scope::Key(key_id(key))), charge(Scope::Realm(realm_id(realm))), charge(Scope::Gateway)]
+            .map(Into::into)
+            .into(),
         started_at: started_at(number),
         first_byte_ms: Some(120),
         duration_ms: 900,

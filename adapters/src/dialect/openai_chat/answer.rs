@@ -67,7 +67,9 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
         Operation::Chat => told,
         Operation::Embeddings | Operation::Moderations => told.without_completion(),
     };
-    let output = metering::estimate(text_bytes::under(&memmem::Finder::new("\"message\""), body));
+    // What the upstream told need not be counted.
+    let written = || metering::estimate(text_bytes::under(&memmem::Finder::new("\"message\""), body));
+    let output = if told.tells_output() { 0 } else { written() };
     let text = |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     Ok(Answer {
         body: renamed(body, head.model, public_model),

@@ -170,8 +170,9 @@ impl Request {
     /// The JSON text of a top-level field, kept back or not: for tags in `metadata` and the like.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        let text = self.text();
-        self.members.iter().find(|member| member.name(text) == name).and_then(|member| text.get(member.value.clone()))
+        let member = self.members.iter().find(|member| member.is(name, &self.body))?;
+        // The body was checked to be UTF-8 when it was parsed, and a value begins and ends at a character.
+        std::str::from_utf8(self.body.get(member.value.clone())?).ok()
     }
 
     /// A top-level field that is a string, such as `user` or `service_tier`.

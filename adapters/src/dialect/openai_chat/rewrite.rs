@@ -69,8 +69,7 @@ impl Request {
     }
 
     fn place(&self, name: &str) -> Option<Range<usize>> {
-        let text = self.text();
-        self.members.iter().find(|member| member.name(text) == name).map(|member| member.value.clone())
+        self.members.iter().find(|member| member.is(name, &self.body)).map(|member| member.value.clone())
     }
 
     fn rename(&self, model: &str, splices: &mut Splices) {

@@ -63,6 +63,11 @@ impl Told {
         usage.get().starts_with('{').then(|| serde_json::from_str(usage.get()).ok()).flatten()
     }
 
+    /// Whether the upstream told what it wrote: an estimate of that is not looked at.
+    pub(super) const fn tells_output(&self) -> bool {
+        self.completion_tokens.is_some()
+    }
+
     /// What the call used, with an estimate for what was not told. `prompt_estimate` and `output_estimate` are in tokens.
     ///
     /// The parts are made to fit: parts of the prompt are at most the prompt, and where the total is more than prompt

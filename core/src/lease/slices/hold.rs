@@ -1,6 +1,7 @@
 //! What a hold is, how it ends, and why there may be none.
 
 use super::super::{AccountId, Epoch, Root};
+use crate::activity::Charged;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::time::{Period, Timestamp};
@@ -26,6 +27,8 @@ pub struct HoldPart<'a> {
     pub epoch: Epoch,
     /// The account.
     pub account: &'a AccountId,
+    /// The same, for settlements.
+    pub charged: &'a Charged,
 }
 
 /// How a settlement went.

@@ -130,7 +130,7 @@ impl SliceLedger {
     pub fn part<'a>(&'a self, slot: &'a Slot) -> Option<HoldPart<'a>> {
         let chain = self.chains.get(slot.chain as usize)?;
         let epoch = chain.standing.epoch()?;
-        Some(HoldPart { serial: slot.serial, root: &chain.root, epoch, account: &slot.account })
+        Some(HoldPart { serial: slot.serial, root: &chain.root, epoch, account: &slot.account, charged: &slot.charged })
     }
 
     fn end(

@@ -3,6 +3,7 @@
 use super::super::allot::Rate;
 use super::super::book::{Book, Slice};
 use super::super::{AccountId, Epoch, wide};
+use crate::activity::Charged;
 use crate::id::WriterId;
 use crate::money::NanoUsd;
 use crate::stream::Position;
@@ -13,6 +14,8 @@ use crate::time::Timestamp;
 pub struct Slot {
     /// The account.
     pub account: AccountId,
+    /// The same, for settlements.
+    pub(super) charged: Charged,
     /// Its number in this process. It is never used again.
     pub serial: u32,
     pub(super) chain: u32,
@@ -75,6 +78,7 @@ impl Slot {
     pub(super) fn new(serial: u32, chain: u32, account: AccountId, now_ms: u64) -> Self {
         let zero = NanoUsd::ZERO;
         Self {
+            charged: Charged::from(account.clone()),
             account,
             serial,
             chain,
