@@ -245,6 +245,32 @@ async fn what_a_file_may_cost_is_held_by_its_length() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_form_is_sent_again_whole_after_a_failure() -> Result<()> {
+    let studio = Studio::start().await?;
+    studio.provider.next(Reply::refuse(500));
+    let mut sound = form(&[field("model", "studio"), file("file", 9)]);
+    sound.insert_str(0, &field("num_retries", "2"));
+    let caller = studio.with_budget(1_000_000_000).await?;
+    caller.post_bytes("/v1/audio/transcriptions", FORM, sound).await?.expect(200)?;
+    let requests = studio.provider.requests();
+    assert_eq!((requests.len(), &requests[0].body), (2, &requests[1].body));
+    let settled = studio.settled().await?;
+    assert_eq!(settled["cost_nano_usd"], 60_000, "the call that failed is not charged");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sound_may_be_longer_than_any_answer_that_is_read_whole() -> Result<()> {
+    let studio = Studio::start().await?;
+    let length = 65 * 1024 * 1024;
+    studio.provider.next(Reply::raw(200, "audio/wav", vec![7; length]));
+    let body = json!({ "model": "studio", "input": "A cat.", "voice": "alloy" });
+    let answer = studio.caller().await?.post("/v1/audio/speech", &body).await?.expect(200)?;
+    assert_eq!((answer.body.len(), answer.header("content-type")), (length, Some("audio/wav")));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_bad_form_is_refused_by_the_rule_that_it_breaks() -> Result<()> {
     let studio = Studio::with(Setup::new().arg("--body-max-bytes").arg("5000")).await?;
     let caller = studio.caller().await?;

@@ -28,7 +28,7 @@ pub(super) enum Form {
     /// By its fields alone, since mostly its bytes go on as they are.
     Fields(Arc<openai_chat::Request>),
     /// By the fields of a form, since its files go on as they are.
-    Form(Arc<form::Request>),
+    Parts(Arc<form::Request>),
     /// By its meaning: embeddings in another dialect.
     Embeddings(Arc<embeddings::Request>),
     /// By its meaning: a chat in another dialect.
@@ -66,7 +66,7 @@ impl ClientRequest {
         path_model: Option<&str>,
     ) -> Result<Self, RequestError> {
         form::Request::parse(operation, content_type, body, path_model)
-            .map(|request| Self { form: Form::Form(Arc::new(request)) })
+            .map(|request| Self { form: Form::Parts(Arc::new(request)) })
     }
 
     /// Reads the body of a request for embeddings in a form of another dialect.
@@ -94,7 +94,7 @@ impl ClientRequest {
     #[must_use]
     pub fn dialect(&self) -> &'static dyn Dialect {
         match &self.form {
-            Form::Fields(_) | Form::Form(_) => &UsualChat,
+            Form::Fields(_) | Form::Parts(_) => &UsualChat,
             Form::Embeddings(request) => request.dialect(),
             Form::Chat(chat) => chat.dialect,
         }
@@ -105,7 +105,7 @@ impl ClientRequest {
     pub fn model(&self) -> &ModelName {
         match &self.form {
             Form::Fields(request) => request.model(),
-            Form::Form(request) => request.model(),
+            Form::Parts(request) => request.model(),
             Form::Embeddings(request) => request.model(),
             Form::Chat(chat) => &chat.model,
         }
@@ -116,7 +116,7 @@ impl ClientRequest {
     pub fn streams(&self) -> bool {
         match &self.form {
             Form::Fields(request) => request.streams(),
-            Form::Form(request) => request.streams(),
+            Form::Parts(request) => request.streams(),
             Form::Embeddings(_) => false,
             Form::Chat(chat) => chat.request.streams,
         }
@@ -127,7 +127,7 @@ impl ClientRequest {
     pub fn output_limit(&self) -> Option<u64> {
         match &self.form {
             Form::Fields(request) => request.output_limit(),
-            Form::Form(_) | Form::Embeddings(_) => None,
+            Form::Parts(_) | Form::Embeddings(_) => None,
             Form::Chat(chat) => chat.request.max_output_tokens,
         }
     }
@@ -137,7 +137,7 @@ impl ClientRequest {
     pub fn takes_output_limit(&self) -> bool {
         match &self.form {
             Form::Fields(request) => request.operation() == Operation::Chat,
-            Form::Form(_) | Form::Embeddings(_) => false,
+            Form::Parts(_) | Form::Embeddings(_) => false,
             Form::Chat(_) => true,
         }
     }
@@ -147,7 +147,7 @@ impl ClientRequest {
     pub fn longest_answer(&self) -> Option<u64> {
         match &self.form {
             Form::Fields(request) => request.media().as_ref().and_then(Asked::longest_answer),
-            Form::Form(request) => request.asked().longest_answer(),
+            Form::Parts(request) => request.asked().longest_answer(),
             Form::Embeddings(_) | Form::Chat(_) => None,
         }
     }
@@ -157,7 +157,7 @@ impl ClientRequest {
     pub fn output_bound(&self, tokens_an_answer: u64) -> u64 {
         match &self.form {
             Form::Fields(request) => request.output_bound(tokens_an_answer),
-            Form::Form(request) => tokens_an_answer.saturating_mul(request.asked().count),
+            Form::Parts(request) => tokens_an_answer.saturating_mul(request.asked().count),
             Form::Embeddings(_) => 0,
             Form::Chat(chat) => tokens_an_answer.saturating_mul(chat.request.choices.unwrap_or(1)),
         }
@@ -168,7 +168,7 @@ impl ClientRequest {
     pub fn input(&self) -> &InputBound {
         match &self.form {
             Form::Fields(request) => request.input(),
-            Form::Form(request) => &request.asked().input,
+            Form::Parts(request) => &request.asked().input,
             Form::Embeddings(request) => request.input(),
             Form::Chat(chat) => &chat.input,
         }
@@ -179,7 +179,7 @@ impl ClientRequest {
     pub fn user(&self) -> Option<Cow<'_, str>> {
         match &self.form {
             Form::Fields(request) => request.string_field("user"),
-            Form::Form(request) => request.field("user").map(Cow::Borrowed),
+            Form::Parts(request) => request.field("user").map(Cow::Borrowed),
             Form::Embeddings(_) => None,
             Form::Chat(chat) => chat.request.user.as_ref().map(|user| Cow::Borrowed(&**user)),
         }
@@ -190,7 +190,7 @@ impl ClientRequest {
     pub fn service_tier(&self) -> Option<Cow<'_, str>> {
         match &self.form {
             Form::Fields(request) => request.string_field("service_tier"),
-            Form::Form(request) => request.field("service_tier").map(Cow::Borrowed),
+            Form::Parts(request) => request.field("service_tier").map(Cow::Borrowed),
             Form::Embeddings(_) => None,
             Form::Chat(chat) => chat.request.service_tier.as_deref().map(Cow::Borrowed),
         }
@@ -202,7 +202,7 @@ impl ClientRequest {
     pub fn field(&self, name: &str) -> Option<&str> {
         match &self.form {
             Form::Fields(request) => request.field(name),
-            Form::Form(request) => request.field(name),
+            Form::Parts(request) => request.field(name),
             Form::Embeddings(_) | Form::Chat(_) => None,
         }
     }

@@ -99,7 +99,7 @@ impl ClientRequest {
                 speaks.check(request.operation())?;
                 (DraftWay::Bytes(request, request.operation().path().into()), *request.input())
             }
-            Form::Form(request) => {
+            Form::Parts(request) => {
                 speaks.check(request.asked().operation)?;
                 (DraftWay::Form(request), *self.input())
             }

@@ -16,7 +16,7 @@ impl Form {
         let delimiter = format!("--{}", boundary.trim_matches('"')).into_bytes();
         let places = places(&request.body, &delimiter);
         let last = places.last().and_then(|last| request.body.get(last + delimiter.len()..));
-        if !last.is_some_and(|rest| rest.trim_ascii() == b"--") {
+        if last.is_none_or(|rest| rest.trim_ascii() != b"--") {
             return Err(Refusal::invalid("body", "the form does not end"));
         }
         let part = |pair: &[usize]| part(request.body.get(pair[0] + delimiter.len()..pair[1].saturating_sub(2))?);
