@@ -13,6 +13,7 @@ pub mod json;
 pub mod metering;
 mod run;
 mod splices;
+pub mod multipart;
 
 // The way between two sides of one dialect.
 pub mod through;
@@ -28,7 +29,9 @@ pub mod meter;
 pub mod bound;
 pub mod bridge;
 pub mod passage;
+pub mod embeddings;
 pub mod client_request;
+pub mod draft;
 pub mod exchange;
 mod bodies;
 mod efforts;

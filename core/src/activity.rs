@@ -41,11 +41,19 @@ pub enum Endpoint {
     Completions,
     /// Whether a content is harmful.
     Moderations,
+    /// Images made of a text.
+    Images,
+    /// Images made of images.
+    ImageEdits,
+    /// Sound made of a text.
+    Speech,
+    /// A text made of sound.
+    Transcriptions,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Chat,
         Self::Embeddings,
         Self::Models,
@@ -54,6 +62,10 @@ impl Endpoint {
         Self::Generate,
         Self::Completions,
         Self::Moderations,
+        Self::Images,
+        Self::ImageEdits,
+        Self::Speech,
+        Self::Transcriptions,
     ];
 
     /// LiteLLM's `call_type`.
@@ -68,6 +80,10 @@ impl Endpoint {
             Self::Generate => "agenerate_content",
             Self::Completions => "atext_completion",
             Self::Moderations => "amoderation",
+            Self::Images => "aimage_generation",
+            Self::ImageEdits => "aimage_edit",
+            Self::Speech => "aspeech",
+            Self::Transcriptions => "atranscription",
         }
     }
 }

@@ -21,8 +21,7 @@ const HEADS: [&str; 7] =
     ["buffered", "streamed", "tools", "tools, streamed", "images", "reasoning, and tools after it", "JSON schema"];
 
 /// What clients can do and the gateway refuses, with the parameter named: `docs/gaps.md` says so.
-const NOT_YET: [(Dialect, &str); 3] =
-    [(Dialect::OpenaiResponses, "stored"), (Dialect::GeminiGenerate, "embed"), (Dialect::OllamaChat, "embed")];
+const NOT_YET: [(Dialect, &str); 1] = [(Dialect::OpenaiResponses, "stored")];
 
 const DOCUMENT: &str = "docs/dialects.md";
 const BEGIN: &str = "<!-- begin: what works, written by tests/it/dialects.rs -->\n";
@@ -199,6 +198,42 @@ async fn every_client_is_served_in_its_own_dialect_through_the_gateway() -> Resu
         let failed: Vec<&Outcome> = row.outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
         assert!(failed.is_empty(), "{} to {}: {failed:#?}", row.client, row.target);
     }
+    Ok(())
+}
+
+/// Who has embeddings has them in the usual form, so every client reaches them; who has none says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings_are_translated_for_clients_of_other_dialects() -> Result<()> {
+    let bench = Bench::start().await?;
+    let asks = |sdk: &&Sdk| ["google-genai", "ollama"].contains(&sdk.name);
+    for sdk in SDKS.iter().filter(asks) {
+        for at in TARGETS.iter().enumerate().filter(|(_, target)| target.dialect == Dialect::OpenaiChat) {
+            let row = bench.row(sdk, at.0, &["embed"]).await?;
+            assert_eq!(row.outcomes[0].failure, None, "{} to {}", row.client, row.target);
+        }
+    }
+    let client = bench.gateway.caller(&bench.key)?;
+    let one = json!({ "content": { "parts": [{ "text": "a" }] }, "outputDimensionality": 3 });
+    let answer = client.post("/v1beta/models/by-openai:embedContent", &one).await?.expect(200)?;
+    assert_eq!(answer.json()?, json!({ "embedding": { "values": [0.5, -0.25, 1.0] } }));
+    let seen = bench.providers[0].requests().pop().context("nothing was sent")?.json()?;
+    assert_eq!(seen, json!({ "model": "simulated", "input": ["a"], "dimensions": 3 }));
+    for (model, path) in [("by-azure", "/openai/deployments/simulated/embeddings"), ("by-ollama", "/api/embeddings")] {
+        let old = json!({ "model": model, "prompt": "a" });
+        let answer = client.post("/api/embeddings", &old).await?.expect(200)?;
+        assert_eq!(answer.json()?, json!({ "embedding": [0.5, -0.25, 1.0] }), "{model}");
+        let at = TARGETS.iter().position(|target| target.model == model).context("no target")?;
+        assert!(bench.providers[at].requests().pop().context("nothing was sent")?.path.starts_with(path), "{model}");
+    }
+    let refused = client.post("/v1beta/models/by-anthropic:embedContent", &one).await?.expect(400)?;
+    assert_eq!(
+        (refused.at("/error/status")?, refused.header("x-tallygate-error")),
+        (json!("INVALID_ARGUMENT"), Some("parameter_unsupported"))
+    );
+    let task = json!({ "content": { "parts": [{ "text": "a" }] }, "taskType": "RETRIEVAL_QUERY" });
+    let refused = client.post("/v1beta/models/by-openai:embedContent", &task).await?.expect(400)?;
+    assert!(refused.text().contains("taskType"), "{}", refused.text());
+    client.post("/v1beta/models/by-gemini:embedContent", &task).await?.expect(200)?;
     Ok(())
 }
 

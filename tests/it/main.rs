@@ -10,6 +10,7 @@ mod scene;
 mod requests;
 mod routing;
 mod dialects;
+mod media;
 mod bad_upstreams;
 mod coding_agents;
 mod budgets;

@@ -52,7 +52,7 @@ pub const SDKS: [Sdk; 13] = [
             "openai (Python), chat",
             Dialect::OpenaiChat,
             "chat_by_openai.py",
-            &["images", "reasoning", "schema", "embed"],
+            &["images", "reasoning", "schema", "embed", "drawn", "spoken", "heard"],
         )
     },
     Sdk {

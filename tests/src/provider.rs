@@ -16,6 +16,7 @@ mod anthropic_messages;
 mod gemini_generate;
 mod ollama_chat;
 mod media;
+mod form;
 mod gzip;
 mod reply;
 mod respond;

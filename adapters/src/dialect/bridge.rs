@@ -101,10 +101,10 @@ impl Passage for Bridge {
         self.meter.metered(self.input_estimate)
     }
 
-    fn failed(&mut self, problem: &Problem) -> Bytes {
+    fn failed(&mut self, problem: &Problem) -> Option<Bytes> {
         let mut out = Vec::new();
         self.writer.fail(problem, &mut out);
-        out.into()
+        Some(out.into())
     }
 
     fn keep_alive(&self) -> Option<Bytes> {

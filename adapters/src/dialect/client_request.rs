@@ -8,7 +8,9 @@ use tallygate_core::conversation::Request;
 use tallygate_core::id::ModelName;
 
 use super::bound;
+use super::embeddings;
 use super::metering::InputBound;
+use super::openai_chat::media::{Asked, form};
 use super::openai_chat::translate::OpenaiChat as UsualChat;
 use super::openai_chat::{self, Operation, RequestError};
 use super::rejection::{Reason, Rejection};
@@ -25,6 +27,10 @@ pub struct ClientRequest {
 pub(super) enum Form {
     /// By its fields alone, since mostly its bytes go on as they are.
     Fields(Arc<openai_chat::Request>),
+    /// By the fields of a form, since its files go on as they are.
+    Parts(Arc<form::Request>),
+    /// By its meaning: embeddings in another dialect.
+    Embeddings(Arc<embeddings::Request>),
     /// By its meaning: a chat in another dialect.
     Chat(Chat),
 }
@@ -49,6 +55,29 @@ impl ClientRequest {
             .map(|request| Self { form: Form::Fields(Arc::new(request)) })
     }
 
+    /// Reads the form of one of OpenAI's operations. `content_type` is what the client says of the body.
+    ///
+    /// # Errors
+    /// [`RequestError`], the first one found.
+    pub fn by_form(
+        operation: Operation,
+        content_type: Option<&str>,
+        body: Bytes,
+        path_model: Option<&str>,
+    ) -> Result<Self, RequestError> {
+        form::Request::parse(operation, content_type, body, path_model)
+            .map(|request| Self { form: Form::Parts(Arc::new(request)) })
+    }
+
+    /// Reads the body of a request for embeddings in a form of another dialect.
+    ///
+    /// # Errors
+    /// [`Rejection`], the first one found.
+    pub fn embeddings(form: embeddings::Form, body: Bytes, path: &PathSays<'_>) -> Result<Self, Rejection> {
+        let request = embeddings::Request::read(form, body, path)?;
+        Ok(Self { form: Form::Embeddings(Arc::new(request)) })
+    }
+
     /// Reads the body of a chat in a dialect.
     ///
     /// # Errors
@@ -65,7 +94,8 @@ impl ClientRequest {
     #[must_use]
     pub fn dialect(&self) -> &'static dyn Dialect {
         match &self.form {
-            Form::Fields(_) => &UsualChat,
+            Form::Fields(_) | Form::Parts(_) => &UsualChat,
+            Form::Embeddings(request) => request.dialect(),
             Form::Chat(chat) => chat.dialect,
         }
     }
@@ -75,6 +105,8 @@ impl ClientRequest {
     pub fn model(&self) -> &ModelName {
         match &self.form {
             Form::Fields(request) => request.model(),
+            Form::Parts(request) => request.model(),
+            Form::Embeddings(request) => request.model(),
             Form::Chat(chat) => &chat.model,
         }
     }
@@ -84,6 +116,8 @@ impl ClientRequest {
     pub fn streams(&self) -> bool {
         match &self.form {
             Form::Fields(request) => request.streams(),
+            Form::Parts(request) => request.streams(),
+            Form::Embeddings(_) => false,
             Form::Chat(chat) => chat.request.streams,
         }
     }
@@ -93,7 +127,28 @@ impl ClientRequest {
     pub fn output_limit(&self) -> Option<u64> {
         match &self.form {
             Form::Fields(request) => request.output_limit(),
+            Form::Parts(_) | Form::Embeddings(_) => None,
             Form::Chat(chat) => chat.request.max_output_tokens,
+        }
+    }
+
+    /// Whether a limit of output can be set for it: nothing else stops an answer.
+    #[must_use]
+    pub fn takes_output_limit(&self) -> bool {
+        match &self.form {
+            Form::Fields(request) => request.operation() == Operation::Chat,
+            Form::Parts(_) | Form::Embeddings(_) => false,
+            Form::Chat(_) => true,
+        }
+    }
+
+    /// The most tokens of one answer, where that follows from the request itself.
+    #[must_use]
+    pub fn longest_answer(&self) -> Option<u64> {
+        match &self.form {
+            Form::Fields(request) => request.media().as_ref().and_then(Asked::longest_answer),
+            Form::Parts(request) => request.asked().longest_answer(),
+            Form::Embeddings(_) | Form::Chat(_) => None,
         }
     }
 
@@ -102,6 +157,8 @@ impl ClientRequest {
     pub fn output_bound(&self, tokens_an_answer: u64) -> u64 {
         match &self.form {
             Form::Fields(request) => request.output_bound(tokens_an_answer),
+            Form::Parts(request) => tokens_an_answer.saturating_mul(request.asked().count),
+            Form::Embeddings(_) => 0,
             Form::Chat(chat) => tokens_an_answer.saturating_mul(chat.request.choices.unwrap_or(1)),
         }
     }
@@ -111,6 +168,8 @@ impl ClientRequest {
     pub fn input(&self) -> &InputBound {
         match &self.form {
             Form::Fields(request) => request.input(),
+            Form::Parts(request) => &request.asked().input,
+            Form::Embeddings(request) => request.input(),
             Form::Chat(chat) => &chat.input,
         }
     }
@@ -120,6 +179,8 @@ impl ClientRequest {
     pub fn user(&self) -> Option<Cow<'_, str>> {
         match &self.form {
             Form::Fields(request) => request.string_field("user"),
+            Form::Parts(request) => request.field("user").map(Cow::Borrowed),
+            Form::Embeddings(_) => None,
             Form::Chat(chat) => chat.request.user.as_ref().map(|user| Cow::Borrowed(&**user)),
         }
     }
@@ -129,16 +190,20 @@ impl ClientRequest {
     pub fn service_tier(&self) -> Option<Cow<'_, str>> {
         match &self.form {
             Form::Fields(request) => request.string_field("service_tier"),
+            Form::Parts(request) => request.field("service_tier").map(Cow::Borrowed),
+            Form::Embeddings(_) => None,
             Form::Chat(chat) => chat.request.service_tier.as_deref().map(Cow::Borrowed),
         }
     }
 
-    /// The JSON text of a top-level field of one of OpenAI's operations, kept back or not: what is meant for the gateway.
+    /// The JSON text of a top-level field of one of OpenAI's operations, or the text of a form's field, kept back or not:
+    /// what is meant for the gateway.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         match &self.form {
             Form::Fields(request) => request.field(name),
-            Form::Chat(_) => None,
+            Form::Parts(request) => request.field(name),
+            Form::Embeddings(_) | Form::Chat(_) => None,
         }
     }
 }

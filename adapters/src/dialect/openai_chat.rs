@@ -5,6 +5,7 @@
 //! [`stream::Tap`] when it streams. That is the way between two sides of this dialect; [`translate`] is the way from and to
 //! another one.
 
+mod operation;
 mod request;
 pub(in crate::dialect) mod fields;
 mod prompt;
@@ -14,11 +15,13 @@ pub mod answer;
 pub mod stream;
 mod chunk;
 mod text_bytes;
-mod usage;
+pub(in crate::dialect) mod usage;
 pub mod error;
 pub mod translate;
 pub mod completions;
+pub mod media;
 
-pub use request::{CHOICES_MAX, OUTPUT_TOKENS_MAX, Operation, Request};
+pub use operation::Operation;
+pub use request::{CHOICES_MAX, OUTPUT_TOKENS_MAX, Request};
 pub use request_error::RequestError;
 pub use rewrite::{LimitField, OutputLimit, Rewrite};

@@ -43,8 +43,9 @@ pub trait Passage: Debug + Send {
     /// end, and when the client goes away.
     fn metered(&self) -> Metered;
 
-    /// The end of a stream that went wrong, for a client to which it has begun.
-    fn failed(&mut self, problem: &Problem) -> Bytes;
+    /// The end of a stream that went wrong, for a client to which it has begun; none where it has no words for that, and
+    /// must be broken off.
+    fn failed(&mut self, problem: &Problem) -> Option<Bytes>;
 
     /// What keeps an idle connection to the client open; none where its dialect has no such thing, or not now.
     fn keep_alive(&self) -> Option<Bytes>;

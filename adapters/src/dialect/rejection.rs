@@ -102,6 +102,7 @@ impl From<RequestError> for Rejection {
         let param = error.param().unwrap_or_default().to_owned();
         let reason = match error {
             RequestError::Json(fault) => Reason::Json(fault),
+            RequestError::Form(_) => Reason::Type("a form"),
             RequestError::Duplicate(_) => Reason::Duplicate,
             RequestError::NotAllowed(_) => Reason::NotAllowed,
             RequestError::Missing(_) => Reason::Missing,

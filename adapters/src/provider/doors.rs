@@ -3,6 +3,7 @@
 use tallygate_core::activity::Endpoint;
 
 use crate::dialect::anthropic_messages::AnthropicMessages;
+use crate::dialect::embeddings::Form;
 use crate::dialect::gemini_generate::GeminiGenerate;
 use crate::dialect::ollama_chat::OllamaChat;
 use crate::dialect::openai_chat::Operation;
@@ -17,6 +18,8 @@ pub enum Asks {
     Fields(Operation),
     /// A chat in a dialect of its own, under its name in activity.
     Chat(&'static dyn Dialect, Endpoint),
+    /// Embeddings in another form than the usual one.
+    Embeddings(Form),
 }
 
 /// A chat as messages of turns and blocks.
@@ -30,14 +33,30 @@ pub const COMPLETIONS: Asks = Asks::Chat(&OpenaiCompletions, Endpoint::Completio
 /// A chat in lines.
 pub const LINES: Asks = Asks::Chat(&OllamaChat, Endpoint::Chat);
 
+/// The methods of [`BY_MODEL_AND_METHOD`] that ask for embeddings.
+pub const EMBEDDING_METHODS: [(&str, Asks); 2] =
+    [("embedContent", Asks::Embeddings(Form::Content)), ("batchEmbedContents", Asks::Embeddings(Form::Contents))];
+
 /// Where models are called by a `POST` to a path that says no more than what is asked for.
-pub const PATHS: [(&str, Asks); 13] = [
+pub const PATHS: [(&str, Asks); 27] = [
     ("/v1/chat/completions", Asks::Fields(Operation::Chat)),
     ("/chat/completions", Asks::Fields(Operation::Chat)),
     ("/v1/embeddings", Asks::Fields(Operation::Embeddings)),
     ("/embeddings", Asks::Fields(Operation::Embeddings)),
     ("/v1/moderations", Asks::Fields(Operation::Moderations)),
     ("/moderations", Asks::Fields(Operation::Moderations)),
+    ("/v1/images/generations", Asks::Fields(Operation::Images)),
+    ("/images/generations", Asks::Fields(Operation::Images)),
+    ("/v1/images/edits", Asks::Fields(Operation::ImageEdits)),
+    ("/images/edits", Asks::Fields(Operation::ImageEdits)),
+    ("/v1/images/variations", Asks::Fields(Operation::ImageVariations)),
+    ("/images/variations", Asks::Fields(Operation::ImageVariations)),
+    ("/v1/audio/speech", Asks::Fields(Operation::Speech)),
+    ("/audio/speech", Asks::Fields(Operation::Speech)),
+    ("/v1/audio/transcriptions", Asks::Fields(Operation::Transcriptions)),
+    ("/audio/transcriptions", Asks::Fields(Operation::Transcriptions)),
+    ("/v1/audio/translations", Asks::Fields(Operation::Translations)),
+    ("/audio/translations", Asks::Fields(Operation::Translations)),
     ("/v1/completions", COMPLETIONS),
     ("/completions", COMPLETIONS),
     ("/v1/messages", MESSAGES),
@@ -45,6 +64,8 @@ pub const PATHS: [(&str, Asks); 13] = [
     ("/v1/responses", RESPONSES),
     ("/responses", RESPONSES),
     ("/api/chat", LINES),
+    ("/api/embed", Asks::Embeddings(Form::Input)),
+    ("/api/embeddings", Asks::Embeddings(Form::Prompt)),
 ];
 
 /// Where the path names the model before the operation.
@@ -65,8 +86,12 @@ impl Asks {
     pub const fn endpoint(self) -> Endpoint {
         match self {
             Self::Fields(Operation::Chat) => Endpoint::Chat,
-            Self::Fields(Operation::Embeddings) => Endpoint::Embeddings,
+            Self::Fields(Operation::Embeddings) | Self::Embeddings(_) => Endpoint::Embeddings,
             Self::Fields(Operation::Moderations) => Endpoint::Moderations,
+            Self::Fields(Operation::Images) => Endpoint::Images,
+            Self::Fields(Operation::ImageEdits | Operation::ImageVariations) => Endpoint::ImageEdits,
+            Self::Fields(Operation::Speech) => Endpoint::Speech,
+            Self::Fields(Operation::Transcriptions | Operation::Translations) => Endpoint::Transcriptions,
             Self::Chat(_, endpoint) => endpoint,
         }
     }
@@ -76,6 +101,7 @@ impl Asks {
     pub fn error_dialect(self) -> Option<&'static dyn Dialect> {
         match self {
             Self::Fields(_) => None,
+            Self::Embeddings(form) => Some(form.dialect()),
             Self::Chat(dialect, _) => {
                 let has_own = ![openai_responses::NAME, completions::NAME].contains(&dialect.name());
                 has_own.then_some(dialect)

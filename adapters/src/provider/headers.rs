@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tallygate_core::endpoint::Origin;
 use tallygate_core::port::provider::failure::Kind;
-use tallygate_core::port::provider::{AnswerHead, Auth, Credential, Failure, Header, retry_after};
+use tallygate_core::port::provider::{AnswerForm, AnswerHead, Auth, Credential, Failure, Header, retry_after};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("tallygate/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// Content types that nearly every answer has: they are not copied.
@@ -74,21 +75,35 @@ impl FixedHeaders {
         Ok(Self { host, authorization: credential.map(authorization).transpose()? })
     }
 
-    /// The headers of a request.
+    /// The headers of a request. `content_type` is that of its body, if it has one; in that, none is JSON.
     ///
     /// # Errors
     /// [`Kind::HeaderNotAllowed`].
-    pub(super) fn of_request(&self, has_body: bool, streams: bool, extra: &[Header]) -> Result<HeaderMap, Failure> {
+    pub(super) fn of_request(
+        &self,
+        content_type: Option<Option<&str>>,
+        answer: AnswerForm,
+        extra: &[Header],
+    ) -> Result<HeaderMap, Failure> {
+        let not_allowed = || Failure::new(Kind::HeaderNotAllowed);
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::HOST, self.host.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(header::ACCEPT, if streams { EVENT_STREAM } else { JSON });
+        headers.insert(
+            header::ACCEPT,
+            match answer {
+                AnswerForm::Buffered { .. } => JSON,
+                AnswerForm::Streamed => EVENT_STREAM,
+                AnswerForm::StreamedOfAnyType => ANYTHING,
+            },
+        );
         headers.insert(header::ACCEPT_ENCODING, IDENTITY);
-        if has_body {
-            headers.insert(header::CONTENT_TYPE, JSON);
+        if let Some(content_type) = content_type {
+            let told = content_type.map_or(Ok(JSON), HeaderValue::from_str).map_err(|_| not_allowed())?;
+            headers.insert(header::CONTENT_TYPE, told);
         }
         for header in extra {
-            let (name, value) = settable(header).ok_or_else(|| Failure::new(Kind::HeaderNotAllowed))?;
+            let (name, value) = settable(header).ok_or_else(not_allowed)?;
             headers.append(name, value);
         }
         if let Some((name, value)) = &self.authorization {
@@ -180,7 +195,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
     use tallygate_core::port::provider::failure::Kind;
-    use tallygate_core::port::provider::{Auth, Credential, Failure, Header};
+    use tallygate_core::port::provider::{AnswerForm, Auth, Credential, Failure, Header};
     use tallygate_core::secret::Secret;
 
     fn credential(key: &str, auth: Auth) -> Credential {
@@ -213,13 +228,16 @@ mod tests {
         ] {
             let extra = [Header { name: name.into(), value: "x".to_owned() }];
             assert_eq!(
-                fixed(None).unwrap().of_request(true, true, &extra).unwrap_err().kind,
+                fixed(None).unwrap().of_request(Some(None), AnswerForm::Streamed, &extra).unwrap_err().kind,
                 Kind::HeaderNotAllowed,
                 "{name}"
             );
         }
         let split = [Header { name: "traceparent".into(), value: "x\r\nhost: y".to_owned() }];
-        assert_eq!(fixed(None).unwrap().of_request(true, true, &split).unwrap_err().kind, Kind::HeaderNotAllowed);
+        assert_eq!(
+            fixed(None).unwrap().of_request(Some(None), AnswerForm::Streamed, &split).unwrap_err().kind,
+            Kind::HeaderNotAllowed
+        );
         assert!(is_forwardable("openai-beta") && !is_forwardable("x-api-key") && !is_forwardable("user-agent"));
     }
 
@@ -230,7 +248,7 @@ mod tests {
             assert_eq!(error.kind, Kind::CredentialUnusable);
         }
         let fixed = fixed(Some(&credential("sk-canary", Auth::Header("api-key")))).unwrap();
-        let headers = fixed.of_request(true, false, &[]).unwrap();
+        let headers = fixed.of_request(Some(None), AnswerForm::Buffered { limit_bytes: 9 }, &[]).unwrap();
         assert_eq!(headers["host"], "llm:8000");
         assert_eq!(headers["api-key"], "sk-canary");
         assert!(!format!("{headers:?}").contains("canary"));

@@ -187,7 +187,14 @@ mod tests {
         let upstream = form().paths(&base, "m", None).unwrap().unwrap().calling(Arc::new(Echo));
         let timeouts = Timeouts::default();
         let answer = AnswerForm::Buffered { limit_bytes: 9 };
-        let call = Call { path: "/chat/completions".into(), body: None, headers: Vec::new(), answer, timeouts };
+        let call = Call {
+            path: "/chat/completions".into(),
+            body: None,
+            content_type: None,
+            headers: Vec::new(),
+            answer,
+            timeouts,
+        };
         let Body::Whole(path) = upstream.call(call).await.unwrap().body else { panic!("not whole") };
         assert_eq!(path, "/openai/deployments/m/chat/completions?api-version=2024-10-21");
     }

@@ -63,15 +63,15 @@ impl HttpUpstream {
         }
         let body = match answer {
             AnswerForm::Buffered { limit_bytes } => Body::Whole(collect(pieces, limit_bytes).await?),
-            AnswerForm::Streamed if headers::is_page(&parts.headers) => return Err(Failure::new(Kind::Protocol)),
-            AnswerForm::Streamed => Body::Pieces(Box::pin(pieces)),
+            _ if headers::is_page(&parts.headers) => return Err(Failure::new(Kind::Protocol)),
+            AnswerForm::Streamed | AnswerForm::StreamedOfAnyType => Body::Pieces(Box::pin(pieces)),
         };
         Ok(Answer { status, head: headers::of_answer(&parts.headers), body })
     }
 
     fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
-        let streams = call.answer == AnswerForm::Streamed;
-        let headers = self.headers.of_request(call.body.is_some(), streams, &call.headers)?;
+        let content_type = call.body.as_ref().map(|_| call.content_type.as_deref());
+        let headers = self.headers.of_request(content_type, call.answer, &call.headers)?;
         let method = if call.body.is_some() { Method::POST } else { Method::GET };
         let mut request = Request::new(call.body.map(Full::new).unwrap_or_default());
         *request.method_mut() = method;

@@ -149,7 +149,7 @@ impl Case {
             Err(failure) => failure.kind.name().to_owned(),
         };
         if let Err(failure) = &end {
-            out.extend_from_slice(&bridge.failed(&problems::of_failure(failure)));
+            out.extend_from_slice(&bridge.failed(&problems::of_failure(failure)).unwrap());
         }
         format!("{}=== {how}, {}\n", String::from_utf8(out).unwrap(), usage_line(&bridge.metered()))
     }

@@ -63,8 +63,10 @@ pub trait Upstream: Send + Sync + std::fmt::Debug {
 pub struct Call {
     /// What follows the base URL: `/chat/completions`. It begins with a slash and is written by a dialect, never by a client.
     pub path: Cow<'static, str>,
-    /// `POST` with this body, of type `application/json`; `GET` if there is none.
+    /// `POST` with this body; `GET` if there is none.
     pub body: Option<Bytes>,
+    /// The body's `content-type`; none for `application/json`.
+    pub content_type: Option<String>,
     /// Further request headers. Those that carry identity or belong to the connection are refused; see
     /// [`failure::Kind::HeaderNotAllowed`].
     pub headers: Vec<Header>,
@@ -118,8 +120,10 @@ pub enum AnswerForm {
         /// The limit in bytes. A longer body is [`failure::Kind::TooLarge`].
         limit_bytes: usize,
     },
-    /// Piece by piece, as it comes.
+    /// Events or lines, piece by piece as they come.
     Streamed,
+    /// The same of anything, such as sound.
+    StreamedOfAnyType,
 }
 
 /// How long to wait for an upstream.

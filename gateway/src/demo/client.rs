@@ -67,7 +67,7 @@ impl Client<'_> {
         let upstream = self.provider.upstream(&self.gateway, Some(&credential))?;
         let (body, headers) = (Some(Bytes::from(body.to_string())), Vec::new());
         let path = path.into();
-        upstream.call(Call { path, body, headers, answer, timeouts: Timeouts::default() }).await
+        upstream.call(Call { path, body, content_type: None, headers, answer, timeouts: Timeouts::default() }).await
     }
 }
 

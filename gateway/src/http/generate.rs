@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tallygate_adapters::dialect::wire::PathSays;
-use tallygate_adapters::provider::doors::GENERATE;
+use tallygate_adapters::provider::doors::{EMBEDDING_METHODS, GENERATE};
 
 use super::App;
 use super::counts;
@@ -26,6 +26,10 @@ pub(super) async fn call(
     let query = uri.query().unwrap_or_default();
     take_key(query, &mut headers);
     let (model, method) = rest.rsplit_once(':').unwrap_or((&rest, ""));
+    if let Some((_, asks)) = EMBEDDING_METHODS.iter().find(|(name, _)| *name == method) {
+        let path = PathSays { model: Some(model), streams: None };
+        return Ok(inference::serve(&app, *asks, &path, &headers, body).await.into_response());
+    }
     let streams = match method {
         "generateContent" => false,
         "streamGenerateContent" if parameter(query, "alt") == Some("sse") => true,
@@ -36,7 +40,7 @@ pub(super) async fn call(
         "countTokens" => return Ok(counts::of_contents(&app, model, &headers, body).await),
         _ => {
             let message = format!(
-                "there is no method `{method}`: there are generateContent, streamGenerateContent and countTokens"
+                "there is no method `{method}`: there are generateContent, streamGenerateContent, countTokens, embedContent and batchEmbedContents"
             );
             return Err(ApiError::new(ErrorCode::RouteUnknown, message).of_asker(GENERATE));
         }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tallygate_adapters::dialect::client_request::ClientRequest;
 use tallygate_adapters::dialect::openai_chat::Operation;
@@ -26,10 +27,18 @@ pub(super) fn asks(path: &str) -> Option<Asks> {
     PATHS.iter().find(|(of, _)| *of == path).map(|(_, asks)| *asks)
 }
 
-fn read(asks: Asks, body: Bytes, path: &PathSays<'_>) -> Result<ClientRequest, ApiError> {
+fn read(asks: Asks, headers: &HeaderMap, body: Bytes, path: &PathSays<'_>) -> Result<ClientRequest, ApiError> {
     match asks {
+        Asks::Fields(operation) if operation.takes_form() => {
+            let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let request = ClientRequest::by_form(operation, content_type, body, path.model);
+            request.map_err(|error| refusal::request(&error))
+        }
         Asks::Fields(operation) => {
             ClientRequest::by_fields(operation, body, path.model).map_err(|error| refusal::request(&error))
+        }
+        Asks::Embeddings(form) => {
+            ClientRequest::embeddings(form, body, path).map_err(|rejection| refusal::rejection(&rejection))
         }
         Asks::Chat(dialect, _) => {
             ClientRequest::chat(dialect, body, path).map_err(|rejection| refusal::rejection(&rejection))
@@ -44,8 +53,8 @@ pub(super) async fn by_path(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let operations = [Operation::Chat, Operation::Embeddings, Operation::Moderations];
-    let found = operations.into_iter().find_map(|operation| Some((rest.strip_suffix(operation.path())?, operation)));
+    let found =
+        Operation::ALL.into_iter().find_map(|operation| Some((rest.strip_suffix(operation.path())?, operation)));
     match found {
         Some((model, operation)) => {
             let path = PathSays { model: Some(model), streams: None };
@@ -65,7 +74,7 @@ pub(super) async fn serve(
 ) -> Result<Response, ApiError> {
     let client = asks.error_dialect();
     let received = Received::new(&app.pipeline, asks.endpoint(), headers).of_client(client);
-    let received = if matches!(asks, Asks::Chat(..)) { received.forwarding(headers) } else { received };
+    let received = if !matches!(asks, Asks::Fields(_)) { received.forwarding(headers) } else { received };
     let id = received.id;
     let answer = run(app, received, asks, path, headers, body).await;
     match client {
@@ -93,7 +102,7 @@ async fn run(
     let pipeline = &app.pipeline;
     let authenticated = received.authenticate(pipeline, headers).await?;
     let request = match body::read(&pipeline.settings, headers, body).await {
-        Ok(bytes) => read(asks, bytes, path),
+        Ok(bytes) => read(asks, headers, bytes, path),
         Err(error) => Err(error),
     };
     let request = request.map_err(|error| authenticated.refuse(pipeline, error))?;

@@ -52,7 +52,8 @@ impl Client {
 
     async fn send<T: DeserializeOwned>(&self, path: &'static str, body: Option<Bytes>) -> Result<T, ImportError> {
         let answer = AnswerForm::Buffered { limit_bytes: ANSWER_MAX_BYTES };
-        let call = Call { path: path.into(), body, headers: Vec::new(), answer, timeouts: Timeouts::default() };
+        let (headers, timeouts) = (Vec::new(), Timeouts::default());
+        let call = Call { path: path.into(), body, content_type: None, headers, answer, timeouts };
         match self.upstream.call(call).await?.body {
             Body::Whole(bytes) => Ok(serde_json::from_slice(&bytes)?),
             Body::Pieces(_) => Err(Failure::new(Kind::Protocol).into()),

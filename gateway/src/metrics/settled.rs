@@ -1,6 +1,7 @@
 //! Metrics of requests that ended. Every request counts here, so each counter is found once, when it is made, and not by
 //! its labels each time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
@@ -10,7 +11,7 @@ use tallygate_core::activity::{Endpoint, Outcome, RequestSettled};
 #[derive(Debug, Clone)]
 pub(super) struct Settled {
     /// In the order of [`Endpoint::ALL`].
-    by_endpoint: [OfEndpoint; Endpoint::ALL.len()],
+    by_endpoint: Arc<[OfEndpoint]>,
     prompt_tokens: IntCounter,
     completion_tokens: IntCounter,
     duration_seconds: Histogram,
@@ -49,7 +50,7 @@ impl Settled {
             }
         };
         Ok(Self {
-            by_endpoint: Endpoint::ALL.map(of),
+            by_endpoint: Endpoint::ALL.map(of).into(),
             prompt_tokens: tokens.with_label_values(&["prompt"]),
             completion_tokens: tokens.with_label_values(&["completion"]),
             duration_seconds: duration,

@@ -122,12 +122,16 @@ impl Admitted {
         let prompt = prompt_bound(input, target)?;
         let wanted = self.request.output_limit();
         let longest = deployment.max_output_tokens.unwrap_or_else(|| {
-            target.longest_answer.map_or(OUTPUT_TOKENS_DEFAULT, |most| most.min(OUTPUT_TOKENS_DEFAULT))
+            let of_model =
+                || target.longest_answer.map_or(OUTPUT_TOKENS_DEFAULT, |most| most.min(OUTPUT_TOKENS_DEFAULT));
+            self.request.longest_answer().unwrap_or_else(of_model)
         });
+        // Where nothing limits an answer, all that it may be is held, or the call is refused.
+        let is_fitted = wanted.is_none() && self.request.takes_output_limit();
         let mut tokens = wanted.unwrap_or(longest);
         let tiers = self.tiers();
         for _ in 0..FITTING_MAX {
-            if wanted.is_none() {
+            if is_fitted {
                 let available = pipeline.spending.available(chain).unwrap_or(NanoUsd::MAX);
                 tokens = self.affordable((price, tiers), prompt, longest, available);
             }
@@ -136,9 +140,9 @@ impl Admitted {
                 .map_err(|error| ApiError::new(ErrorCode::BudgetExhausted, error.to_string()))?;
             match pipeline.spending.hold(chain, bound, self.received.id, self.received.at).await {
                 Ok(held) => {
-                    return Ok((held, OutputBound { set: wanted.is_none().then_some(tokens), held: Some(tokens) }));
+                    return Ok((held, OutputBound { set: is_fitted.then_some(tokens), held: Some(tokens) }));
                 }
-                Err(NotHeld::Exhausted(exhausted)) if wanted.is_some() || tokens <= OUTPUT_TOKENS_LEAST => {
+                Err(NotHeld::Exhausted(exhausted)) if !is_fitted || tokens <= OUTPUT_TOKENS_LEAST => {
                     return Err(refusal::budget(&exhausted, pipeline.settings.budget_exceeded_status));
                 }
                 // Another request took what was there in between.

@@ -1,6 +1,7 @@
 //! Phase 5: the request is with its upstream. Nothing is sent to the client before the first real piece of the answer,
 //! so that a failing upstream gets an honest status.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
@@ -81,10 +82,11 @@ async fn buffered(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
         Err(failure) => return Err(Box::new((settling, failure))),
     };
     let outbox = settling.outbox();
+    let content_type = settling.exchange().answer_type(answer.head.content_type);
     let summary = settling.settle(End::answered(answer.status, read.metered, read.id));
     let mut response = Response::new(HttpBody::from(read.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, header_value(content_type));
     response_headers::add(response.headers_mut(), &summary);
     drop(summary);
     outbox.written_down().await;
@@ -92,13 +94,15 @@ async fn buffered(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
 }
 
 async fn stream(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
-    let mut passage = settling.exchange().passage(&settling.told_of());
     let (upstream, call) = settling.call(true);
     let answer = match upstream.call(call).await {
         Ok(answer) => answer,
         Err(failure) => return Err(settling.told(failure)),
     };
-    let Answer { status, body: Body::Pieces(mut pieces), .. } = answer else {
+    let Answer { status, body: Body::Pieces(mut pieces), head } = answer else {
+        return Err(Box::new((settling, Failure::new(Kind::Protocol))));
+    };
+    let Some(mut passage) = settling.exchange().passage(&settling.told_of(), head.content_type.as_deref()) else {
         return Err(Box::new((settling, Failure::new(Kind::Protocol))));
     };
     let (first, end) = match first_piece(&mut pieces, passage.as_mut()).await {
@@ -110,29 +114,38 @@ async fn stream(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
     };
     settling.first_byte();
     let summary = settling.summary();
-    let content_type = settling.exchange().stream_type();
+    let content_type = settling.exchange().stream_type(head.content_type);
     let body = StreamBody::new(pieces, passage, settling, first, end);
     let mut response = HttpBody::new(body).into_response();
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_TYPE, header_value(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response_headers::add(headers, &summary);
     Ok(response)
+}
+
+/// What came as a header can be one again; what is written here can be one.
+fn header_value(text: Cow<'static, str>) -> HeaderValue {
+    match text {
+        Cow::Borrowed(text) => HeaderValue::from_static(text),
+        Cow::Owned(text) => HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    }
 }
 
 impl Settling {
     /// What is sent to the attempt's upstream.
     fn call(&mut self, streams: bool) -> (Arc<dyn Upstream>, Call) {
         let settings = &self.pipeline.settings;
-        let answer = if streams {
-            AnswerForm::Streamed
-        } else {
-            AnswerForm::Buffered { limit_bytes: settings.answer_max_bytes }
+        let answer = match streams {
+            true if self.exchange().is_of_any_type() => AnswerForm::StreamedOfAnyType,
+            true => AnswerForm::Streamed,
+            false => AnswerForm::Buffered { limit_bytes: settings.answer_max_bytes },
         };
         let (timeouts, headers, attempt) = (settings.timeouts, self.headers(), &mut self.attempt);
-        let (path, body) = (attempt.outgoing.path.clone(), std::mem::take(&mut attempt.outgoing.body));
-        (Arc::clone(&attempt.target.upstream), Call { path, body: Some(body), headers, answer, timeouts })
+        let (path, body) = (attempt.outgoing.path.clone(), Some(std::mem::take(&mut attempt.outgoing.body)));
+        let content_type = attempt.outgoing.content_type.take();
+        (Arc::clone(&attempt.target.upstream), Call { path, body, content_type, headers, answer, timeouts })
     }
 
     /// The client's headers where they hold for the upstream too, and the vendor's that the client did not send.

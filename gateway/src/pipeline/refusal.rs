@@ -5,6 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tallygate_adapters::dialect::multipart::Fault;
 use tallygate_adapters::dialect::openai_chat::RequestError;
 use tallygate_adapters::dialect::rejection::{Reason as Wrong, Rejection};
 use tallygate_core::activity::{Endpoint, Event, RequestRefused};
@@ -150,6 +151,10 @@ pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint
                 Endpoint::Generate => "/v1beta/models",
                 Endpoint::Completions => "/completions",
                 Endpoint::Moderations => "/moderations",
+                Endpoint::Images => "/images/generations",
+                Endpoint::ImageEdits => "/images/edits",
+                Endpoint::Speech => "/audio/speech",
+                Endpoint::Transcriptions => "/audio/transcriptions",
                 Endpoint::Chat | Endpoint::Models => "/chat/completions",
             };
             let message = format!(
@@ -196,7 +201,8 @@ fn not_allowed(code: ErrorCode, kind: &'static str, requested: &ModelName) -> Ap
 /// A body that is not acceptable.
 pub(crate) fn request(error: &RequestError) -> ApiError {
     let code = match error {
-        RequestError::Json(_) => ErrorCode::BodyInvalid,
+        RequestError::Form(Fault::NotAForm) => ErrorCode::ContentTypeUnsupported,
+        RequestError::Json(_) | RequestError::Form(_) => ErrorCode::BodyInvalid,
         RequestError::NotAllowed(_) => ErrorCode::ParameterForbidden,
         _ => ErrorCode::ParameterInvalid,
     };

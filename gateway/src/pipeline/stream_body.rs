@@ -25,7 +25,14 @@ pub(super) struct StreamBody {
     open: Option<Open>,
     /// What was read before the response began.
     first: Option<(Bytes, Option<Result<(), Failure>>)>,
+    /// Whether it went wrong in a way that it has no words for: then it must not look whole.
+    is_broken: bool,
 }
+
+/// A stream has no words for what went wrong, so its connection is closed before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub(super) struct BrokenOff;
 
 /// A stream that has not ended.
 struct Open {
@@ -42,7 +49,7 @@ impl StreamBody {
         first: Bytes,
         end: Option<Result<(), Failure>>,
     ) -> Self {
-        Self { open: Some(Open { pieces, passage, settling }), first: Some((first, end)) }
+        Self { open: Some(Open { pieces, passage, settling }), first: Some((first, end)), is_broken: false }
     }
 
     /// Hands out what the passage lets through; at the end settles, and words an error in the stream if there is one.
@@ -54,7 +61,9 @@ impl StreamBody {
             Err(failure) => {
                 open.settling.note_failed(failure);
                 let problem = open.settling.answer_to(failure).problem();
-                ([forward, open.passage.failed(&problem)].concat().into(), Outcome::Failed)
+                let words = open.passage.failed(&problem);
+                self.is_broken = words.is_none();
+                ([forward, words.unwrap_or_default()].concat().into(), Outcome::Failed)
             }
         };
         open.settle(outcome);
@@ -96,7 +105,7 @@ impl Open {
 
 impl Body for StreamBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -113,11 +122,11 @@ impl Body for StreamBody {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
         }
-        Poll::Ready(None)
+        Poll::Ready(std::mem::take(&mut self.is_broken).then_some(Err(BrokenOff)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.open.is_none() && self.first.is_none()
+        self.open.is_none() && self.first.is_none() && !self.is_broken
     }
 }
 

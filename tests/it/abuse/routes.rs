@@ -42,7 +42,7 @@ pub const OWN: [(&str, &str); 7] = [
 const ANY_KEY: [&str; 2] = ["/utils/token_counter", "/api/route/explain"];
 
 /// For any key that may call the model.
-const INFERENCE: [&str; 22] = [
+const INFERENCE: [&str; 36] = [
     "/chat/completions",
     "/v1/chat/completions",
     "/embeddings",
@@ -53,6 +53,18 @@ const INFERENCE: [&str; 22] = [
     "/openai/deployments/{*rest}",
     "/v1/moderations",
     "/moderations",
+    "/v1/images/generations",
+    "/images/generations",
+    "/v1/images/edits",
+    "/images/edits",
+    "/v1/images/variations",
+    "/images/variations",
+    "/v1/audio/speech",
+    "/audio/speech",
+    "/v1/audio/transcriptions",
+    "/audio/transcriptions",
+    "/v1/audio/translations",
+    "/audio/translations",
     "/v1/completions",
     "/completions",
     "/v1/messages",
@@ -65,6 +77,8 @@ const INFERENCE: [&str; 22] = [
     "/v1beta/models/{*rest}",
     "/gemini/v1beta/models/{*rest}",
     "/api/chat",
+    "/api/embed",
+    "/api/embeddings",
 ];
 
 /// For everybody.

@@ -1,5 +1,6 @@
 """The openai library, chat completions."""
 
+import base64
 import json
 
 from openai import OpenAI
@@ -95,5 +96,30 @@ def embed():
     same([entry.embedding for entry in answer.data], [VECTOR, VECTOR])
 
 
+def drawn():
+    image = ("a.png", base64.b64decode(PNG), "image/png")
+    answer = client.images.generate(model=MODEL, prompt="A cat.", n=2)
+    same(([entry.b64_json for entry in answer.data], answer.usage.output_tokens), ([PNG, PNG], 544))
+    edited = client.images.edit(model=MODEL, prompt="A dog.", image=[image, image])
+    same((len(edited.data), edited.usage.input_tokens_details.image_tokens), (1, 301))
+    same(len(client.images.create_variation(model=MODEL, image=image, n=3).data), 3)
+
+
+def spoken():
+    with client.audio.speech.with_streaming_response.create(model=MODEL, voice="alloy", input=QUESTION) as answer:
+        same(answer.headers["content-type"], "audio/mpeg")
+        same(b"".join(answer.iter_bytes())[:3], b"ID3")
+
+
+def heard():
+    sound = ("ä \"1\".mp3", b"ID3\x04\x00\r\n--\xff", "audio/mpeg")
+    answer = client.audio.transcriptions.create(
+        model=MODEL, file=sound, language="en", timestamp_granularities=["word", "segment"])
+    same((answer.text, answer.usage.seconds), ("You said: three words", 3))
+    same(client.audio.transcriptions.create(model=MODEL, file=sound, response_format="text"), "You said: three words\n")
+    same(client.audio.transcriptions.create(model=MODEL, file=sound, response_format="vtt")[:6], "WEBVTT")
+    same(client.audio.translations.create(model=MODEL, file=sound).text, "You said: three words")
+
+
 run({"chat": chat, "stream": stream, "tools": tools, "tools-streamed": tools_streamed, "images": images,
-     "reasoning": reasoning, "schema": schema, "embed": embed})
+     "reasoning": reasoning, "schema": schema, "embed": embed, "drawn": drawn, "spoken": spoken, "heard": heard})

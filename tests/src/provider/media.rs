@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::upstream::Recorded;
 
 use super::Dialect;
+use super::form::Form;
 use super::format::Asked;
 use super::part::Part;
 use super::refusal::Refusal;
@@ -36,8 +37,9 @@ pub(super) fn answer(asked: Asked<'_>) -> Result<Media, Refusal> {
         Task::ListModels => models(dialect, asked.request),
         Task::CountTokens if dialect == Dialect::GeminiGenerate => json!({"totalTokens": COUNTED}),
         Task::CountTokens => json!({"input_tokens": COUNTED}),
-        Task::Transcribe => return transcribe(asked.request),
-        Task::Embed | Task::EmbedBatch => embed(asked)?,
+        Task::Transcribe => return transcribe(asked),
+        Task::Redraw => redraw(asked)?,
+        Task::Embed | Task::EmbedBatch | Task::EmbedOne => embed(asked)?,
         Task::Speak => {
             let body = Part::of(asked.body, "")?;
             body.only(&["model", "input", "voice", "instructions", "response_format", "speed", "stream_format"])?;
@@ -66,6 +68,11 @@ fn embed(asked: Asked<'_>) -> Result<Value, Refusal> {
         (Dialect::GeminiGenerate, _) => {
             gemini_input(&body)?;
             Ok(json!({"embedding": {"values": VECTOR}}))
+        }
+        (Dialect::OllamaChat, Task::EmbedOne) => {
+            body.only(&["model", "prompt", "options", "keep_alive"])?;
+            body.text("prompt")?;
+            Ok(json!({"embedding": VECTOR}))
         }
         (Dialect::OllamaChat, _) => {
             body.only(&["model", "input", "truncate", "dimensions", "options", "keep_alive"])?;
@@ -135,10 +142,17 @@ fn draw(body: &Value) -> Result<Value, Refusal> {
     ])?;
     body.text("prompt")?;
     let count = body.count("n")?.unwrap_or(1);
+    Ok(drawn(count, 9))
+}
+
+/// So many images, at the price of so many tokens of a prompt.
+fn drawn(count: u64, input_tokens: u64) -> Value {
     let images: Vec<Value> = (0..count.min(10)).map(|_| json!({"b64_json": PNG_BASE64})).collect();
-    Ok(json!({"created": 1_795_169_730, "data": images, "size": "1024x1024", "quality": "low", "output_format": "png",
-        "background": "opaque", "usage": {"input_tokens": 9, "output_tokens": 272, "total_tokens": 281,
-            "input_tokens_details": {"text_tokens": 9, "image_tokens": 0}}}))
+    let (text, output) = (input_tokens.min(9), 272 * count);
+    let details = json!({"text_tokens": text, "image_tokens": input_tokens - text});
+    json!({"created": 1_795_169_730, "data": images, "size": "1024x1024", "quality": "low", "output_format": "png",
+        "background": "opaque", "usage": {"input_tokens": input_tokens, "output_tokens": output,
+            "total_tokens": input_tokens + output, "input_tokens_details": details}})
 }
 
 fn complete(body: &Value) -> Result<Value, Refusal> {
@@ -170,22 +184,34 @@ fn complete(body: &Value) -> Result<Value, Refusal> {
         "choices": [choice], "usage": {"prompt_tokens": 48, "completion_tokens": 13, "total_tokens": 61}}))
 }
 
-/// A form with a file and a model.
-fn transcribe(request: &Recorded) -> Result<Media, Refusal> {
-    let content_type = request.header("content-type").unwrap_or_default();
-    let boundary = content_type.strip_prefix("multipart/form-data; boundary=");
-    let boundary = boundary.ok_or_else(|| Refusal::invalid("content-type", "must be multipart/form-data"))?;
-    let body = String::from_utf8_lossy(&request.body);
-    if !body.trim_end().ends_with(&format!("--{}--", boundary.trim_matches('"'))) {
-        return Err(Refusal::invalid("body", "the form does not end"));
+/// Reads a form with a file and a model, and says what it is told is in the file.
+fn transcribe(asked: Asked<'_>) -> Result<Media, Refusal> {
+    let form = Form::read(asked.request)?;
+    form.required("file")?;
+    if asked.route.model.is_none() {
+        form.required("model")?;
     }
-    for name in ["file", "model"] {
-        if !body.contains(&format!("name=\"{name}\"")) {
-            return Err(Refusal::missing(name));
+    let text = "You said: three words";
+    match form.text("response_format").as_deref() {
+        Some("text") => Ok(Media::Bytes("text/plain; charset=utf-8", Bytes::from_static(b"You said: three words\n"))),
+        Some("vtt") => {
+            let captions = format!("WEBVTT\n\n00:00.000 --> 00:03.000\n{text}\n");
+            Ok(Media::Bytes("text/vtt; charset=utf-8", captions.into()))
         }
+        _ => Ok(Media::Json(json!({"text": text, "usage": {"type": "duration", "seconds": 3}}))),
     }
-    let usage = json!({"type": "duration", "seconds": 3});
-    Ok(Media::Json(json!({"text": "You said: three words", "usage": usage})))
+}
+
+/// Reads a form with an image, and draws another one.
+fn redraw(asked: Asked<'_>) -> Result<Value, Refusal> {
+    let form = Form::read(asked.request)?;
+    if !form.has("image") {
+        form.required("image[]")?;
+    }
+    if asked.request.path.contains("edits") {
+        form.required("prompt")?;
+    }
+    Ok(drawn(form.text("n").and_then(|count| count.parse().ok()).unwrap_or(1), 310))
 }
 
 /// The models, as the one who asks expects them: Anthropic's clients by their header, Google's and Ollama's by the path.

@@ -84,7 +84,8 @@ async fn answer(
     let route = route.ok_or_else(|| Refusal::not_found(&format!("{} {}", request.method, request.path)))?;
     let format = format::of(route.dialect);
     format.authorize(request, route)?;
-    let body = if request.method == "GET" || route.task == Task::Transcribe { Value::Null } else { read(request)? };
+    let is_form = matches!(route.task, Task::Transcribe | Task::Redraw);
+    let body = if request.method == "GET" || is_form { Value::Null } else { read(request)? };
     let stored = state.plan().stored.clone();
     let asked = Asked { route, request, body: &body, stored: &stored };
     if route.task == Task::CountTokens {

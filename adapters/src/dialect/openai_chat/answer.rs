@@ -8,7 +8,8 @@ use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
 
 use super::error;
-use super::request::{Operation, Request};
+use super::operation::Operation;
+use super::request::Request;
 use super::text_bytes;
 use super::usage::Told;
 use crate::dialect::metering::{self, Metered};
@@ -65,7 +66,7 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
     let told = head.usage.and_then(Told::read).unwrap_or_default().served(head.service_tier);
     let told = match request.operation() {
         Operation::Chat => told,
-        Operation::Embeddings | Operation::Moderations => told.without_completion(),
+        _ => told.without_completion(),
     };
     // What the upstream told need not be counted.
     let written = || metering::estimate(text_bytes::under(&memmem::Finder::new("\"message\""), body));

@@ -45,7 +45,7 @@ impl ErrorObject<'_> {
 
 /// The error in an answer whose status was 2xx, if there is one: a member `error` that is not null. `status` is that
 /// of the answer.
-pub(super) fn within_answer(json: &[u8], status: u16) -> Failure {
+pub(in crate::dialect) fn within_answer(json: &[u8], status: u16) -> Failure {
     let said = Said { status, content_type: None, request_id: None, body: Bytes::copy_from_slice(json) };
     match error_body::code(json) {
         Some(code) => Failure::told(said, None, Some(&code)),

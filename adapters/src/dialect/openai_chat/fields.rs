@@ -5,11 +5,13 @@
 use std::borrow::Cow;
 
 /// Fields that the gateway reads, and forwards.
-const READ: [&str; 14] = [
+const READ: [&str; 16] = [
     "model",
     "messages",
     "input",
+    "prompt",
     "stream",
+    "stream_format",
     "stream_options",
     "max_tokens",
     "max_completion_tokens",

@@ -7,47 +7,18 @@ use bytes::Bytes;
 use tallygate_core::id::ModelName;
 
 use super::fields::{Fate, fate, folded};
+use super::operation::Operation;
 use super::prompt::PromptCounter;
 use super::request_error::RequestError;
 use crate::dialect::json::{self, Member};
 use crate::dialect::metering::InputBound;
+use crate::dialect::openai_chat::media::Asked;
 
 /// The most answers to one prompt: OpenAI's own limit.
 pub const CHOICES_MAX: u64 = 128;
 /// The largest limit of output that is taken for one, in tokens. No model writes more, and sums of it stay far from
 /// overflowing.
 pub const OUTPUT_TOKENS_MAX: u64 = 100_000_000;
-
-/// Which operation of the dialect a body is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `POST /chat/completions`.
-    Chat,
-    /// `POST /embeddings`.
-    Embeddings,
-    /// `POST /moderations`.
-    Moderations,
-}
-
-impl Operation {
-    /// What follows the base URL.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "/chat/completions",
-            Self::Embeddings => "/embeddings",
-            Self::Moderations => "/moderations",
-        }
-    }
-
-    /// The field that holds the prompt.
-    const fn prompt_field(self) -> &'static str {
-        match self {
-            Self::Chat => "messages",
-            Self::Embeddings | Self::Moderations => "input",
-        }
-    }
-}
 
 /// A client's request, checked. Nothing in it is the client's to spell in two ways: what was read here is what
 /// [`Request::rewrite`] forwards.
@@ -126,10 +97,15 @@ impl Request {
         &self.model
     }
 
-    /// Whether the client wants the answer as a stream.
+    /// Whether the client wants the answer as a stream. Speech always comes as one: of sound.
     #[must_use]
     pub const fn streams(&self) -> bool {
-        self.streams
+        self.streams || matches!(self.operation, Operation::Speech)
+    }
+
+    /// Whether the answer is a stream of the dialect's own kind, whose usage must be asked for.
+    pub(super) const fn streams_a_chat(&self) -> bool {
+        self.streams && matches!(self.operation, Operation::Chat)
     }
 
     /// Whether the client asked for the usage of a stream. If not, what the gateway asks for itself is not forwarded.
@@ -158,7 +134,23 @@ impl Request {
             Operation::Embeddings | Operation::Moderations => 0,
             // Rejected tokens of a prediction are billed as output.
             Operation::Chat => tokens_an_answer.saturating_add(self.prediction_bytes).saturating_mul(self.choices),
+            _ => tokens_an_answer.saturating_mul(self.choices),
         }
+    }
+
+    /// What the reading of an answer of images or sound depends on; none for other operations.
+    #[must_use]
+    pub fn media(&self) -> Option<Asked> {
+        let spoken_bytes = self.field("input").map_or(0, |text| text.len() as u64);
+        let (operation, count, input) = (self.operation, self.choices, self.input);
+        operation.is_media().then_some(Asked {
+            operation,
+            count,
+            input,
+            spoken_bytes,
+            file_bytes: 0,
+            wants_text: false,
+        })
     }
 
     /// What bounds the prompt.
@@ -188,6 +180,7 @@ impl Request {
 
     fn read_fields(&mut self, text: &str, members: &[Member]) -> Result<(), RequestError> {
         let mut has_prompt = false;
+        let is_chat = self.operation == Operation::Chat;
         for (index, member) in members.iter().enumerate() {
             let name = member.name(text);
             let value = slice(text, &member.value);
@@ -198,8 +191,9 @@ impl Request {
             match name {
                 "stream" => self.streams = boolean("stream", value)?,
                 "stream_options" => self.asks_for_usage = include_usage(value)?,
-                "max_tokens" => self.set_output_limit(index, "max_tokens", value)?,
-                "max_completion_tokens" => self.set_output_limit(index, "max_completion_tokens", value)?,
+                // Elsewhere they limit nothing, whatever an upstream makes of them.
+                "max_tokens" if is_chat => self.set_output_limit(index, "max_tokens", value)?,
+                "max_completion_tokens" if is_chat => self.set_output_limit(index, "max_completion_tokens", value)?,
                 "n" => {
                     let choices = whole_number(value).filter(|choices| (1..=CHOICES_MAX).contains(choices));
                     self.choices = choices.ok_or(RequestError::Choices)?;
@@ -267,13 +261,7 @@ fn model(text: &str, members: &[Member], path_model: Option<&str>) -> Result<Mod
         None | Some("null") => None,
         Some(value) => Some(string(value).ok_or(RequestError::Type { param: "model", expected: "a string" })?),
     };
-    let name = match (body_model, path_model) {
-        (None, None) => return Err(RequestError::Missing("model")),
-        (Some(body), Some(path)) if body != path => return Err(RequestError::ModelMismatch),
-        (Some(body), _) => body,
-        (None, Some(path)) => Cow::Borrowed(path),
-    };
-    ModelName::new(&name).map_err(RequestError::Model)
+    RequestError::one_model(body_model, path_model)
 }
 
 fn slice<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
@@ -331,16 +319,12 @@ fn check_prompt(operation: Operation, value: &str) -> Result<(), RequestError> {
     let is_well_typed = match operation {
         Operation::Chat => value.starts_with('['),
         Operation::Embeddings | Operation::Moderations => value.starts_with(['[', '"']),
+        _ => value.starts_with('"'),
     };
     if is_well_typed && !is_empty_list && value != "\"\"" {
         return Ok(());
     }
-    let expected = match operation {
-        Operation::Chat => "a list of at least one message",
-        Operation::Embeddings => "a text, or a list of texts or tokens, and not empty",
-        Operation::Moderations => "a text, or a list of texts or images, and not empty",
-    };
-    Err(RequestError::Type { param: operation.prompt_field(), expected })
+    Err(RequestError::Type { param: operation.prompt_field(), expected: operation.prompt_form() })
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Why a client's request is refused before anyone looks at who sent it.
 
-use tallygate_core::id::InvalidId;
+use std::borrow::Cow;
+
+use tallygate_core::id::{InvalidId, ModelName};
 
 use super::request::{CHOICES_MAX, OUTPUT_TOKENS_MAX};
 use crate::dialect::json::Fault;
+use crate::dialect::multipart;
 
 /// Why a request is not acceptable. Each is the client's to mend: status 400. No text repeats a value of the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +14,9 @@ pub enum RequestError {
     /// The body is not a JSON object that everyone reads alike.
     #[error("the request body is not acceptable: {0}")]
     Json(#[from] Fault),
+    /// The body is not a form that everyone reads alike.
+    #[error("the form is not acceptable: {0}")]
+    Form(#[from] multipart::Fault),
     /// A field is there twice, or twice but for upper and lower case.
     #[error("the request body has the field `{}` more than once", .0.unwrap_or("(not named here)"))]
     Duplicate(Option<&'static str>),
@@ -49,11 +55,23 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// The one model that a body and a path name.
+    pub(in crate::dialect) fn one_model(body: Option<Cow<'_, str>>, path: Option<&str>) -> Result<ModelName, Self> {
+        let name = match (body, path) {
+            (None, None) => return Err(Self::Missing("model")),
+            (Some(body), Some(path)) if body != path => return Err(Self::ModelMismatch),
+            (Some(body), _) => body,
+            (None, Some(path)) => Cow::Borrowed(path),
+        };
+        ModelName::new(&name).map_err(Self::Model)
+    }
+
     /// The stable code: that of OpenAI where it has one.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Json(_) => "invalid_json",
+            Self::Form(fault) => fault.code(),
             Self::Duplicate(_) => "duplicate_parameter",
             Self::Misspelled(_) => "ambiguous_parameter",
             Self::NotAllowed(_) => "parameter_not_allowed",
@@ -69,7 +87,7 @@ impl RequestError {
     #[must_use]
     pub const fn param(&self) -> Option<&'static str> {
         match self {
-            Self::Json(_) => None,
+            Self::Json(_) | Self::Form(_) => None,
             Self::Duplicate(param) | Self::NotAllowed(param) => *param,
             Self::Misspelled(param) | Self::Missing(param) | Self::OutputLimit(param) => Some(param),
             Self::Type { param, .. } => Some(param),

@@ -57,7 +57,7 @@ impl Request {
     pub fn rewrite(&self, rewrite: &Rewrite<'_>) -> Bytes {
         let mut splices = Splices::default();
         self.rename(rewrite.model, &mut splices);
-        if rewrite.meter_stream && self.streams && !self.asks_for_usage {
+        if rewrite.meter_stream && self.streams_a_chat() && !self.asks_for_usage {
             self.ask_for_usage(&mut splices);
         }
         if let Some(limit) = rewrite.output_limit {

@@ -227,9 +227,9 @@ impl Passage for Tap {
         Self::metered(self)
     }
 
-    fn failed(&mut self, problem: &Problem) -> Bytes {
+    fn failed(&mut self, problem: &Problem) -> Option<Bytes> {
         let body = translate::write_problem(problem).body;
-        [b"data: ".as_slice(), &body, b"\n\n", error::DONE.as_bytes()].concat().into()
+        Some([b"data: ".as_slice(), &body, b"\n\n", error::DONE.as_bytes()].concat().into())
     }
 
     fn keep_alive(&self) -> Option<Bytes> {

@@ -124,19 +124,22 @@ impl Told {
 }
 
 /// A part of what is left, at most all of it, which is then no longer left.
-fn part(told: Option<u64>, left: &mut u64) -> u64 {
+pub(in crate::dialect) fn part(told: Option<u64>, left: &mut u64) -> u64 {
     let part = told.unwrap_or_default().min(*left);
     *left -= part;
     part
 }
 
-/// A count of tokens; none for everything that is not one: negative, fractional, a text, far too large.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(count_of(&serde_json::Value::deserialize(deserializer)?))
+}
+
+/// A count of tokens; none for everything that is not one: negative, fractional, a text, far too large.
+pub(in crate::dialect) fn count_of(value: &serde_json::Value) -> Option<u64> {
     let whole = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=TOKENS_MAX as f64).contains(number));
     // Some serialisers write whole numbers as `12.0`. Within the limit every one of them is exact.
     let count = value.as_u64().or_else(|| whole().map(|number| number as u64));
-    Ok(count.filter(|count| *count <= TOKENS_MAX))
+    count.filter(|count| *count <= TOKENS_MAX)
 }
 
 /// The object if it is one, else nothing: `null`, a text and a list all mean that nothing was told.

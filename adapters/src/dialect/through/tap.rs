@@ -117,10 +117,10 @@ impl Passage for Tap {
         self.reading.meter.metered(self.reading.input_estimate_tokens)
     }
 
-    fn failed(&mut self, problem: &Problem) -> Bytes {
+    fn failed(&mut self, problem: &Problem) -> Option<Bytes> {
         let mut out = Vec::new();
         self.reading.writer.fail(problem, &mut out);
-        out.into()
+        Some(out.into())
     }
 
     fn keep_alive(&self) -> Option<Bytes> {

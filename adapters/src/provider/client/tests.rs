@@ -54,7 +54,7 @@ impl Call {
     async fn by(self, provider: &HttpProvider) -> Result<Answer, Failure> {
         let upstream = provider.upstream(&self.endpoint, self.credential.as_ref())?;
         let Self { path, body, headers, answer, timeouts, .. } = self;
-        upstream.call(provider::Call { path: path.into(), body, headers, answer, timeouts }).await
+        upstream.call(provider::Call { path: path.into(), body, content_type: None, headers, answer, timeouts }).await
     }
 }
 
@@ -170,7 +170,10 @@ async fn more_paths_than_are_kept_are_called_all_the_same() {
     let upstream = provider().upstream(&format!("{}/v1", server.url).parse().unwrap(), None).unwrap();
     for path in paths {
         let Call { body, headers, answer, timeouts, .. } = buffered(&server.url, 100);
-        upstream.call(provider::Call { path: path.into(), body, headers, answer, timeouts }).await.unwrap();
+        upstream
+            .call(provider::Call { path: path.into(), body, content_type: None, headers, answer, timeouts })
+            .await
+            .unwrap();
     }
     let received = server.received().await;
     let called: Vec<_> = received.split("POST /v1").skip(1).filter_map(|request| request.split(' ').next()).collect();

@@ -169,7 +169,7 @@ async fn what_is_no_conversation_is_answered_in_its_own_form() {
             json!(1.0),
         ),
         ("/v1/moderations", json!({"input": "a"}), "/results/0/flagged", json!(false)),
-        ("/v1/images/generations", json!({"prompt": "a", "n": 2}), "/usage/total_tokens", json!(281)),
+        ("/v1/images/generations", json!({"prompt": "a", "n": 2}), "/usage/total_tokens", json!(553)),
         ("/v1/completions", json!({"model": "m", "prompt": "hi"}), "/choices/0/text", json!("You said: hi")),
         (
             "/v1/messages/count_tokens",

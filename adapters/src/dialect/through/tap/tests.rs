@@ -92,7 +92,7 @@ fn what_is_held_before_the_answer_has_a_limit() {
 fn an_error_in_the_middle_is_not_passed_on_but_what_came_before_it_is() {
     let mut tap = tap(ANTHROPIC);
     assert_eq!(passed(&mut tap, &format!("{START}{ERROR}{STOP}")), (START.to_owned(), Err(Kind::Overloaded)));
-    let last = String::from_utf8(tap.failed(&Problem::new(Cause::Overloaded, "m")).to_vec()).unwrap();
+    let last = String::from_utf8(tap.failed(&Problem::new(Cause::Overloaded, "m")).unwrap().to_vec()).unwrap();
     assert!(last.starts_with("event: error\ndata: {\"type\":\"error\","), "{last}");
 }
 
