@@ -49,6 +49,11 @@ async fn what_was_spent_is_told_at_once_and_everywhere_the_same() -> Result<()> 
     for named in ["key", "token"] {
         assert_eq!(count(format!("/spend/logs?api_key={}", text(&budgeted, named))).await?, 2);
     }
+    for (page, rows) in [(1, 2), (2, 1), (3, 0)] {
+        assert_eq!(count(format!("/spend/logs?page_size=2&page={page}")).await?, rows, "page {page}");
+    }
+    assert_eq!(count("/spend/logs?user_id=bob&page_size=1&page=2".to_owned()).await?, 0);
+    assert_eq!(operator.get("/spend/logs?page=0").await?.status, 422);
     assert_eq!(count("/spend/logs?user_id=bob".to_owned()).await?, 1);
     assert_eq!(count("/spend/logs?user_id=nobody".to_owned()).await?, 0);
     assert_eq!(count("/spend/logs?api_key=sk-nobody".to_owned()).await?, 0);

@@ -55,7 +55,6 @@ struct Tally {
     not_once: usize,
     lowest_percent: Option<f64>,
     mischarged: usize,
-    cut: usize,
     untold: usize,
     suspended: (u64, u64),
     charged: u64,
@@ -129,7 +128,6 @@ impl Site {
         tally.overshoot += overshoot;
         tally.overcharge += overcharge;
         tally.mischarged += books.mischarged;
-        tally.cut += books.cut;
         tally.untold += books.untold;
         tally.suspended = (tally.suspended.0 + suspended, tally.suspended.1 + spent);
         tally.charged += charged;
@@ -171,7 +169,6 @@ impl Tally {
         figures.none(&format!("{on}: holds leaked, nano-dollars"), nano(self.leaked));
         figures.none(&format!("{on}: requests not settled exactly once"), self.not_once);
         figures.none(&format!("{on}: requests charged other than their usage was told"), self.mischarged);
-        figures.none(&format!("{on}: keys whose requests could not all be read"), self.cut);
         figures.at_least(&format!("{on}: least usable share"), self.lowest_percent.unwrap_or(0.0), USABLE_PERCENT);
         let share = |part: u64| 100.0 * part as f64 / self.charged.max(1) as f64;
         let (suspended, spent) = (share(self.suspended.0), share(self.suspended.1));

@@ -17,39 +17,51 @@ use crate::http::litellm::spent;
 
 /// How many records are looked through for those of one user.
 const LOOKED_THROUGH_MAX: usize = 20 * PAGE_ROWS_MAX;
+/// Beyond so many pages nobody turns: a narrower question is meant.
+const PAGES_MAX: u64 = 100_000;
 
-/// Requests, newest first: at most [`PAGE_ROWS_MAX`]. With dates, sums by day, unless `summarize=false`.
+/// Requests, newest first: a `page` of `page_size`, which is at most [`PAGE_ROWS_MAX`]. With dates, sums by day, unless `summarize=false`.
 pub(super) async fn logs(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     let caller = Caller::of(&app, &headers, "/spend/logs").await?;
     let query = Query::read(&uri)?;
     let Some(filter) = Filter::read(&app, &query, &caller)? else { return Ok(Json(json!([]))) };
+    let size = to_usize(query.number("page_size", PAGE_ROWS_MAX as u64, 1..=PAGE_ROWS_MAX as u64)?);
+    let page = Page { skip: size * to_usize(query.number("page", 1, 1..=PAGES_MAX)? - 1), rows: size };
     let summarize = query.text("summarize").is_none() || query.flag("summarize")?;
     spent::catch_up(&app).await;
     // Records are on disk, a thousand of them in milliseconds.
     let read = tokio::task::spawn_blocking(move || match filter.view_days().filter(|_| summarize) {
         Some(days) if filter.id.is_none() => daily::sums(&app, &filter, days),
-        _ => rows(&app, &filter),
+        _ => rows(&app, &filter, page),
     });
     read.await.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?.map(Json)
 }
 
-fn rows(app: &App, filter: &Filter) -> Result<Value, ApiError> {
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn rows(app: &App, filter: &Filter, wanted: Page) -> Result<Value, ApiError> {
     let mut keys = Keys::new(app);
-    let mut rows = Vec::new();
-    let mut skip = 0;
+    let mut row = |record: &UsageRecord| {
+        let key = record.key().map(|id| keys.get(id)).transpose()?.flatten();
+        let user = key.and_then(|key| key.user.as_ref()).map(|user| user.as_str());
+        Ok::<_, ApiError>(is_of_user(record, user, filter).then(|| record::row(record, key)))
+    };
+    if filter.user.is_none() {
+        let page = read(app, filter, wanted)?;
+        return page.records.iter().filter_map(|record| row(record).transpose()).collect();
+    }
+    // Whose they are is not known before they are read.
+    let (mut rows, mut skip, enough) = (Vec::new(), 0, wanted.skip + wanted.rows);
     loop {
         let page = read(app, filter, Page { skip, rows: PAGE_ROWS_MAX })?;
-        for found in &page.records {
-            let key = found.key().map(|id| keys.get(id)).transpose()?.flatten();
-            if is_of_user(found, key.and_then(|key| key.user.as_ref()).map(|user| user.as_str()), filter) {
-                rows.push(record::row(found, key));
-            }
+        for record in &page.records {
+            rows.extend(row(record)?);
         }
         skip += page.records.len();
-        let enough = filter.user.is_none() || rows.len() >= PAGE_ROWS_MAX || skip >= LOOKED_THROUGH_MAX;
-        if enough || !page.more || page.records.is_empty() {
-            rows.truncate(PAGE_ROWS_MAX);
-            return Ok(Value::Array(rows));
+        if rows.len() >= enough || skip >= LOOKED_THROUGH_MAX || !page.more || page.records.is_empty() {
+            return Ok(rows.into_iter().skip(wanted.skip).take(wanted.rows).collect());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 use tallygate_tests::gateway::Gateway;
 
 use super::TOKENS;
@@ -15,7 +16,7 @@ const BOOKED_WITHIN: Duration = Duration::from_secs(15);
 /// How long what runs may take to end, once no caller is there.
 const QUIET_WITHIN: Duration = Duration::from_secs(15);
 /// The most rows of an answer.
-const ROWS_MAX: usize = 1_000;
+const ROWS_OF_PAGE: usize = 1_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -26,8 +27,6 @@ pub(crate) struct Books {
     pub(crate) billed: Vec<u64>,
     /// Requests whose usage was told, and which were charged something else.
     pub(crate) mischarged: usize,
-    /// Keys that have more requests and refusals than could be read.
-    pub(crate) cut: usize,
     /// Requests whose usage was not told.
     pub(crate) untold: usize,
     /// By how much the provider bills each key's requests above what they were charged.
@@ -54,11 +53,8 @@ impl Books {
     }
 
     async fn add(&mut self, gateway: &Gateway, key: &str, bill: &BTreeMap<String, u64>) -> Result<()> {
-        let answer = gateway.operator()?.get(&format!("/spend/logs?api_key={key}")).await?.expect(200)?.json()?;
-        let rows = answer.as_array().context("no rows")?;
-        self.cut += usize::from(rows.len() >= ROWS_MAX);
         let (mut charged, mut billed, mut above) = (0, 0, 0);
-        for row in rows {
+        for row in &rows(gateway, key).await? {
             // A refusal names no end user.
             let Some(user) = row["end_user"].as_str().filter(|user| !user.is_empty()) else { continue };
             let cost = nano_usd(row["spend"].as_f64().context("no spend")?);
@@ -90,6 +86,21 @@ impl Books {
         let never = bill.keys().filter(|user| !self.settled.contains_key(*user)).count();
         never + self.settled.values().filter(|count| **count > 1).count()
     }
+}
+
+/// All rows of a key, refusals too: on a busy machine there are more of those than of requests.
+async fn rows(gateway: &Gateway, key: &str) -> Result<Vec<Value>> {
+    let mut rows = Vec::new();
+    for page in 1.. {
+        let path = format!("/spend/logs?api_key={key}&page_size={ROWS_OF_PAGE}&page={page}");
+        let answer = gateway.operator()?.get(&path).await?.expect(200)?.json()?;
+        let of_page = answer.as_array().context("no rows")?;
+        rows.extend_from_slice(of_page);
+        if of_page.len() < ROWS_OF_PAGE {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 /// What all gateways still hold when nothing runs any more, in nano-dollars.
