@@ -15,6 +15,7 @@ mod quiet;
 mod counts;
 mod explain;
 mod models;
+mod selector;
 mod commands;
 mod health;
 mod state;
@@ -113,6 +114,7 @@ fn router(app: App) -> Router {
         .route("/health/liveness", get(health::alive))
         .route("/health/readiness", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(selector::router())
         .merge(litellm::router())
         .merge(quiet::router())
         .fallback(unknown_route)
