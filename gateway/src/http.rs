@@ -2,6 +2,7 @@
 //! commands.
 
 pub(crate) mod front;
+pub(crate) mod cors;
 pub(crate) mod server;
 pub(crate) mod error;
 pub(crate) mod error_code;

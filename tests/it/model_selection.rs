@@ -3,6 +3,7 @@
 mod listing;
 mod choosing;
 mod whose;
+mod cross_origin;
 mod guide;
 
 use anyhow::{Context as _, Result};
