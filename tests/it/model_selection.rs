@@ -3,6 +3,8 @@
 mod listing;
 mod choosing;
 mod whose;
+mod back;
+mod swaps;
 mod cross_origin;
 mod guide;
 

@@ -1,8 +1,8 @@
-//! The model selector: what may be chosen, what is chosen, and a choice of another model. `/models/list`,
-//! `/models/current`, `/models/select`, `/models/providers`.
+//! The model selector: what may be chosen, what is chosen, a choice of another model, and the way back. `/models/list`,
+//! `/models/providers`, `/models/current`, `/models/select`, `/models/undo`, `/models/history`.
 //!
 //! A virtual key chooses for itself and sees what it may call; the holder of the master key chooses for the gateway, or for
-//! the scope that they name. A choice is the command `SelectModel` like any other.
+//! the scope that they name. A choice is the command `SelectModel`, and the way back `UndoSelection`.
 
 mod chooser;
 mod named;
@@ -12,6 +12,8 @@ mod list;
 mod current;
 mod carried;
 mod select;
+mod undo;
+mod history;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -25,4 +27,6 @@ pub(super) fn router() -> Router<App> {
         .route("/models/providers", get(list::providers))
         .route("/models/current", get(current::current))
         .route("/models/select", post(select::select))
+        .route("/models/undo", post(undo::undo))
+        .route("/models/history", get(history::history))
 }

@@ -28,7 +28,7 @@ pub const ADMIN: [(&str, &str); 19] = [
 ];
 
 /// For any key, which reads and chooses what is its own.
-pub const OWN: [(&str, &str); 11] = [
+pub const OWN: [(&str, &str); 13] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -40,6 +40,8 @@ pub const OWN: [(&str, &str); 11] = [
     ("GET", "/models/providers"),
     ("GET", "/models/current"),
     ("POST", "/models/select"),
+    ("POST", "/models/undo"),
+    ("GET", "/models/history"),
 ];
 
 /// For any key, whatever it may call: it tells nothing of anybody.

@@ -84,6 +84,11 @@ impl Chooser {
         Ok(Self { actor: Actor::operator(), scope, key })
     }
 
+    /// The realm that the scope belongs to; none for the gateway.
+    pub(super) fn owner(&self) -> Option<RealmId> {
+        (self.scope != Scope::Gateway).then(|| self.realm())
+    }
+
     /// The realm that names are looked up from.
     pub(super) fn realm(&self) -> RealmId {
         match (&self.scope, &self.key) {
