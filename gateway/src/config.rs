@@ -156,8 +156,8 @@ pub struct ServeArgs {
     /// processes left need not rest.
     #[arg(long, env = "TALLYGATE_SUSPENSE_REST_SECONDS", default_value_t = 6_030, value_parser = clap::value_parser!(u64).range(..=31_622_400))]
     pub suspense_rest_seconds: u64,
-    /// The origin of pages that may call from browsers, as browsers send it: https://app.example; or * for every one. May be
-    /// repeated. None without it.
+    /// The origin of pages that may call from browsers, as browsers send it: scheme, host and port; or * for every page.
+    /// May be repeated. Without it none may.
     #[arg(long = "cors-origin", env = "TALLYGATE_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
     /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.

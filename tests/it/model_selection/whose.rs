@@ -100,3 +100,26 @@ async fn only_a_key_that_may_call_models_chooses_one() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_keys_choices_count_in_its_rate_limits_and_the_operators_do_not() -> Result<()> {
+    let selector = Selector::start().await?;
+    let limits = json!({ "requests_per_minute": 3, "tokens_per_minute": null, "parallel_requests": 1 });
+    let key = selector.key(KeyTerms { limits, ..KeyTerms::default() }).await?;
+    let caller = selector.gateway.caller(&key.secret)?;
+    select(&caller, "gpt-5-mini", "openai").await?.expect(200)?;
+    select(&caller, "gpt-4o", "openai").await?.expect(200)?;
+    caller.post("/models/undo", &json!({})).await?.expect(200)?;
+    for path in ["/models/select", "/models/undo"] {
+        let body = if path == "/models/undo" { json!({}) } else { json!({ "model_id": "openai/gpt-4o" }) };
+        let refused = caller.post(path, &body).await?;
+        assert_eq!((refused.status, refused.at("/error/tallygate/code")?), (429, json!("rate_limited")), "{path}");
+        assert!(refused.header("retry-after").is_some(), "{path}");
+    }
+    assert_eq!(selector.selections()?.len(), 2);
+    assert_eq!(chosen(&caller).await?.0, "gpt-5-mini", "to look costs nothing");
+    let body = json!({ "model_id": "openai/gpt-4o", "scope": format!("key:{}", key.id) });
+    selector.operator()?.post("/models/select", &body).await?.expect(200)?;
+    assert_eq!(chosen(&caller).await?.0, "gpt-4o");
+    Ok(())
+}

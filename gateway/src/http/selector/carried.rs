@@ -17,7 +17,11 @@ use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::change::changed;
 
-/// Carries out a choice, and tells the position since which it is so. To choose what is chosen already is no error.
+/// Carries out a choice, and tells the position since which it is so. To choose what is chosen already is no error. What a key
+/// asks counts as a request in the rate limits of its chain: each choice is a line of the log that all gateways read.
+///
+/// # Errors
+/// A limit that is reached, and what the command is refused for.
 ///
 /// Cancellation: what was begun may still be carried out.
 pub(super) async fn out(
@@ -26,6 +30,7 @@ pub(super) async fn out(
     id: Option<CommandId>,
     command: Command,
 ) -> Result<Position, ApiError> {
+    chooser.count(app)?;
     let actor = chooser.actor.clone();
     let outcome = match id {
         Some(id) => app.commands.submit(actor, Request { id: own_id(chooser, id)?, command }).await,

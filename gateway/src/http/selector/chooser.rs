@@ -16,6 +16,7 @@ use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::caller::Caller;
+use crate::pipeline::admitted::quotas;
 use crate::pipeline::refusal;
 
 /// Who chooses, and for which scope.
@@ -67,6 +68,19 @@ impl Chooser {
             }
             _ => Ok(chooser),
         }
+    }
+
+    /// Counts a key's choice as a request without tokens in its rate limits, whatever becomes of it; the operator's counts in
+    /// none.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub(super) fn count(&self, app: &App) -> Result<(), ApiError> {
+        let Some(key) = self.key.as_ref().filter(|_| self.actor.kind == ActorKind::Key) else { return Ok(()) };
+        let snapshot = app.pipeline.views.control.snapshot();
+        let share = app.pipeline.limits.take(&quotas(&snapshot.control, key), 0);
+        // Settled at once: dropped later, it would be given back when the client leaves, and the command go on.
+        share.map(|share| share.settle(0)).map_err(|limited| refusal::limited(&limited, &key.hash))
     }
 
     fn operator(app: &App, scope: Scope) -> Result<Self, ApiError> {
