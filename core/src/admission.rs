@@ -168,7 +168,7 @@ fn selected<'a>(
 }
 
 /// The scopes that a key stands in, nearest first: itself, its realm and each parent, the gateway.
-fn scopes(control: &Control, key: &Key) -> impl Iterator<Item = Scope> {
+pub fn scopes(control: &Control, key: &Key) -> impl Iterator<Item = Scope> {
     let realms = control.chain(&key.realm).map(|realm| Scope::Realm(realm.id.clone()));
     iter::once(Scope::Key(key.id)).chain(realms).chain(iter::once(Scope::Gateway))
 }

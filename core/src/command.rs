@@ -184,6 +184,8 @@ commands! {
     SelectModel(selection::SelectModel);
     /// A slot without a choice of its own.
     ClearSelection(selection::ClearSelection);
+    /// A slot that leads where it led before.
+    UndoSelection(selection::UndoSelection);
     /// Several commands that are carried out together or not at all.
     Together(Together);
 }
@@ -296,6 +298,7 @@ impl Command {
             Self::SetBudget(data) => needs.scope(&data.scope),
             Self::SelectModel(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
+            Self::UndoSelection(data) => needs.scope(&data.scope),
             Self::Together(data) => data.commands().for_each(|command| needs.extend(command.needs())),
             _ => {}
         }
@@ -335,6 +338,7 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::SetBudget(data) => budget::set(state, data, context.now)?,
         Command::SelectModel(data) => selection::select(state, data)?,
         Command::ClearSelection(data) => selection::clear(state, data)?,
+        Command::UndoSelection(data) => selection::undo(state, data)?,
         Command::Together(_) => return Err(Rejection::TooManyTogether),
     };
     check_readable(state, &changes)?;

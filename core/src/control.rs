@@ -4,8 +4,8 @@
 //! and never change it.
 //!
 //! The tables of keys, their hashes, aliases and budgets, and of commands, may hold only some of their rows: there may
-//! be millions, and whoever folds loads those that an event or a command touches ([`Needs`]). All other tables are
-//! whole.
+//! be millions, and whoever folds loads those that an event or a command touches ([`Needs`]). The history of selections is
+//! only written, and never loaded. All other tables are whole.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::model_pattern::Allowed;
 use crate::realm::{self, Realm};
 use crate::registry::{self, Model};
 use crate::scope::Scope;
-use crate::selection::{self, Selection};
+use crate::selection::{self, Choice, Selection};
 use crate::stream::{Position, StreamId};
 
 use std::collections::BTreeSet;
@@ -47,6 +47,8 @@ pub struct Control {
     pub budgets: Table<Scope, Budget>,
     /// Selections.
     pub selections: Table<(Scope, SlotName), Selection>,
+    /// The history of selections. May be partial: no decision reads it.
+    pub choices: Table<(Scope, SlotName, Position), Choice>,
     /// Streams that hold an event which this version cannot read. What they are about fails closed.
     pub quarantined: Table<StreamId, Position>,
     /// Keys. May be partial.
@@ -276,6 +278,7 @@ impl Control {
         self.key_aliases.evict();
         self.key_budgets.evict();
         self.commands.evict();
+        self.choices.evict();
     }
 
     /// The models that a realm may call and a set allows, in the order of their names: what a key sees.

@@ -4,11 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Mark, Trail, event_types};
-use crate::control::{Change, Control};
+use crate::control::{Change, Control, Owner};
 use crate::event::Event as AnyEvent;
 use crate::id::{ModelName, RealmId, SlotName};
 use crate::scope::Scope;
 use crate::stream::Position;
+
+/// How many choices a selection remembers to go back to. What was chosen before those stays in the log.
+pub const EARLIER_MAX: usize = 20;
 
 /// What a scope selected for a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +24,29 @@ pub struct Selection {
     pub slot: SlotName,
     /// The model's public name; none when the choice was cleared.
     pub model: Option<ModelName>,
+    /// What an undo goes back to, the latest last; none for no choice. At most [`EARLIER_MAX`].
+    pub earlier: Vec<Option<ModelName>>,
     /// Its history.
     pub trail: Trail,
+}
+
+/// One change of a selection: a row of its history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The scope.
+    pub scope: Scope,
+    /// The realm that the scope belongs to; none for the gateway.
+    pub realm: Option<RealmId>,
+    /// The slot.
+    pub slot: SlotName,
+    /// The model that was left; none where there was no choice.
+    pub from: Option<ModelName>,
+    /// The model that was chosen; none where the choice was cleared.
+    pub to: Option<ModelName>,
+    /// Whether it went back to an earlier choice.
+    pub undo: bool,
+    /// Who, when, and by which event.
+    pub mark: Mark,
 }
 
 /// Asks that a slot lead to a model, in a scope.
@@ -42,6 +66,17 @@ pub struct SelectModel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClearSelection {
+    /// The scope.
+    pub scope: Scope,
+    /// The slot.
+    #[serde(default = "SlotName::current")]
+    pub slot: SlotName,
+}
+
+/// Asks that a slot lead where it led before the last change that was not undone. Again, it goes one further back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoSelection {
     /// The scope.
     pub scope: Scope,
     /// The slot.
@@ -71,6 +106,18 @@ pub struct Cleared {
     pub slot: SlotName,
 }
 
+/// A slot leads where it led before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undone {
+    /// The scope.
+    pub scope: Scope,
+    /// The slot.
+    pub slot: SlotName,
+    /// The model's public name; none where there was no choice.
+    pub model: Option<ModelName>,
+}
+
 event_types! {
     /// What happens to selections.
     pub enum Event {
@@ -78,6 +125,8 @@ event_types! {
         Selected(Selected) = "model.selected", 1;
         /// A slot leads nowhere in this scope.
         Cleared(Cleared) = "selection.cleared", 1;
+        /// A slot leads where it led before.
+        Undone(Undone) = "selection.undone", 1;
     }
 }
 
@@ -109,6 +158,14 @@ pub enum Rejection {
         /// The slot.
         slot: SlotName,
     },
+    /// The scope remembers no earlier choice for that slot.
+    #[error("{scope} has no earlier choice for `{slot}` to go back to")]
+    NothingToUndo {
+        /// The scope.
+        scope: Scope,
+        /// The slot.
+        slot: SlotName,
+    },
     /// The command would change nothing.
     #[error("the selection of {0} would not change")]
     NoChange(Scope),
@@ -124,6 +181,7 @@ impl Rejection {
             Self::NotGranted { .. } => "selection_not_granted",
             Self::SlotIsModel(_) => "slot_is_model",
             Self::NothingSelected { .. } => "nothing_selected",
+            Self::NothingToUndo { .. } => "nothing_to_undo",
             Self::NoChange(_) => "no_change",
         }
     }
@@ -134,29 +192,35 @@ impl Rejection {
 /// # Errors
 /// [`Rejection`].
 pub fn select(state: &Control, command: &SelectModel) -> Result<Vec<Change>, Rejection> {
-    let owner = state.owner(&command.scope).ok_or_else(|| Rejection::UnknownScope(command.scope.clone()))?;
-    if state.model_names.iter().any(|((_, name), _)| name.as_str() == command.slot.as_str()) {
-        return Err(Rejection::SlotIsModel(command.slot.clone()));
+    let SelectModel { scope, slot, model } = command;
+    let owner = state.owner(scope).ok_or_else(|| Rejection::UnknownScope(scope.clone()))?;
+    let registered = check_choice(state, &owner, command)?;
+    let current = state.selections.get(&(scope.clone(), slot.clone()));
+    if current.and_then(|selection| selection.model.as_ref()) == Some(model) {
+        return Err(Rejection::NoChange(scope.clone()));
     }
-    let model = state
-        .visible_model(&owner.lookup_realm(), &command.model)
-        .ok_or_else(|| Rejection::UnknownModel(command.model.clone()))?;
-    if !state.scope_may_call(&command.scope, &command.model) {
-        return Err(Rejection::NotGranted { scope: command.scope.clone(), model: command.model.clone() });
+    let cause = owner.since.into_iter().chain([registered]).collect();
+    let selected = Selected { scope: scope.clone(), slot: slot.clone(), model: model.clone() };
+    Ok(vec![change(owner.realm, Event::Selected(selected), cause)])
+}
+
+/// Whether a slot may lead to a model: what the event was that the model is so since.
+fn check_choice(state: &Control, owner: &Owner, choice: &SelectModel) -> Result<Position, Rejection> {
+    let SelectModel { scope, slot, model } = choice;
+    if state.model_names.iter().any(|((_, name), _)| name.as_str() == slot.as_str()) {
+        return Err(Rejection::SlotIsModel(slot.clone()));
     }
-    let current = state.selections.get(&(command.scope.clone(), command.slot.clone()));
-    if current.and_then(|selection| selection.model.as_ref()) == Some(&command.model) {
-        return Err(Rejection::NoChange(command.scope.clone()));
+    let registered =
+        state.visible_model(&owner.lookup_realm(), model).ok_or_else(|| Rejection::UnknownModel(model.clone()))?;
+    if !state.scope_may_call(scope, model) {
+        return Err(Rejection::NotGranted { scope: scope.clone(), model: model.clone() });
     }
-    let mut cause: Vec<Position> = owner.since.into_iter().collect();
-    cause.push(model.trail.changed.position);
-    let selected = Selected { scope: command.scope.clone(), slot: command.slot.clone(), model: command.model.clone() };
-    Ok(vec![Change {
-        realm: owner.realm,
-        stream: command.scope.selection_stream(&command.slot),
-        event: AnyEvent::Selection(Event::Selected(selected)),
-        cause,
-    }])
+    Ok(registered.trail.changed.position)
+}
+
+fn change(realm: Option<RealmId>, event: Event, cause: Vec<Position>) -> Change {
+    let (scope, slot) = event.place();
+    Change { realm, stream: scope.selection_stream(slot), event: AnyEvent::Selection(event), cause }
 }
 
 /// Decides [`ClearSelection`].
@@ -171,31 +235,62 @@ pub fn clear(state: &Control, command: &ClearSelection) -> Result<Vec<Change>, R
         .filter(|selection| selection.model.is_some())
         .ok_or_else(|| Rejection::NothingSelected { scope: command.scope.clone(), slot: command.slot.clone() })?;
     let cleared = Cleared { scope: command.scope.clone(), slot: command.slot.clone() };
-    Ok(vec![Change {
-        realm: owner.realm,
-        stream: command.scope.selection_stream(&command.slot),
-        event: AnyEvent::Selection(Event::Cleared(cleared)),
-        cause: vec![current.trail.changed.position],
-    }])
+    Ok(vec![change(owner.realm, Event::Cleared(cleared), vec![current.trail.changed.position])])
 }
 
-/// Folds what happened to a selection. A cleared row stays, since the stream's version must go on.
+/// Decides [`UndoSelection`]. What it goes back to must be as good a choice as if it were made now.
+///
+/// # Errors
+/// [`Rejection`].
+pub fn undo(state: &Control, command: &UndoSelection) -> Result<Vec<Change>, Rejection> {
+    let UndoSelection { scope, slot } = command;
+    let owner = state.owner(scope).ok_or_else(|| Rejection::UnknownScope(scope.clone()))?;
+    let nothing = || Rejection::NothingToUndo { scope: scope.clone(), slot: slot.clone() };
+    let current = state.selections.get(&(scope.clone(), slot.clone())).ok_or_else(nothing)?;
+    let model = current.earlier.last().ok_or_else(nothing)?.clone();
+    let mut cause: Vec<Position> = owner.since.into_iter().chain([current.trail.changed.position]).collect();
+    if let Some(model) = &model {
+        let choice = SelectModel { scope: scope.clone(), slot: slot.clone(), model: model.clone() };
+        cause.push(check_choice(state, &owner, &choice)?);
+    }
+    let undone = Undone { scope: scope.clone(), slot: slot.clone(), model };
+    Ok(vec![change(owner.realm, Event::Undone(undone), cause)])
+}
+
+/// Folds what happened to a selection. A cleared row stays, since the stream's version must go on. Its history gets a row
+/// of its own, which is not read here.
 pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
-    let (scope, slot, model) = match event {
-        Event::Selected(data) => (&data.scope, &data.slot, Some(data.model.clone())),
-        Event::Cleared(data) => (&data.scope, &data.slot, None),
-    };
+    let (scope, slot) = event.place();
     let id = (scope.clone(), slot.clone());
-    let trail = match state.selections.get(&id) {
-        Some(selection) => {
+    let before = state.selections.get(&id);
+    let from = before.and_then(|selection| selection.model.clone());
+    let mut earlier = before.map(|selection| selection.earlier.clone()).unwrap_or_default();
+    let to = match event {
+        Event::Selected(data) => Some(data.model.clone()),
+        Event::Cleared(_) => None,
+        Event::Undone(data) => data.model.clone(),
+    };
+    let undo = matches!(event, Event::Undone(_));
+    if undo {
+        earlier.pop();
+    } else {
+        let forgotten = (earlier.len() + 1).saturating_sub(EARLIER_MAX);
+        earlier.drain(..forgotten);
+        earlier.push(from.clone());
+    }
+    let trail = before.map_or_else(
+        || Trail::born(mark),
+        |selection| {
             let mut trail = selection.trail.clone();
             trail.step(mark);
             trail
-        }
-        None => Trail::born(mark),
-    };
-    let selection = Selection { scope: scope.clone(), realm: realm.cloned(), slot: slot.clone(), model, trail };
-    state.selections.put(id, selection);
+        },
+    );
+    let (realm, scope, slot) = (realm.cloned(), scope.clone(), slot.clone());
+    let (model, mark) = (to.clone(), mark.clone());
+    let choice = Choice { scope: scope.clone(), realm: realm.clone(), slot: slot.clone(), from, to, undo, mark };
+    state.choices.put((scope.clone(), slot.clone(), choice.mark.position), choice);
+    state.selections.put(id, Selection { scope, realm, slot, model, earlier, trail });
 }
 
 impl Event {
@@ -205,6 +300,7 @@ impl Event {
         match self {
             Self::Selected(data) => (&data.scope, &data.slot),
             Self::Cleared(data) => (&data.scope, &data.slot),
+            Self::Undone(data) => (&data.scope, &data.slot),
         }
     }
 }

@@ -163,7 +163,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         clientless: Arc::new(Clientless::new(config.requests.abandoned_streams_max)),
         settings: config.requests,
     };
-    let clientless = Arc::clone(&pipeline.clientless);
+    let clientless = (Arc::clone(&pipeline.clientless), config.server.drain_timeout);
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
     let counting = Arc::new(Semaphore::new(COUNTS_MAX));
     let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates, counting });
@@ -171,8 +171,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().unwrap_or(config.address);
-    let clientless = (clientless, config.server.drain_timeout);
-    let server = tokio::spawn(server::serve(listener, Front::new(app.clone()), config.server, stopped));
+    let front = Front::new(app.clone(), config.cors_origins);
+    let server = tokio::spawn(server::serve(listener, front, config.server, stopped));
     Ok(Running {
         address,
         new_master_key,

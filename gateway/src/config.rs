@@ -13,6 +13,7 @@ use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::routing::Routing;
 use tallygate_core::secret::Secret;
 
+use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
 use crate::settings::RequestSettings;
 
@@ -155,6 +156,10 @@ pub struct ServeArgs {
     /// processes left need not rest.
     #[arg(long, env = "TALLYGATE_SUSPENSE_REST_SECONDS", default_value_t = 6_030, value_parser = clap::value_parser!(u64).range(..=31_622_400))]
     pub suspense_rest_seconds: u64,
+    /// The origin of pages that may call from browsers, as browsers send it: scheme, host and port; or * for every page.
+    /// May be repeated. Without it none may.
+    #[arg(long = "cors-origin", env = "TALLYGATE_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
     /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.
     #[arg(long = "private-name", env = "TALLYGATE_PRIVATE_NAMES", value_delimiter = ',')]
     pub private_names: Vec<String>,
@@ -191,6 +196,7 @@ pub(crate) struct Config {
     pub(crate) slices: Policy,
     pub(crate) upkeep: Upkeep,
     pub(crate) server: ServerLimits,
+    pub(crate) cors_origins: Vec<Origin>,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
 }
@@ -287,6 +293,7 @@ impl ServeArgs {
                 drain_timeout: Duration::from_secs(self.drain_seconds),
                 ..ServerLimits::default()
             },
+            cors_origins: self.cors_origins,
             network: NetworkPolicy { private_names: self.private_names },
             environment: Variables(environment),
         })

@@ -2,6 +2,7 @@
 //! commands.
 
 pub(crate) mod front;
+pub(crate) mod cors;
 pub(crate) mod server;
 pub(crate) mod error;
 pub(crate) mod error_code;
@@ -15,6 +16,7 @@ mod quiet;
 mod counts;
 mod explain;
 mod models;
+mod selector;
 mod commands;
 mod health;
 mod state;
@@ -113,6 +115,7 @@ fn router(app: App) -> Router {
         .route("/health/liveness", get(health::alive))
         .route("/health/readiness", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(selector::router())
         .merge(litellm::router())
         .merge(quiet::router())
         .fallback(unknown_route)

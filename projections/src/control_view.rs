@@ -7,8 +7,10 @@ use arc_swap::ArcSwap;
 use tallygate_core::control::{CommandRecord, Control, Needs};
 use tallygate_core::digest::Digest;
 use tallygate_core::envelope::MacKey;
-use tallygate_core::id::{CommandId, KeyAlias, KeyId, RealmId};
+use tallygate_core::id::{CommandId, KeyAlias, KeyId, RealmId, SlotName};
 use tallygate_core::key::KeyHash;
+use tallygate_core::scope::Scope;
+use tallygate_core::selection::Choice;
 use tallygate_core::stream::{Head, Log, Offset, Position};
 use tokio::sync::watch;
 
@@ -23,9 +25,9 @@ use crate::metrics::LogMetrics;
 use crate::row_cache::RowCache;
 use crate::snapshot::Snapshot;
 use crate::store::{Layout, SharedStore, Store, StoreError, Writes};
-use crate::view::commands;
 use crate::view::key_list::{self, KeyPage, Page};
 use crate::view::keys::{self, KeyRow, TouchedKey};
+use crate::view::{choices, commands};
 use crate::waiting::{Ended, wait_until};
 
 /// What the control log means now. Cheap to clone.
@@ -269,6 +271,22 @@ impl ControlView {
     /// [`StoreError`].
     pub fn keys_of_all_realms_for_operator(&self, page: Page) -> Result<KeyPage, StoreError> {
         key_list::of_all_realms_for_operator(&self.0.store(), page)
+    }
+
+    /// What a scope chose for a slot before a position, newest first: at most [`crate::CHOICES_MAX`] rows, from disk. The
+    /// realm is the one that the scope belongs to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn choices(
+        &self,
+        realm: Option<&RealmId>,
+        scope: &Scope,
+        slot: &SlotName,
+        before: Position,
+        rows: usize,
+    ) -> Result<Vec<Choice>, StoreError> {
+        choices::page(&self.0.store(), realm, scope, slot, before, rows)
     }
 
     /// The record of a command, if it was carried out.

@@ -48,6 +48,7 @@ pub use replay::{
 pub use row_codec::RowError;
 pub use snapshot::Snapshot;
 pub use store::StoreError;
+pub use view::choices::CHOICES_MAX;
 pub use view::key_list::{KeyPage, PAGE_ROWS_MAX, Page};
 pub use view::keys::KeyRow;
 pub use views::{Followers, OpenError, Options, Views};

@@ -192,6 +192,12 @@ impl Store {
         Scan::new(self, bounds, Direction::Forward)
     }
 
+    /// The rows from a key on, before another, from the last one on.
+    pub(crate) fn scan_back_between(&self, first: &RowKey, end: &RowKey) -> Scan<'_> {
+        let bounds = Bounds { from: first.as_bytes().to_vec(), before: Some(end.as_bytes().to_vec()) };
+        Scan::new(self, bounds, Direction::Backward)
+    }
+
     /// Every row of every table, in the order of the keys, without what the store says about itself.
     pub(crate) fn scan_tables(&self) -> Scan<'_> {
         Scan::new(self, Bounds { from: vec![META_TABLE + 1], before: None }, Direction::Forward)

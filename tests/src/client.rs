@@ -63,6 +63,14 @@ impl Client {
         self.send(self.request(Method::HEAD, path), path).await
     }
 
+    /// OPTIONS.
+    ///
+    /// # Errors
+    /// When there is no answer at all.
+    pub async fn options(&self, path: &str) -> Result<Answer> {
+        self.send(self.request(Method::OPTIONS, path), path).await
+    }
+
     /// DELETE.
     ///
     /// # Errors

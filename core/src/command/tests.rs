@@ -47,6 +47,7 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("SetBudget", r#"{"scope":"gateway","limits":[]}"#),
         ("SelectModel", r#"{"scope":"gateway","model":"m"}"#),
         ("ClearSelection", r#"{"scope":"gateway"}"#),
+        ("UndoSelection", r#"{"scope":"gateway"}"#),
     ];
     let filled = |data: &str| data.replace("ID", &key_id(1).to_string()).replace("HASH", &"0".repeat(64));
     folder.into_iter().map(|(name, data)| (name, filled(data))).collect()

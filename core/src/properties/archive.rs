@@ -69,6 +69,7 @@ tables! {
     deployments: crate::id::DeploymentId => crate::id::ModelId;
     budgets: crate::scope::Scope => crate::budget::Budget;
     selections: (crate::scope::Scope, crate::id::SlotName) => crate::selection::Selection;
+    choices: (crate::scope::Scope, crate::id::SlotName, crate::stream::Position) => crate::selection::Choice;
     quarantined: crate::stream::StreamId => crate::stream::Position;
     keys: crate::id::KeyId => crate::key::Key;
     key_hashes: crate::key::KeyHash => crate::id::KeyId;

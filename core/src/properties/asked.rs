@@ -23,7 +23,7 @@ use crate::registry::{
 use crate::routing::Routing;
 use crate::scope::Scope;
 use crate::secret::SecretSource;
-use crate::selection::{ClearSelection, SelectModel};
+use crate::selection::{ClearSelection, SelectModel, UndoSelection};
 use crate::testing::samples::{
     credential_id, id, issue_key, json, key_id, model_id, new_deployment, only, price, register_model, register_realm,
     revise_deployment, secret, store_credential,
@@ -230,6 +230,7 @@ fn about_scopes() -> impl Strategy<Value = Command> {
         3 => (scope(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
             .prop_map(|(scope, slot, model)| SelectModel { scope, slot, model }.into()),
         2 => (scope(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),
+        2 => (scope(), slot()).prop_map(|(scope, slot)| UndoSelection { scope, slot }.into()),
     ]
 }
 

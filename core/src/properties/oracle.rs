@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Command;
+use crate::id::SlotName;
 use crate::key::{IssueKey, KeyKind, ReviseKey};
 use crate::model_pattern::Allowed;
 use crate::patch::Patch;
+use crate::scope::Scope;
 use crate::time::Timestamp;
 
 #[derive(Debug, Clone, Default)]
@@ -70,6 +72,8 @@ pub(super) struct Oracle {
     keys: BTreeMap<String, Key>,
     /// What a scope selected for a slot.
     slots: BTreeMap<(String, String), String>,
+    /// What it left for that, the latest last.
+    left: BTreeMap<(String, String), Vec<Option<String>>>,
 }
 
 impl Oracle {
@@ -144,17 +148,28 @@ impl Oracle {
                 self.realm(&data.realm).granted.patterns.remove(data.model.as_str());
             }
             Command::ReplaceGrants(data) => self.realm(&data.realm).granted = Names::of(&data.models),
-            Command::SelectModel(data) => {
-                self.slots.insert((data.scope.to_string(), data.slot.to_string()), data.model.to_string());
-            }
-            Command::ClearSelection(data) => {
-                self.slots.remove(&(data.scope.to_string(), data.slot.to_string()));
-            }
+            Command::SelectModel(data) => self.choose(&data.scope, &data.slot, Some(data.model.to_string())),
+            Command::ClearSelection(data) => self.choose(&data.scope, &data.slot, None),
+            Command::UndoSelection(data) => self.undo(&data.scope, &data.slot),
             command => {
                 self.note_model(command);
                 self.note_key(command);
             }
         }
+    }
+
+    fn choose(&mut self, scope: &Scope, slot: &SlotName, model: Option<String>) {
+        let place = (scope.to_string(), slot.to_string());
+        let before = self.slots.remove(&place);
+        self.left.entry(place.clone()).or_default().push(before);
+        self.slots.extend(model.map(|model| (place, model)));
+    }
+
+    fn undo(&mut self, scope: &Scope, slot: &SlotName) {
+        let place = (scope.to_string(), slot.to_string());
+        self.slots.remove(&place);
+        let before = self.left.entry(place.clone()).or_default().pop().flatten();
+        self.slots.extend(before.map(|model| (place, model)));
     }
 
     fn note_model(&mut self, command: &Command) {

@@ -1,4 +1,4 @@
-use super::{ClearSelection, Cleared, Event, Rejection, SelectModel, Selected};
+use super::{ClearSelection, Cleared, EARLIER_MAX, Event, Rejection, SelectModel, Selected, UndoSelection, Undone};
 use crate::control::Control;
 use crate::grant::ReplaceGrants;
 use crate::id::{ModelName, SlotName};
@@ -190,4 +190,100 @@ fn two_places_whose_names_look_alike_have_streams_of_their_own() {
     let streams: std::collections::BTreeSet<_> =
         world.history().iter().rev().take(3).map(|recorded| recorded.stream.clone()).collect();
     assert_eq!(streams.len(), 3, "{streams:?}");
+}
+
+fn undo(scope: &str, slot: &str) -> UndoSelection {
+    UndoSelection { scope: id(scope), slot: id(slot) }
+}
+
+fn undone(scope: &str, slot: &str, model: Option<&str>) -> Event {
+    Event::Undone(Undone { scope: id(scope), slot: id(slot), model: model.map(id) })
+}
+
+#[test]
+fn an_undo_goes_one_choice_back_and_another_one_further() {
+    let nothing = || Rejection::NothingToUndo { scope: Scope::Gateway, slot: id("fast") };
+    let chosen = world()
+        .with(select("gateway", "fast", "gpt"))
+        .with(select("gateway", "fast", "claude"))
+        .with(clear("gateway", "fast"));
+    given(chosen)
+        .when(undo("gateway", "fast"))
+        .then([undone("gateway", "fast", Some("claude"))])
+        .when(undo("gateway", "fast"))
+        .then([undone("gateway", "fast", Some("gpt"))])
+        .then_state(|control| assert_eq!(model_of(control, "gateway", "fast"), Some(id("gpt"))))
+        .when(undo("gateway", "fast"))
+        .then([undone("gateway", "fast", None)])
+        .then_state(|control| assert_eq!(model_of(control, "gateway", "fast"), None))
+        .when(undo("gateway", "fast"))
+        .then_rejected(nothing());
+    let again = world()
+        .with(select("gateway", "fast", "gpt"))
+        .with(undo("gateway", "fast"))
+        .with(select("gateway", "fast", "claude"));
+    given(again).when(undo("gateway", "fast")).then([undone("gateway", "fast", None)]);
+    given(world()).when(undo("gateway", "fast")).then_rejected(nothing());
+    let elsewhere = world().with(select("gateway", "fast", "gpt"));
+    let other = Rejection::NothingToUndo { scope: id("realm:acme"), slot: id("fast") };
+    given(elsewhere).when(undo("realm:acme", "fast")).then_rejected(other);
+}
+
+#[test]
+fn an_undo_goes_back_only_to_what_could_be_chosen_now() {
+    let swapped = || world().with(select("realm:acme", "fast", "gpt")).with(select("realm:acme", "fast", "claude"));
+    let narrowed = swapped().with(ReplaceGrants { realm: id("acme"), models: only(["claude"]) });
+    let not_granted = Rejection::NotGranted { scope: id("realm:acme"), model: id("gpt") };
+    given(narrowed).when(undo("realm:acme", "fast")).then_rejected(not_granted);
+    let retired = swapped().with(RetireModel { model: model_id(1) });
+    given(retired).when(undo("realm:acme", "fast")).then_rejected(Rejection::UnknownModel(id("gpt")));
+    let taken = world()
+        .with(select("gateway", "fast", "gpt"))
+        .with(clear("gateway", "fast"))
+        .with(RegisterModel { deployments: vec![new_deployment("d")], ..register_model(3, "fast") });
+    given(taken).when(undo("gateway", "fast")).then_rejected(Rejection::SlotIsModel(id("fast")));
+    let gone = Rejection::UnknownScope(id("realm:gone"));
+    given(world()).when(undo("realm:gone", "fast")).then_rejected(gone);
+}
+
+#[test]
+fn so_many_choices_can_be_undone_and_no_more_are_remembered() {
+    let mut world = world();
+    for number in 0..=EARLIER_MAX {
+        world = world.with(select("gateway", "fast", if number % 2 == 0 { "gpt" } else { "claude" }));
+    }
+    let remembered = |world: &World| world.control.selections.get(&(Scope::Gateway, id("fast"))).unwrap().earlier.len();
+    assert_eq!(remembered(&world), EARLIER_MAX);
+    for _ in 0..EARLIER_MAX {
+        world = world.with(undo("gateway", "fast"));
+    }
+    assert_eq!((remembered(&world), model_of(&world.control, "gateway", "fast")), (0, Some(id("gpt"))));
+    let nothing = Rejection::NothingToUndo { scope: Scope::Gateway, slot: id("fast") };
+    given(world).when(undo("gateway", "fast")).then_rejected(nothing);
+}
+
+#[test]
+fn every_change_of_a_selection_is_in_its_history() {
+    let world = world()
+        .with(select("gateway", "fast", "gpt"))
+        .with(select("gateway", "fast", "claude"))
+        .with(undo("gateway", "fast"))
+        .with(clear("gateway", "fast"));
+    let history: Vec<_> = world.control.choices.iter().map(|(_, choice)| choice).collect();
+    let told: Vec<_> = history
+        .iter()
+        .map(|choice| {
+            (choice.from.as_ref().map(ModelName::as_str), choice.to.as_ref().map(ModelName::as_str), choice.undo)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (None, Some("gpt"), false),
+            (Some("gpt"), Some("claude"), false),
+            (Some("claude"), Some("gpt"), true),
+            (Some("gpt"), None, false),
+        ]
+    );
+    assert!(history.windows(2).all(|pair| pair[0].mark.position < pair[1].mark.position));
 }

@@ -24,6 +24,7 @@ pub fn dump(control: &Control) -> String {
     rows(&mut text, "deployment", &control.deployments);
     rows(&mut text, "budget", &control.budgets);
     rows(&mut text, "selection", &control.selections);
+    rows(&mut text, "choice", &control.choices);
     rows(&mut text, "quarantined", &control.quarantined);
     rows(&mut text, "key", &control.keys);
     rows(&mut text, "key hash", &control.key_hashes);

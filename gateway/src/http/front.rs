@@ -4,7 +4,9 @@
 //! the few paths that nearly all requests go to, none of that is needed.
 
 use std::convert::Infallible;
+use std::future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +17,7 @@ use hyper::service::Service;
 use tallygate_adapters::dialect::wire::PathSays;
 use tower::ServiceExt as _;
 
+use super::cors::{Cors, Origin};
 use super::{App, inference, router};
 
 /// See the module. One for the whole gateway.
@@ -22,14 +25,27 @@ use super::{App, inference, router};
 pub(crate) struct Front {
     app: App,
     router: Router,
+    /// None where pages of other origins may not call.
+    cors: Option<Arc<Cors>>,
 }
 
 type Answer = Result<Response, Infallible>;
 
 impl Front {
-    pub(crate) fn new(app: App) -> Self {
+    pub(crate) fn new(app: App, cors_origins: Vec<Origin>) -> Self {
         let router = router(app.clone());
-        Self { app, router }
+        Self { app, router, cors: Cors::new(cors_origins).map(Arc::new) }
+    }
+
+    fn serve(&self, request: Request<Incoming>) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        let asks = inference::asks(request.uri().path()).filter(|_| request.method() == Method::POST);
+        let Some(asks) = asks else { return Box::pin(self.router.clone().oneshot(request)) };
+        let app = self.app.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let answer = inference::serve(&app, asks, &PathSays::default(), &head.headers, Body::new(body)).await;
+            Ok(answer.into_response())
+        })
     }
 }
 
@@ -39,13 +55,16 @@ impl Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let asks = inference::asks(request.uri().path()).filter(|_| request.method() == Method::POST);
-        let Some(asks) = asks else { return Box::pin(self.router.clone().oneshot(request)) };
-        let app = self.app.clone();
+        let Some(cors) = &self.cors else { return self.serve(request) };
+        let mut verdict = cors.judge(&request);
+        if let Some(answer) = verdict.preflight() {
+            return Box::pin(future::ready(Ok(answer)));
+        }
+        let served = self.serve(request);
         Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let answer = inference::serve(&app, asks, &PathSays::default(), &head.headers, Body::new(body)).await;
-            Ok(answer.into_response())
+            let mut answer = served.await?;
+            verdict.mark(answer.headers_mut());
+            Ok(answer)
         })
     }
 }

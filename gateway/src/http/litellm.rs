@@ -7,11 +7,11 @@
 mod fields;
 mod query;
 mod unsupported;
-mod amount;
-mod caller;
-mod change;
+pub(super) mod amount;
+pub(super) mod caller;
+pub(super) mod change;
 mod keys;
-mod models;
+pub(super) mod models;
 mod spent;
 mod spend;
 mod tokens;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::control::Control;
+use tallygate_core::key::Key;
 use tallygate_core::limits::Limits as Quotas;
 use tallygate_core::scope::Scope;
 use tallygate_projections::{KeyRow, Snapshot};
@@ -60,17 +62,8 @@ impl Resolved {
         }
         pipeline
             .limits
-            .take(&self.quotas(), self.token_estimate())
+            .take(&quotas(&self.snapshot.control, &self.caller.key), self.token_estimate())
             .map_err(|limited| refusal::limited(&limited, &self.caller.key.hash))
-    }
-
-    /// The key's and its realms' quotas, nearest first.
-    fn quotas(&self) -> Vec<(Scope, Quotas)> {
-        let key = &self.caller.key;
-        let realms = self.snapshot.control.chain(&key.realm);
-        std::iter::once((Scope::Key(key.id), key.limits))
-            .chain(realms.map(|realm| (Scope::Realm(realm.id.clone()), realm.limits)))
-            .collect()
     }
 
     /// What the request takes of a limit of tokens before it is known what it uses.
@@ -87,4 +80,12 @@ impl Admitted {
         refusal::record(pipeline, &self.received, Some(key), Some(model), &error);
         error
     }
+}
+
+/// A key's and its realms' quotas, nearest first.
+pub(crate) fn quotas(control: &Control, key: &Key) -> Vec<(Scope, Quotas)> {
+    let realms = control.chain(&key.realm);
+    std::iter::once((Scope::Key(key.id), key.limits))
+        .chain(realms.map(|realm| (Scope::Realm(realm.id.clone()), realm.limits)))
+        .collect()
 }

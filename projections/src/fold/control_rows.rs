@@ -12,7 +12,7 @@ use crate::row_key::RowKey;
 use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
 use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
-use crate::view::{budgets, commands, credentials, grants, quarantine, realms, registry, selections};
+use crate::view::{budgets, choices, commands, credentials, grants, quarantine, realms, registry, selections};
 
 /// The checkpoint and the moment of the last event. It is no part of a digest.
 const CHECKPOINT: RowTable<(ControlCheckpoint, Timestamp)> = RowTable::new(META_TABLE, 1, "checkpoint");
@@ -29,6 +29,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (credentials::CREDENTIALS.id, credentials::CREDENTIALS.schema),
         (budgets::BUDGETS.id, budgets::BUDGETS.schema),
         (selections::SELECTIONS.id, selections::SELECTIONS.schema),
+        (choices::CHOICES.id, choices::CHOICES.schema),
         (quarantine::QUARANTINED.id, quarantine::QUARANTINED.schema),
         (keys::KEYS.id, keys::KEYS.schema),
         (keys::KEY_BUDGETS.id, keys::KEY_BUDGETS.schema),
@@ -94,6 +95,7 @@ pub(crate) fn write(
     credentials::write(control, writes)?;
     budgets::write(control, writes)?;
     selections::write(control, writes)?;
+    choices::write(control, writes)?;
     quarantine::write(control, writes)?;
     commands::write(control, writes)?;
     keys::write(control, before, list, store, writes)

@@ -10,7 +10,7 @@ use tallygate_core::port::event_log::Batch;
 use tallygate_core::realm::{RegisterRealm, ResumeRealm, SuspendRealm};
 use tallygate_core::registry::{AddDeployment, RegisterModel, RemoveDeployment, RetireModel, RevisePrice};
 use tallygate_core::scope::Scope;
-use tallygate_core::selection::{ClearSelection, SelectModel};
+use tallygate_core::selection::{ClearSelection, SelectModel, UndoSelection};
 use tallygate_core::stream::StreamId;
 use tallygate_core::testing::activity_writer::{ActivityWriter, Happened};
 use tallygate_core::testing::control_writer::ControlWriter;
@@ -78,7 +78,7 @@ pub fn control(seed: u64, count: usize) -> (Vec<Batch>, ControlWriter) {
 
 fn command(dice: &mut Dice) -> Command {
     let number = dice.below(20);
-    match dice.below(16) {
+    match dice.below(17) {
         0..4 => key(dice.realm(), number).into(),
         4 => ReviseKey { alias: Patch::Set(alias(dice.below(30))), ..ReviseKey::nothing(key_id(number)) }.into(),
         5 => rotate(number, dice.below(100)).into(),
@@ -88,7 +88,8 @@ fn command(dice: &mut Dice) -> Command {
         9 => budget(dice.scope(), i64::try_from(dice.below(1_000)).unwrap()).into(),
         10 => SelectModel { scope: dice.scope(), slot: id("current"), model: id(&dice.model().1) }.into(),
         11 => ClearSelection { scope: dice.scope(), slot: id("current") }.into(),
-        12 | 13 => of_models(dice),
+        12 => UndoSelection { scope: dice.scope(), slot: id("current") }.into(),
+        13 | 14 => of_models(dice),
         _ => of_realms(dice),
     }
 }

@@ -27,8 +27,8 @@ pub const ADMIN: [(&str, &str); 19] = [
     ("GET", "/global/spend"),
 ];
 
-/// For any key, which reads what is its own.
-pub const OWN: [(&str, &str); 7] = [
+/// For any key, which reads and chooses what is its own.
+pub const OWN: [(&str, &str); 13] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -36,6 +36,12 @@ pub const OWN: [(&str, &str); 7] = [
     ("GET", "/v1/model/info"),
     ("GET", "/model_group/info"),
     ("GET", "/spend/logs"),
+    ("GET", "/models/list"),
+    ("GET", "/models/providers"),
+    ("GET", "/models/current"),
+    ("POST", "/models/select"),
+    ("POST", "/models/undo"),
+    ("GET", "/models/history"),
 ];
 
 /// For any key, whatever it may call: it tells nothing of anybody.

@@ -101,9 +101,10 @@ fn of_selections() -> Vec<&'static str> {
     every!(
         [R::UnknownScope(Scope::Gateway), R::UnknownModel(id("gpt")),
             R::NotGranted { scope: Scope::Gateway, model: id("gpt") }, R::SlotIsModel(id("fast")),
-            R::NothingSelected { scope: Scope::Gateway, slot: id("fast") }, R::NoChange(Scope::Gateway)];
+            R::NothingSelected { scope: Scope::Gateway, slot: id("fast") },
+            R::NothingToUndo { scope: Scope::Gateway, slot: id("fast") }, R::NoChange(Scope::Gateway)];
         R::UnknownScope(_), R::UnknownModel(_), R::NotGranted { .. }, R::SlotIsModel(_), R::NothingSelected { .. },
-        R::NoChange(_)
+        R::NothingToUndo { .. }, R::NoChange(_)
     )
 }
 

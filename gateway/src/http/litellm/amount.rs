@@ -10,7 +10,7 @@ pub(super) fn usd(amount: NanoUsd) -> Value {
 }
 
 /// A price of one unit.
-pub(super) fn usd_per_unit(price: PicoUsd) -> Value {
+pub(in crate::http) fn usd_per_unit(price: PicoUsd) -> Value {
     let text = price.to_string();
     // LiteLLM's prices are floats, also those that are whole.
     number(&if text.contains('.') { text } else { format!("{text}.0") })

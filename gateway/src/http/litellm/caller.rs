@@ -16,7 +16,7 @@ use crate::pipeline::refusal;
 
 /// Who reads.
 #[derive(Debug)]
-pub(super) enum Caller {
+pub(in crate::http) enum Caller {
     /// The holder of the master key.
     Operator,
     /// A virtual key that may be used now.
@@ -39,7 +39,7 @@ impl Caller {
     ///
     /// # Errors
     /// The answer for someone who may not read at all.
-    pub(super) async fn of_any_kind(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(in crate::http) async fn of_any_kind(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
         let secret = credentials::presented(headers)?;
         if let Some(position) = min_position(headers)? {
             reach(&app.pipeline, position).await?;

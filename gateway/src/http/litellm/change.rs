@@ -28,6 +28,6 @@ pub(super) async fn carry_out(app: &App, actor: Actor, mut commands: Vec<Command
 }
 
 /// The answer to a change.
-pub(super) fn changed(position: Position, body: Value) -> Response {
+pub(in crate::http) fn changed(position: Position, body: Value) -> Response {
     (AppendHeaders([("x-tallygate-position", position.to_string())]), Json(body)).into_response()
 }

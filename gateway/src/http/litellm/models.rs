@@ -13,7 +13,7 @@ mod new;
 mod update;
 mod delete;
 mod info;
-mod groups;
+pub(in crate::http) mod groups;
 
 use axum::Router;
 use axum::routing::{get, patch, post};

@@ -69,7 +69,7 @@ fn group(model: &Model, upstreams: &Upstreams) -> Value {
 }
 
 /// What people attached to a deployment, over what the catalog knows of its model.
-fn told(deployment: &Deployment, upstreams: &Upstreams) -> Value {
+pub(in crate::http) fn told(deployment: &Deployment, upstreams: &Upstreams) -> Value {
     let mut info = upstreams.known(deployment).map(known::info).unwrap_or_default();
     if let Value::Object(attached) = deployment.info.to_value() {
         info.extend(attached);

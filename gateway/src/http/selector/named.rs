@@ -1,0 +1,47 @@
+//! Which model a selector means: a public name, or the bare name with its provider.
+
+use std::sync::Arc;
+
+use tallygate_adapters::provider::vendors::{Vendor, Vendors};
+use tallygate_core::control::Control;
+use tallygate_core::id::{ModelName, RealmId, VendorId};
+use tallygate_core::registry::Model;
+
+/// Where names are looked up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub(super) control: &'a Control,
+    pub(super) vendors: &'a Vendors,
+    pub(super) realm: &'a RealmId,
+}
+
+impl<'a> Names<'a> {
+    /// The model that is meant. With a provider, a public name wins whose model that provider serves; then the name behind
+    /// the provider's, as it is written and in its other spellings.
+    pub(super) fn find(&self, model_id: &str, provider: Option<&str>) -> Option<&'a Arc<Model>> {
+        let Some(provider) = provider else { return self.visible(model_id) };
+        let vendor = self.vendors.get(provider);
+        self.served(model_id, vendor)
+            .or_else(|| self.visible(&format!("{provider}/{model_id}")))
+            .or_else(|| vendor?.names().find_map(|prefix| self.served(&format!("{prefix}/{model_id}"), vendor)))
+    }
+
+    /// What a model is called where its provider stands beside it: without the provider's name before it, if that still
+    /// means this model.
+    pub(super) fn beside_provider<'m>(&self, model: &'m Model, provider: &VendorId) -> &'m str {
+        let name = model.name.as_str();
+        let is_provider = |prefix: &str| self.vendors.get(prefix).is_some_and(|vendor| vendor.id == *provider);
+        let bare = name.split_once('/').filter(|(prefix, _)| is_provider(prefix)).map(|(_, bare)| bare);
+        let means = |bare: &&str| self.find(bare, Some(provider.as_str())).is_some_and(|found| found.id == model.id);
+        bare.filter(means).unwrap_or(name)
+    }
+
+    fn visible(&self, name: &str) -> Option<&'a Arc<Model>> {
+        self.control.visible_model(self.realm, &ModelName::new(name).ok()?)
+    }
+
+    fn served(&self, name: &str, vendor: Option<&Vendor>) -> Option<&'a Arc<Model>> {
+        let vendor = vendor?;
+        self.visible(name).filter(|model| model.deployments.iter().any(|deployment| deployment.vendor == vendor.id))
+    }
+}
