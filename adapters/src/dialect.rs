@@ -30,6 +30,7 @@ pub mod bound;
 pub mod bridge;
 pub mod passage;
 pub mod embeddings;
+pub mod answer_ids;
 pub mod client_request;
 pub mod draft;
 pub mod exchange;

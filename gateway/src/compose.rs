@@ -145,6 +145,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         views: spine.views.clone(),
         standing: Arc::clone(&spine.standing),
         master: MasterKey::new(&master),
+        seal: keys.mac.clone(),
         limits,
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
         upstreams: Upstreams::new(

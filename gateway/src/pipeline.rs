@@ -30,6 +30,7 @@ pub(crate) mod refusal;
 
 use std::sync::Arc;
 
+use tallygate_core::envelope::MacKey;
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_projections::Views;
 
@@ -50,6 +51,8 @@ pub(crate) struct Pipeline {
     pub(crate) views: Views,
     pub(crate) standing: Arc<Standing>,
     pub(crate) master: MasterKey,
+    /// Seals the ids of answers that providers keep.
+    pub(crate) seal: MacKey,
     pub(crate) limits: Arc<Limits>,
     pub(crate) spending: Spending,
     pub(crate) upstreams: Upstreams,

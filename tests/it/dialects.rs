@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use tallygate_tests::gateway::{Gateway, Setup};
 use tallygate_tests::provider::{Dialect, KEY, Provider};
 use tokio::task::JoinSet;
@@ -19,9 +19,6 @@ use crate::sdk::{Outcome, SDKS, Sdk};
 const PARTS: [&str; 7] = ["chat", "stream", "tools", "tools-streamed", "images", "reasoning", "schema"];
 const HEADS: [&str; 7] =
     ["buffered", "streamed", "tools", "tools, streamed", "images", "reasoning, and tools after it", "JSON schema"];
-
-/// What clients can do and the gateway refuses, with the parameter named: `docs/gaps.md` says so.
-const NOT_YET: [(Dialect, &str); 1] = [(Dialect::OpenaiResponses, "stored")];
 
 const DOCUMENT: &str = "docs/dialects.md";
 const BEGIN: &str = "<!-- begin: what works, written by tests/it/dialects.rs -->\n";
@@ -192,9 +189,7 @@ async fn every_client_is_served_in_its_own_dialect_through_the_gateway() -> Resu
     let bench = Bench::start().await?;
     for sdk in SDKS {
         let at = TARGETS.iter().position(|target| target.dialect == sdk.dialect).context("no target")?;
-        let parts: Vec<&str> =
-            sdk.parts().into_iter().filter(|part| !NOT_YET.contains(&(sdk.dialect, *part))).collect();
-        let row = bench.row(&sdk, at, &parts).await?;
+        let row = bench.row(&sdk, at, &sdk.parts()).await?;
         let failed: Vec<&Outcome> = row.outcomes.iter().filter(|outcome| outcome.failure.is_some()).collect();
         assert!(failed.is_empty(), "{} to {}: {failed:#?}", row.client, row.target);
     }
@@ -237,14 +232,45 @@ async fn embeddings_are_translated_for_clients_of_other_dialects() -> Result<()>
     Ok(())
 }
 
-/// What an earlier answer is called by would be one realm's secret and another's key to it.
+/// To the provider all tenants are one: what one of them was answered, another must not go on from.
 #[tokio::test]
-async fn an_earlier_response_is_refused_by_its_parameter() -> Result<()> {
+async fn a_response_is_gone_on_from_in_its_realm_alone() -> Result<()> {
     let bench = Bench::start().await?;
-    let body = json!({ "model": "by-responses", "input": "Go on.", "previous_response_id": "resp_1" });
-    let answer = bench.gateway.caller(&bench.key)?.post("/v1/responses", &body).await?.expect(400)?;
-    assert_eq!(answer.at("/error/param")?, "previous_response_id");
-    assert_eq!(bench.providers[1].requests().len(), 0);
+    let (client, upstream) = (bench.gateway.caller(&bench.key)?, &bench.providers[1]);
+    let first =
+        client.post("/v1/responses", &json!({ "model": "by-responses", "input": "One." })).await?.expect(200)?;
+    let sealed = first.at("/id")?;
+    let next = |earlier: &Value, streams: bool| json!({ "model": "by-responses", "input": "Two.", "previous_response_id": earlier, "stream": streams });
+    let second = client.post("/v1/responses", &next(&sealed, false)).await?.expect(200)?;
+    let sent: Value = serde_json::from_slice(&upstream.requests().pop().context("nothing was sent")?.body)?;
+    let own = sent["previous_response_id"].as_str().context("no earlier answer")?;
+    assert!(
+        own.starts_with("resp_") && sealed != own && !first.text().contains(own),
+        "the provider's own id is not told"
+    );
+    let streamed = client.post("/v1/responses", &next(&second.at("/id")?, true)).await?.expect(200)?;
+    let text = streamed.text();
+    let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    let ids: Vec<Value> = events.filter_map(|event| Some(event.get("response")?["id"].clone())).collect();
+    assert!(ids.len() >= 2 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    client.post("/v1/responses", &next(&ids[0], false)).await?.expect(200)?;
+    let count = upstream.requests().len();
+    let operator = bench.gateway.operator()?;
+    let elsewhere =
+        json!({ "id": "elsewhere", "type": "RegisterRealm", "data": { "realm": "elsewhere", "models": "all" } });
+    operator.post("/api/commands", &elsewhere).await?.expect(200)?;
+    let other = operator.post("/key/generate", &json!({ "team_id": "elsewhere" })).await?.expect(200)?.at("/key")?;
+    let other = bench.gateway.caller(other.as_str().context("no key")?)?;
+    for (caller, earlier) in [(&other, &sealed), (&client, &json!(own)), (&client, &json!("resp_1"))] {
+        let refused = caller.post("/v1/responses", &next(earlier, false)).await?.expect(400)?;
+        assert_eq!(refused.at("/error/param")?, "previous_response_id");
+    }
+    let translated = json!({ "model": "by-anthropic", "input": "Two.", "previous_response_id": sealed });
+    assert_eq!(
+        client.post("/v1/responses", &translated).await?.expect(400)?.at("/error/param")?,
+        "previous_response_id"
+    );
+    assert_eq!(upstream.requests().len(), count);
     Ok(())
 }
 

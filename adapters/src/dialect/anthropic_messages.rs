@@ -38,6 +38,8 @@ const PLACES: Places = Places {
     output_limit: &["max_tokens"],
     two_spellings: false,
     told_model: &[&["model"], &["message", "model"]],
+    earlier: None,
+    told_ids: &[],
 };
 
 /// The dialect.

@@ -41,6 +41,8 @@ pub(super) struct Chat {
     pub(super) dialect: &'static dyn Dialect,
     pub(super) body: Bytes,
     pub(super) request: Arc<Request>,
+    /// The earlier answer that it goes on from, as the client names it.
+    pub(super) earlier: Option<String>,
     model: ModelName,
     input: InputBound,
 }
@@ -87,7 +89,8 @@ impl ClientRequest {
         let no_model = |_| Rejection::of("model", Reason::Value("is no name of a model"));
         let model = ModelName::new(&request.model).map_err(no_model)?;
         let input = bound::input(&request, body.len());
-        Ok(Self { form: Form::Chat(Chat { dialect, body, request: Arc::new(request), model, input }) })
+        let earlier = earlier(dialect, &request)?;
+        Ok(Self { form: Form::Chat(Chat { dialect, body, request: Arc::new(request), earlier, model, input }) })
     }
 
     /// The dialect that the client speaks.
@@ -196,6 +199,15 @@ impl ClientRequest {
         }
     }
 
+    /// The earlier answer that the request goes on from, as the client names it; with the name of the field that says so.
+    #[must_use]
+    pub fn earlier(&self) -> Option<(&'static str, &str)> {
+        match &self.form {
+            Form::Chat(chat) => Some((chat.dialect.places().earlier?, chat.earlier.as_deref()?)),
+            _ => None,
+        }
+    }
+
     /// The JSON text of a top-level field of one of OpenAI's operations, or the text of a form's field, kept back or not:
     /// what is meant for the gateway.
     #[must_use]
@@ -206,4 +218,12 @@ impl ClientRequest {
             Form::Embeddings(_) | Form::Chat(_) => None,
         }
     }
+}
+
+/// The earlier answer that a chat names, in dialects that have such a thing.
+fn earlier(dialect: &dyn Dialect, request: &Request) -> Result<Option<String>, Rejection> {
+    let Some(name) = dialect.places().earlier else { return Ok(None) };
+    let Some(said) = request.extras.fields.iter().find(|extra| extra.name == name) else { return Ok(None) };
+    let no_text = |_| Rejection::of(name, Reason::Type("a string"));
+    serde_json::from_str(said.value.as_str()).map(Some).map_err(no_text)
 }

@@ -121,7 +121,13 @@ impl ClientRequest {
                 (DraftWay::Translated(upstream, Arc::new(read)), input)
             }
             Form::Chat(chat) if upstream.name() == chat.dialect.name() => (DraftWay::Through(chat), *self.input()),
-            Form::Chat(chat) => (DraftWay::Translated(upstream, Arc::clone(&chat.request)), *self.input()),
+            Form::Chat(chat) => {
+                // Nothing that could be translated says what was said before.
+                if let Some(name) = chat.earlier.as_ref().and(chat.dialect.places().earlier) {
+                    return Err(Rejection::of(name, Reason::Unsupported));
+                }
+                (DraftWay::Translated(upstream, Arc::clone(&chat.request)), *self.input())
+            }
         };
         Ok(Draft { request: self, way, input })
     }
@@ -146,11 +152,18 @@ impl Draft<'_> {
         &self.input
     }
 
-    /// Writes what the upstream is sent. `model` is its name of the model.
+    /// Writes what the upstream is sent. `model` is its name of the model, `earlier` its id of the answer that the request
+    /// goes on from.
     ///
     /// # Errors
     /// [`Rejection`] for what it cannot express and must not be left out.
-    pub fn write(&self, model: &str, speaks: &Speaks, bound: OutputBound) -> Result<Outgoing, Rejection> {
+    pub fn write(
+        &self,
+        model: &str,
+        speaks: &Speaks,
+        bound: OutputBound,
+        earlier: Option<&str>,
+    ) -> Result<Outgoing, Rejection> {
         match &self.way {
             DraftWay::Bytes(request, path) => {
                 let abilities = &speaks.abilities;
@@ -179,7 +192,7 @@ impl Draft<'_> {
                 Ok(Outgoing { dropped: written.dropped, ..outgoing })
             }
             DraftWay::Through(chat) => {
-                let change = Change { model, output_limit: bound.set };
+                let change = Change { model, output_limit: bound.set, earlier };
                 let way = Through {
                     dialect: chat.dialect,
                     request: Arc::clone(&chat.request),

@@ -150,7 +150,7 @@ impl Request {
     /// # Errors
     /// [`Rejection`] of what clients may not send.
     pub(super) fn write_through(&self, model: &str) -> Result<Written, Rejection> {
-        let change = Change { model, output_limit: None };
+        let change = Change { model, ..Change::default() };
         let mut splices = Splices::default();
         let named = serde_json::Value::from(format!("models/{model}")).to_string();
         self.asked.model_places.iter().for_each(|place| splices.put(place.clone(), named.clone()));

@@ -11,6 +11,7 @@ use tallygate_core::conversation::Request;
 use tallygate_core::id::RequestId;
 use tallygate_core::port::provider::Failure;
 
+use super::answer_ids::Sealer;
 use super::bridge::{self, Bridge};
 use super::embeddings;
 use super::metering::Metered;
@@ -80,12 +81,14 @@ pub(super) struct Translation {
 }
 
 /// What an answer says of itself.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Told {
     /// The request.
     pub request: RequestId,
     /// The moment of the answer, in seconds of UTC.
     pub at_s: u64,
+    /// Seals its id, where the upstream [keeps](Exchange::is_kept) the answer.
+    pub sealer: Option<Sealer>,
 }
 
 /// A whole answer, as the client gets it.
@@ -178,6 +181,12 @@ impl Exchange {
         }
     }
 
+    /// Whether the upstream may keep the answer for a request that goes on from it.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        matches!(&self.way, Way::Through(way) if way.dialect.places().earlier.is_some())
+    }
+
     /// Whether the stream may be of any type: sound is no events.
     #[must_use]
     pub const fn is_of_any_type(&self) -> bool {
@@ -222,6 +231,7 @@ fn asked(told: &Told, request: &Arc<Request>, input_estimate_tokens: u64) -> Ask
         id: told.request.to_string().replace('-', ""),
         created_s: told.at_s,
         public_model: None,
+        sealer: told.sealer.clone(),
         input_estimate_tokens,
         request: Arc::clone(request),
     }

@@ -36,6 +36,8 @@ const PLACES: Places = Places {
     output_limit: &["generationConfig", "maxOutputTokens"],
     two_spellings: true,
     told_model: &[&["modelVersion"]],
+    earlier: None,
+    told_ids: &[],
 };
 
 /// The dialect.

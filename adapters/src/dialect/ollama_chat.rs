@@ -28,6 +28,8 @@ const PLACES: Places = Places {
     output_limit: &["options", "num_predict"],
     two_spellings: false,
     told_model: &[&["model"]],
+    earlier: None,
+    told_ids: &[],
 };
 
 /// The dialect.

@@ -1,8 +1,8 @@
 //! The dialect of OpenAI's responses.
 //!
 //! A conversation is a list of items: messages, reasoning, calls and their outputs, each on its own. The stream tells how
-//! items grow, and ends with all of them. It is stateless here: what refers to an earlier response by its id is refused
-//! before it is translated, unless somebody has put that response's items in its place.
+//! items grow, and ends with all of them. It is stateless where it is translated: what refers to an earlier response by its
+//! id goes to the provider that keeps that, or nowhere.
 
 mod read_request;
 mod read_item;
@@ -35,6 +35,8 @@ const PLACES: Places = Places {
     output_limit: &["max_output_tokens"],
     two_spellings: false,
     told_model: &[&["model"], &["response", "model"]],
+    earlier: Some("previous_response_id"),
+    told_ids: &[&["id"], &["response", "id"], &["previous_response_id"], &["response", "previous_response_id"]],
 };
 
 /// The dialect.

@@ -12,6 +12,6 @@ mod answer;
 mod tap;
 
 pub use answer::{Answered, answer};
-pub use places::Places;
+pub use places::{Places, Retold};
 pub use request::{Change, request};
 pub use tap::{HELD_BYTES_MAX, Tap};

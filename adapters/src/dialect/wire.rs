@@ -13,6 +13,7 @@ use tallygate_core::conversation::{Delta, Problem, Request, Response};
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Said;
 
+use super::answer_ids::Sealer;
 use super::back::Back;
 use super::frames::Framing;
 use super::passage::PING;
@@ -110,6 +111,8 @@ pub struct Asked {
     pub created_s: u64,
     /// The name of the model that the client is told; none for the upstream's own.
     pub public_model: Option<String>,
+    /// Seals the ids of answers that the upstream keeps; none where it keeps none.
+    pub sealer: Option<Sealer>,
     /// About how many tokens the prompt has, for dialects that say so before the upstream does.
     pub input_estimate_tokens: u64,
     /// The request.

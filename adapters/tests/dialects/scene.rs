@@ -109,6 +109,7 @@ impl Case {
             id: "0199".to_owned(),
             created_s: 1_764_000_000,
             public_model: None,
+            sealer: None,
             input_estimate_tokens: 7,
             request: Arc::new(request),
         };

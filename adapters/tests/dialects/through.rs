@@ -75,7 +75,7 @@ fn is_body(case: &Case) -> bool {
 #[test]
 fn a_request_that_is_read_goes_on_as_it_came_but_for_its_model() {
     for case in of_kind("requests") {
-        let change = Change { model: "public-model", output_limit: None };
+        let change = Change { model: "public-model", output_limit: None, earlier: None };
         let sent = through::request(case.of(), &Bytes::from(case.input.clone()), &change);
         if case.name == "forbidden" {
             assert_eq!(sent.unwrap_err().code(), "parameter_not_allowed", "{}", case.title());
@@ -98,7 +98,7 @@ fn a_request_that_is_read_goes_on_as_it_came_but_for_its_model() {
 fn a_limit_changes_nothing_but_the_limit() {
     let mut compared = 0;
     for case in of_kind("requests") {
-        let change = Change { model: "public-model", output_limit: Some(54_321) };
+        let change = Change { model: "public-model", output_limit: Some(54_321), earlier: None };
         let Ok(limited) = through::request(case.of(), &Bytes::from(case.input.clone()), &change) else { continue };
         let read = |body: &[u8]| case.of().read_request(body, &case.path_says());
         let Ok(before) = read(&case.input) else { continue };
@@ -204,7 +204,7 @@ proptest! {
 
     #[test]
     fn any_request_passes_with_its_changes_or_is_refused((case, body) in input("requests"), limit in 1..9_u64) {
-        let change = Change { model: "m", output_limit: Some(limit) };
+        let change = Change { model: "m", output_limit: Some(limit), earlier: None };
         let body = Bytes::from(body);
         if let Ok(sent) = through::request(case.of(), &body, &change) {
             prop_assert!(serde_json::from_slice::<serde_json::Value>(&sent).is_ok());

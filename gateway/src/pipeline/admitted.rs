@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tallygate_adapters::dialect::answer_ids::{self, Earlier};
 use tallygate_adapters::dialect::client_request::ClientRequest;
 use tallygate_core::control::Control;
 use tallygate_core::key::Key;
@@ -28,6 +29,8 @@ pub(crate) struct Admitted {
     pub(crate) request: ClientRequest,
     /// The model that it goes to first.
     pub(crate) to: Destination,
+    /// The earlier answer that it goes on from: only the deployment that keeps it can answer.
+    pub(crate) earlier: Option<Earlier>,
     /// None once it is settled.
     pub(crate) share: Option<Share>,
 }
@@ -38,13 +41,14 @@ impl Resolved {
     /// # Errors
     /// The answer for the client. The refusal is recorded, and nothing stays taken.
     pub(crate) fn admit(self, pipeline: &Pipeline) -> Result<Admitted, ApiError> {
-        match self.take(pipeline) {
-            Ok(share) => Ok(Admitted {
+        match self.earlier(pipeline).and_then(|earlier| Ok((self.take(pipeline)?, earlier))) {
+            Ok((share, earlier)) => Ok(Admitted {
                 received: self.received,
                 snapshot: self.snapshot,
                 caller: self.caller,
                 request: self.request,
                 to: Destination { model: self.model, selected: self.selected },
+                earlier,
                 share: Some(share),
             }),
             Err(error) => {
@@ -53,6 +57,17 @@ impl Resolved {
                 Err(error)
             }
         }
+    }
+
+    /// The earlier answer that the request names. One that this realm was not given leads nowhere, whoever has it.
+    fn earlier(&self, pipeline: &Pipeline) -> Result<Option<Earlier>, ApiError> {
+        let Some((param, sealed)) = self.request.earlier() else { return Ok(None) };
+        let is_kept = |earlier: &Earlier| self.model.deployments.iter().any(|kept| kept.id == earlier.deployment);
+        let earlier = answer_ids::open(&pipeline.seal, &self.caller.key.realm, sealed).filter(is_kept);
+        let message = "no answer with this id was given to this realm by the model that is asked for: send the conversation \
+                       itself, or name the model that answered";
+        let unknown = || ApiError::new(ErrorCode::ParameterInvalid, message).param(param);
+        earlier.map(Some).ok_or_else(unknown)
     }
 
     fn take(&self, pipeline: &Pipeline) -> Result<Share, ApiError> {

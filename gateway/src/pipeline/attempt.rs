@@ -91,7 +91,8 @@ impl Admitted {
             let (held, bound) = self.hold(pipeline, (model, deployment), (&target, draft.input()), &chain).await?;
             (Some(held), bound)
         };
-        let outgoing = draft.write(&target.model, &target.speaks, bound);
+        let earlier = self.earlier.as_ref().map(|earlier| earlier.id.as_str());
+        let outgoing = draft.write(&target.model, &target.speaks, bound, earlier);
         let outgoing = outgoing.map_err(|rejection| refusal::rejection(&rejection))?;
         if let Some(Err(unavailable)) = held.as_ref().map(Held::check) {
             return Err(refusal::budget_unavailable(unavailable.into()));

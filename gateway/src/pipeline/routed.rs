@@ -36,8 +36,13 @@ impl Admitted {
         self.best(pipeline, &self.to).await.map_err(|error| self.refuse(pipeline, error))
     }
 
-    /// Makes an attempt ready at the best deployment that can be called.
+    /// Makes an attempt ready at the best deployment that can be called; where the request goes on from an earlier answer, at
+    /// the one that keeps it.
     async fn best(&self, pipeline: &Pipeline, to: &Destination) -> Result<Attempt, ApiError> {
+        if let Some(earlier) = &self.earlier {
+            let kept = to.model.deployments.iter().position(|deployment| deployment.id == earlier.deployment);
+            return Box::pin(self.attempt(pipeline, to, kept.unwrap_or(usize::MAX))).await;
+        }
         if to.model.deployments.len() < 2 {
             return self.attempt(pipeline, to, 0).await;
         }
@@ -58,7 +63,12 @@ impl Admitted {
     }
 
     fn ranked(&self, pipeline: &Pipeline, model: &Model) -> Result<Vec<Ranked>, ApiError> {
-        ranked(pipeline, &self.snapshot, model, &self.request)
+        let mut ranked = ranked(pipeline, &self.snapshot, model, &self.request)?;
+        if let Some(earlier) = &self.earlier {
+            let keeps = |index: usize| model.deployments.get(index).is_some_and(|kept| kept.id == earlier.deployment);
+            ranked.retain(|candidate| keeps(candidate.index));
+        }
+        Ok(ranked)
     }
 
     /// A model that the request falls back to, if its key may call it.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tallygate_adapters::dialect::answer_ids::Sealer;
 use tallygate_adapters::dialect::exchange::{Exchange, Told};
 use tallygate_adapters::dialect::metering::Metered;
 use tallygate_core::activity::{Event, Outcome, RequestSettled};
@@ -81,7 +82,13 @@ impl Settling {
     /// What the answer says of itself.
     pub(super) fn told_of(&self) -> Told {
         let at_s = self.pipeline.clock.now().millis() / 1_000;
-        Told { request: self.admitted.received.id, at_s: u64::try_from(at_s).unwrap_or_default() }
+        let deployment = self.deployment().filter(|_| self.exchange().is_kept());
+        let sealer = deployment.map(|deployment| Sealer {
+            key: self.pipeline.seal.clone(),
+            realm: self.admitted.caller.key.realm.clone(),
+            deployment: deployment.id.clone(),
+        });
+        Told { request: self.admitted.received.id, at_s: u64::try_from(at_s).unwrap_or_default(), sealer }
     }
 
     /// The model's public name.

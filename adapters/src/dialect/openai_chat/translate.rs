@@ -27,8 +27,14 @@ use crate::dialect::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, Wr
 /// The dialect's name.
 pub const NAME: &str = "openai_chat";
 
-const PLACES: Places =
-    Places { model_in_body: true, output_limit: &["max_tokens"], two_spellings: false, told_model: &[&["model"]] };
+const PLACES: Places = Places {
+    model_in_body: true,
+    output_limit: &["max_tokens"],
+    two_spellings: false,
+    told_model: &[&["model"]],
+    earlier: None,
+    told_ids: &[],
+};
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]

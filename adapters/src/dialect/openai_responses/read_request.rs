@@ -13,7 +13,7 @@ use crate::dialect::rejection::{Reason, Rejection};
 use crate::dialect::wire::PathSays;
 
 /// Fields that refer to what another server keeps.
-const STATEFUL: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
+const STATEFUL: [&str; 2] = ["conversation", "prompt"];
 
 pub(super) fn read(body: &[u8], path: &PathSays<'_>) -> Result<Request, Rejection> {
     let mut fields = Fields::parse(bodies::strict(body)?, &Place::Root)?;

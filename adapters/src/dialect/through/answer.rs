@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tallygate_core::port::provider::Failure;
 
+use super::places::Retold;
 use crate::dialect::meter::Meter;
 use crate::dialect::metering::Metered;
 use crate::dialect::wire::{Asked, Dialect};
@@ -10,7 +11,7 @@ use crate::dialect::wire::{Asked, Dialect};
 /// A whole answer, read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// For the client: the upstream's bytes, but for the model's name where another was asked for.
+    /// For the client: the upstream's bytes, but for what is told otherwise.
     pub body: Bytes,
     /// What the call used.
     pub metered: Metered,
@@ -27,7 +28,7 @@ impl std::fmt::Debug for Answered {
 }
 
 /// Reads a whole answer with a 2xx status. `asked` says what the client asked for; a public model in it replaces the
-/// upstream's name of the model.
+/// upstream's name of the model, and a sealer of it the upstream's ids.
 ///
 /// # Errors
 /// [`Failure`] where it is an error after all, or no answer.
@@ -35,9 +36,10 @@ pub fn answer(dialect: &dyn Dialect, body: &Bytes, asked: &Asked) -> Result<Answ
     let response = dialect.read_answer(body, &asked.id)?;
     let mut meter = Meter::default();
     meter.response(&response);
-    let renamed = asked.public_model.as_deref().and_then(|model| dialect.places().renamed(body, model));
+    let told = Retold { model: asked.public_model.as_deref(), sealer: asked.sealer.as_ref() };
+    let retold = dialect.places().retold(body, &told);
     Ok(Answered {
-        body: renamed.map_or_else(|| body.clone(), Bytes::from),
+        body: retold.map_or_else(|| body.clone(), Bytes::from),
         metered: meter.metered(asked.input_estimate_tokens),
         id: response.id,
         model: response.model,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::dialect::answer_ids::Sealer;
 use crate::dialect::json;
 
 /// Where one dialect has what may change. A path is the names of members, from the outermost object inwards.
@@ -16,6 +17,19 @@ pub struct Places {
     pub two_spellings: bool,
     /// The model's name in answers and in events of streams.
     pub told_model: &'static [&'static [&'static str]],
+    /// The member of a request that names an earlier answer, which the provider keeps.
+    pub earlier: Option<&'static str>,
+    /// The ids of such answers, in answers and in events of streams.
+    pub told_ids: &'static [&'static [&'static str]],
+}
+
+/// What an answer tells otherwise than its upstream did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Retold<'a> {
+    /// Another name of the model.
+    pub model: Option<&'a str>,
+    /// Seals the ids of answers.
+    pub sealer: Option<&'a Sealer>,
 }
 
 impl Places {
@@ -34,12 +48,33 @@ impl Places {
         Cow::Owned(spelled)
     }
 
-    /// The answer or event with another name of the model; none where it has no such name.
-    pub(super) fn renamed(&self, json: &[u8], model: &str) -> Option<Vec<u8>> {
+    /// The answer or event as a client is to have it; none where nothing in it changes.
+    pub(super) fn retold(&self, json: &[u8], told: &Retold<'_>) -> Option<Vec<u8>> {
         let text = std::str::from_utf8(json).ok()?;
-        let at = self.told_model.iter().find_map(|path| find(text, path))?;
-        let quoted = serde_json::Value::from(model).to_string();
-        Some([json.get(..at.start)?, quoted.as_bytes(), json.get(at.end..)?].concat())
+        let model = told.model.and_then(|model| {
+            let at = self.told_model.iter().find_map(|path| find(text, path))?;
+            Some((at, serde_json::Value::from(model).to_string()))
+        });
+        let ids = self.told_ids.iter().filter_map(|path| {
+            let sealer = told.sealer?;
+            let at = find(text, path)?;
+            let id: String = serde_json::from_str(text.get(at.clone())?).ok()?;
+            Some((at, serde_json::Value::from(sealer.seal(&id)).to_string()))
+        });
+        let mut changes: Vec<(Range<usize>, String)> = model.into_iter().chain(ids).collect();
+        if changes.is_empty() {
+            return None;
+        }
+        changes.sort_by_key(|(at, _)| at.start);
+        let mut out = Vec::with_capacity(json.len() + 256);
+        let mut done = 0;
+        for (at, with) in changes {
+            out.extend_from_slice(json.get(done..at.start)?);
+            out.extend_from_slice(with.as_bytes());
+            done = at.end;
+        }
+        out.extend_from_slice(json.get(done..)?);
+        Some(out)
     }
 }
 
@@ -58,13 +93,19 @@ fn find(text: &str, path: &[&str]) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use tallygate_core::envelope::MacKey;
+    use tallygate_core::id::{DeploymentId, RealmId};
+
+    use super::{Places, Retold};
+    use crate::dialect::answer_ids::{Sealer, open};
 
     const PLACES: Places = Places {
         model_in_body: true,
         output_limit: &["generationConfig", "maxOutputTokens"],
         two_spellings: true,
         told_model: &[&["model"], &["message", "model"]],
+        earlier: None,
+        told_ids: &[&["id"], &["message", "id"]],
     };
 
     #[test]
@@ -76,13 +117,27 @@ mod tests {
 
     #[test]
     fn only_the_name_of_the_model_is_changed_in_an_answer() {
-        let renamed =
-            |json: &str| PLACES.renamed(json.as_bytes(), "a \"b\"").map(|json| String::from_utf8(json).unwrap());
+        let told = Retold { model: Some("a \"b\""), sealer: None };
+        let renamed = |json: &str| PLACES.retold(json.as_bytes(), &told).map(|json| String::from_utf8(json).unwrap());
         assert_eq!(renamed(r#"{ "x":1, "model" : "m" }"#).unwrap(), r#"{ "x":1, "model" : "a \"b\"" }"#);
         let event = r#"{"type":"s","message":{"id":"m","model":"m"}}"#;
         assert_eq!(renamed(event).unwrap(), r#"{"type":"s","message":{"id":"m","model":"a \"b\""}}"#);
         for without in [r#"{"model":1}"#, r#"{"message":"model"}"#, "{}", "[]", "nothing"] {
             assert_eq!(renamed(without), None, "{without}");
         }
+    }
+
+    #[test]
+    fn ids_are_sealed_wherever_an_answer_tells_them() {
+        let realm = RealmId::new("acme").unwrap();
+        let (key, deployment) = (MacKey::new([1; 32]), DeploymentId::new("d").unwrap());
+        let sealer = Sealer { key: key.clone(), realm: realm.clone(), deployment };
+        let told = Retold { model: Some("m"), sealer: Some(&sealer) };
+        let json = br#"{"message":{"model":"up","id":"in"},"id":"out","rest":"in"}"#;
+        let retold: serde_json::Value = serde_json::from_slice(&PLACES.retold(json, &told).unwrap()).unwrap();
+        let opened = |sealed: &serde_json::Value| open(&key, &realm, sealed.as_str().unwrap()).unwrap().id;
+        assert_eq!([opened(&retold["id"]), opened(&retold["message"]["id"])], ["out", "in"]);
+        assert_eq!((&retold["message"]["model"], &retold["rest"]), (&"m".into(), &"in".into()));
+        assert_eq!(PLACES.retold(br#"{"id":null}"#, &told), None);
     }
 }

@@ -13,12 +13,14 @@ use crate::dialect::splices::Splices;
 use crate::dialect::wire::Dialect;
 
 /// What must change on the way to one upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Change<'a> {
     /// The name that the upstream knows the model by. A dialect that has it in the path of the URL does not get it here.
     pub model: &'a str,
     /// The limit of output that the gateway sets, in tokens an answer: in place of the client's, or where there is none.
     pub output_limit: Option<u64>,
+    /// The earlier answer that the request goes on from, by the id that the upstream gave it.
+    pub earlier: Option<&'a str>,
 }
 
 /// The body for the upstream. Fields for the gateway are cut out, the model is renamed, the limit is set; every other byte
@@ -40,6 +42,9 @@ pub fn request(dialect: &dyn Dialect, body: &Bytes, change: &Change<'_>) -> Resu
     if let Some(tokens) = change.output_limit {
         let limit = Limit { text, places, tokens: tokens.to_string() };
         limit.set(&object, &mut splices)?;
+    }
+    if let (Some(name), Some(id)) = (places.earlier, change.earlier) {
+        name_earlier(text, &object.members, (name, id), &mut splices);
     }
     splices.cut(&object.members, |index| is_cut.get(index).copied().unwrap_or_default());
     let keeps_any = is_cut.contains(&false);
@@ -79,6 +84,12 @@ fn rename(text: &str, members: &[Member], model: &str, splices: &mut Splices) {
         Some(at) if text.get(at.clone()) == Some(quoted.as_str()) => {}
         Some(at) => splices.put(at, quoted),
         None => splices.add("model", &quoted),
+    }
+}
+
+fn name_earlier(text: &str, members: &[Member], (name, id): (&str, &str), splices: &mut Splices) {
+    if let Some(member) = members.iter().find(|member| member.name(text) == name) {
+        splices.put(member.value.clone(), serde_json::Value::from(id).to_string());
     }
 }
 

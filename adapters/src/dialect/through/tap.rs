@@ -7,13 +7,15 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use memchr::memmem;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tallygate_core::conversation::{Delta, Problem};
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
 
-use super::places::Places;
+use super::places::{Places, Retold};
+use crate::dialect::answer_ids::Sealer;
 use crate::dialect::frames::{Frame, Frames, Framing};
 use crate::dialect::meter::Meter;
 use crate::dialect::metering::Metered;
@@ -42,6 +44,7 @@ struct Reading {
     framing: Framing,
     places: &'static Places,
     public_model: Option<String>,
+    sealer: Option<Sealer>,
     input_estimate_tokens: u64,
     events: u64,
     has_ended: bool,
@@ -69,6 +72,7 @@ impl Tap {
             framing: dialect.framing(),
             places: dialect.places(),
             public_model: asked.public_model.clone(),
+            sealer: asked.sealer.clone(),
             input_estimate_tokens: asked.input_estimate_tokens,
             events: 0,
             has_ended: false,
@@ -185,10 +189,17 @@ impl Reading {
         Step { forward: run.into_bytes(), end }
     }
 
+    /// What a frame tells otherwise. Ids are told with whole responses, in few frames of many.
+    fn retold(&self, data: &[u8]) -> Option<Vec<u8>> {
+        let sealer = self.sealer.as_ref().filter(|_| frame_tells_ids(data));
+        let told = Retold { model: self.public_model.as_deref(), sealer };
+        if told.model.is_none() && told.sealer.is_none() { None } else { self.places.retold(data, &told) }
+    }
+
     /// The frame as the client gets it: mostly its own bytes.
     fn for_client<'f>(&self, frame: &Frame<'f>) -> Cow<'f, [u8]> {
         let Some(data) = frame.data else { return Cow::Borrowed(frame.raw) };
-        let renamed = self.public_model.as_deref().and_then(|model| self.places.renamed(data, model));
+        let renamed = self.retold(data);
         if frame.is_body {
             return Cow::Owned(as_events(None, renamed.as_deref().unwrap_or(data)));
         }
@@ -201,6 +212,10 @@ impl Reading {
         let (before, after) = (frame.raw.get(..at), frame.raw.get(at + data.len()..));
         Cow::Owned([before.unwrap_or_default(), &renamed, after.unwrap_or_default()].concat())
     }
+}
+
+fn frame_tells_ids(data: &[u8]) -> bool {
+    memmem::find(data, b"\"response\"").is_some()
 }
 
 /// Whether a frame is one that the reader cannot read, and no error that the upstream told.

@@ -21,6 +21,7 @@ fn asked(body: &Value) -> Asked {
         id: "1".to_owned(),
         created_s: 7,
         public_model: None,
+        sealer: None,
         input_estimate_tokens: 3,
         request: Arc::new(read(body).unwrap()),
     }

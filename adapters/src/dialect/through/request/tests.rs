@@ -8,7 +8,7 @@ use proptest::strategy::{Just, Strategy};
 
 /// What becomes of a body on the way to `upstream-model`; or the code and the field of the refusal.
 fn sent(dialect: &str, body: &str, output_limit: Option<u64>) -> Result<String, (&'static str, String)> {
-    let change = Change { model: "upstream-model", output_limit };
+    let change = Change { model: "upstream-model", output_limit, earlier: None };
     request(of_name(dialect).unwrap(), &Bytes::copy_from_slice(body.as_bytes()), &change)
         .map(|body| String::from_utf8(body.to_vec()).unwrap())
         .map_err(|rejection| (rejection.code(), rejection.param))
@@ -92,7 +92,7 @@ fn a_model_in_the_path_is_not_said_in_the_body() {
 #[test]
 fn a_body_that_needs_no_change_is_not_copied() {
     let body = Bytes::from_static(br#"{"model":"m","max_tokens":64}"#);
-    let change = Change { model: "m", output_limit: Some(64) };
+    let change = Change { model: "m", output_limit: Some(64), earlier: None };
     let same = request(of_name(ANTHROPIC).unwrap(), &body, &change).unwrap();
     assert_eq!(same.as_ptr(), body.as_ptr());
 }
@@ -196,7 +196,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         for dialect in ALL {
-            let change = Change { model: "m", output_limit: Some(1) };
+            let change = Change { model: "m", output_limit: Some(1), earlier: None };
             let _sent = request(dialect, &Bytes::from(body.clone()), &change);
         }
     }

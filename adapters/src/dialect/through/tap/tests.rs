@@ -23,6 +23,7 @@ fn asked(public_model: Option<&str>) -> Asked {
         id: "0199".to_owned(),
         created_s: 1,
         public_model: public_model.map(str::to_owned),
+        sealer: None,
         input_estimate_tokens: 7,
         request: Arc::new(Request::default()),
     }
