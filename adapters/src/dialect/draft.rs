@@ -191,17 +191,7 @@ impl Draft<'_> {
                 let outgoing = Outgoing::new(written.path, written.body, Way::Embeddings(written.back));
                 Ok(Outgoing { dropped: written.dropped, ..outgoing })
             }
-            DraftWay::Through(chat) => {
-                let change = Change { model, output_limit: bound.set, earlier };
-                let way = Through {
-                    dialect: chat.dialect,
-                    request: Arc::clone(&chat.request),
-                    input_estimate_tokens: self.input.estimate(),
-                };
-                let path = chat.dialect.path(model, chat.request.streams);
-                let body = through::request(chat.dialect, &chat.body, &change)?;
-                Ok(Outgoing::new(path, body, Way::Through(way)))
-            }
+            DraftWay::Through(chat) => self.write_through(chat, &Change { model, output_limit: bound.set, earlier }),
             DraftWay::Translated(upstream, request) => {
                 let mut written = upstream.write_request(
                     request,
@@ -228,5 +218,16 @@ impl Draft<'_> {
                 Ok(Outgoing { dropped, ..Outgoing::new(path, body, way) })
             }
         }
+    }
+
+    fn write_through(&self, chat: &Chat, change: &Change<'_>) -> Result<Outgoing, Rejection> {
+        let way = Through {
+            dialect: chat.dialect,
+            request: Arc::clone(&chat.request),
+            input_estimate_tokens: self.input.estimate(),
+        };
+        let path = chat.dialect.path(change.model, chat.request.streams);
+        let body = through::request(chat.dialect, &chat.body, change)?;
+        Ok(Outgoing::new(path, body, Way::Through(way)))
     }
 }
