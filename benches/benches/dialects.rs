@@ -77,6 +77,7 @@ fn exchange(client: &dyn Dialect, body: &str, upstream: &dyn Dialect) -> (Asked,
         id: "1".to_owned(),
         created_s: 1,
         public_model: None,
+        sealer: None,
         input_estimate_tokens: 9,
         request: Arc::new(request),
     };
