@@ -6,7 +6,7 @@ use crate::envelope::{CommandRef, Envelope};
 use crate::id::{EventId, RealmId};
 use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
-use crate::{activity, budget, credential, grant, key, lease, realm, registry, selection, upcast};
+use crate::{activity, budget, credential, grant, json, key, lease, realm, registry, selection, upcast};
 
 /// What happened. Serialized it is its data, without its type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -146,7 +146,7 @@ impl Event {
     pub fn to_data(&self) -> Result<String, serde_json::Error> {
         // Most data fits, so that nothing is moved while it grows.
         let mut data = Vec::with_capacity(768);
-        serde_json::to_writer(&mut data, self)?;
+        json::writer::write(&mut data, self)?;
         String::from_utf8(data).map_err(serde::ser::Error::custom)
     }
 

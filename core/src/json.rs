@@ -1,4 +1,6 @@
-//! Free-form JSON that people attach to things: carried and echoed, never looked into.
+//! Free-form JSON that people attach to things: carried and echoed, never looked into. And how JSON is written.
+
+pub mod writer;
 
 use std::fmt;
 

@@ -73,10 +73,35 @@ impl Timestamp {
     fn to_jiff(self) -> Result<jiff::Timestamp, TimeError> {
         jiff::Timestamp::from_millisecond(self.0).map_err(|_| TimeError::OutOfRange)
     }
+
+    /// The text of a moment of the years 0 to 9999, made in few steps: every request has several.
+    fn text(self) -> Option<[u8; 24]> {
+        let at = TimeZone::UTC.to_datetime(self.to_jiff().ok()?);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |place: std::ops::Range<usize>, number: i64| {
+            let mut rest = u64::try_from(number).ok()?;
+            for digit in text[place].iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+            Some(())
+        };
+        put(0..4, at.year().into())?;
+        put(5..7, at.month().into())?;
+        put(8..10, at.day().into())?;
+        put(11..13, at.hour().into())?;
+        put(14..16, at.minute().into())?;
+        put(17..19, at.second().into())?;
+        put(20..23, at.millisecond().into())?;
+        Some(text)
+    }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.text() {
+            return f.write_str(std::str::from_utf8(&text).unwrap_or_default());
+        }
         match self.to_jiff() {
             Ok(at) => write!(f, "{at:.3}"),
             Err(_) => write!(f, "{} ms", self.0),
@@ -330,6 +355,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_moment_is_written_as_the_library_writes_it(millis in -400_000_000_000_000_i64..400_000_000_000_000) {
+            let (moment, library) = (Timestamp::from_millis(millis), jiff::Timestamp::from_millisecond(millis));
+            let expected = library.map_or_else(|_| format!("{millis} ms"), |at| format!("{at:.3}"));
+            prop_assert_eq!(moment.to_string(), expected);
+        }
+
         #[test]
         fn every_moment_lies_in_exactly_one_window(
             anchor in 0_i64..4_000_000_000_000, later in 0_i64..400_000_000_000, seconds in 1_u64..10_000_000, months in 1_u32..30, monthly: bool,

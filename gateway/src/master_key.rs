@@ -37,9 +37,13 @@ impl MasterKey {
         Self { hash, row: KeyRow { key: Arc::new(row(hash)), budget: None } }
     }
 
-    /// Whether a secret is the master key. Hashes are compared, in constant time.
+    /// Whether a secret is the master key.
     pub(crate) fn matches(&self, secret: &Secret) -> bool {
-        let presented = KeyHash::of_secret(secret.expose());
+        self.has(&KeyHash::of_secret(secret.expose()))
+    }
+
+    /// Whether a secret with this hash is the master key. Hashes are compared, in constant time.
+    pub(crate) fn has(&self, presented: &KeyHash) -> bool {
         self.hash.digest().as_bytes().ct_eq(presented.digest().as_bytes()).into()
     }
 

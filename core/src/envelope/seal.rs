@@ -12,6 +12,7 @@ use crate::actor::Actor;
 use crate::digest::Digest;
 use crate::event::Recorded;
 use crate::id::{CommandId, EventId, RealmId};
+use crate::json;
 use crate::stream::{Head, Log, Position, StreamId};
 use crate::time::Timestamp;
 
@@ -203,7 +204,7 @@ fn written(body: &Body<'_, impl Serialize>, head: &Head, key: &MacKey) -> Result
 /// A line up to its `prev`: all of it that does not hang on the line before.
 fn unchained(body: &Body<'_, impl Serialize>) -> Result<Vec<u8>, SealError> {
     let mut bytes = Vec::with_capacity(LINE_USUAL_BYTES);
-    serde_json::to_writer(&mut bytes, body).map_err(SealError::Json)?;
+    json::writer::write(&mut bytes, body).map_err(SealError::Json)?;
     bytes.pop();
     Ok(bytes)
 }

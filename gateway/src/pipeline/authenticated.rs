@@ -52,10 +52,10 @@ impl Received {
         }
         pipeline.standing.check(Instant::now())?;
         let snapshot = pipeline.views.control.snapshot();
-        if pipeline.master.matches(&secret) {
+        let hash = KeyHash::of_secret(secret.expose());
+        if pipeline.master.has(&hash) {
             return Ok((snapshot, pipeline.master.row()));
         }
-        let hash = KeyHash::of_secret(secret.expose());
         // The row is looked up after the snapshot was taken, so it is never older than the snapshot.
         let row = pipeline.views.control.key_by_hash(&hash).map_err(|error| refusal::views(&error))?;
         let row = row.ok_or_else(|| refusal::unknown_key(secret.expose(), &hash))?;

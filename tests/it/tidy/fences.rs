@@ -24,11 +24,12 @@ const ADAPTERS: &str = "tallygate-adapters";
 const GATEWAY: &str = "tallygate-gateway";
 
 /// What is pure and may be named in core. `proptest` is for tests and for the `testing` feature alone.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "bytes",
     "crc32fast",
     "futures-core",
     "hmac",
+    "itoa",
     "jiff",
     "proptest",
     "serde",
