@@ -13,6 +13,7 @@ use crate::registry::{Deployment, Model};
 use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
+use crate::user::User;
 
 /// The rule that refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +28,8 @@ pub enum Rule {
     KeyExpired,
     /// The key may not call models.
     KeyKind,
+    /// The key's user is blocked or removed.
+    UserBlocked,
     /// The key's realm, or a parent of it, is not registered.
     RealmUnknown,
     /// The key's realm, or a parent of it, is suspended.
@@ -84,7 +87,7 @@ impl Refusal {
 /// [`Refusal`].
 pub fn authenticate(control: &Control, key: &Key, presented: &KeyHash, now: Timestamp) -> Result<(), Refusal> {
     let scope = || Some(Scope::Key(key.id));
-    if key.hash != *presented {
+    if !key.has_secret(presented, now) {
         return Err(Refusal::new(Rule::KeyUnknown, None, [key.trail.changed.position]));
     }
     if let Some(position) = key.revoked {
@@ -99,7 +102,21 @@ pub fn authenticate(control: &Control, key: &Key, presented: &KeyHash, now: Time
     if let Some(position) = quarantined(control, || [StreamId::key(key.id)]) {
         return Err(Refusal::new(Rule::Quarantined, scope(), [position]));
     }
+    check_user(control, key)?;
     check_realms(control, &key.realm)
+}
+
+/// The key's user, if it has one who is registered, is not blocked, and is readable.
+fn check_user(control: &Control, key: &Key) -> Result<(), Refusal> {
+    let Some(id) = &key.user else { return Ok(()) };
+    let scope = || Some(Scope::User(id.clone()));
+    if let Some(position) = quarantined(control, || [StreamId::user(id)]) {
+        return Err(Refusal::new(Rule::Quarantined, scope(), [position]));
+    }
+    match control.users.get(id).and_then(|user| user.refused()) {
+        Some(position) => Err(Refusal::new(Rule::UserBlocked, scope(), [position])),
+        None => Ok(()),
+    }
 }
 
 /// Every realm of the chain is there, served, and readable.
@@ -107,6 +124,9 @@ fn check_realms(control: &Control, realm: &RealmId) -> Result<(), Refusal> {
     let mut missing = Some(realm);
     for ancestor in control.chain(realm) {
         let scope = || Some(Scope::Realm(ancestor.id.clone()));
+        if let Some(position) = ancestor.removed {
+            return Err(Refusal::new(Rule::RealmUnknown, scope(), [position]));
+        }
         if let Some(position) = ancestor.suspended {
             return Err(Refusal::new(Rule::RealmSuspended, scope(), [position]));
         }
@@ -167,10 +187,25 @@ fn selected<'a>(
     Ok(None)
 }
 
-/// The scopes that a key stands in, nearest first: itself, its realm and each parent, the gateway.
+/// The scopes that a key stands in, nearest first: itself, its user if they are registered, its realm and each parent,
+/// the gateway.
 pub fn scopes(control: &Control, key: &Key) -> impl Iterator<Item = Scope> {
+    let user = user_of(control, key).map(|user| Scope::User(user.id.clone()));
     let realms = control.chain(&key.realm).map(|realm| Scope::Realm(realm.id.clone()));
-    iter::once(Scope::Key(key.id)).chain(realms).chain(iter::once(Scope::Gateway))
+    iter::once(Scope::Key(key.id)).chain(user).chain(realms).chain(iter::once(Scope::Gateway))
+}
+
+/// The user whose key it is, if they are registered: one that is not has no rules of their own.
+#[must_use]
+pub fn user_of<'a>(control: &'a Control, key: &Key) -> Option<&'a User> {
+    key.user.as_ref().and_then(|id| control.users.get(id)).map(AsRef::as_ref)
+}
+
+/// The models that a key may call, in the order of their names.
+pub fn callable<'a>(control: &'a Control, key: &'a Key) -> impl Iterator<Item = &'a Arc<Model>> {
+    let user = user_of(control, key);
+    let models = control.callable_models(&key.realm, &key.models);
+    models.filter(move |model| user.is_none_or(|user| user.models.allows(&model.name)))
 }
 
 /// Whether a key may call a model: the check of each request, and of each hop of a fallback.
@@ -215,8 +250,8 @@ pub fn permit_paying(model: &Model, budgets: &[&Budget]) -> Result<(), Refusal> 
     }
 }
 
-/// The budgets that a key's requests are paid from: its own (`of_key`, which is read with the key), those of its realm
-/// and each parent, and the gateway's.
+/// The budgets that a key's requests are paid from: its own (`of_key`, which is read with the key), those of its
+/// user, its realm and each parent, and the gateway's.
 ///
 /// # Errors
 /// [`Refusal`]: a limit that cannot be read may be lower than any that can.
@@ -236,10 +271,14 @@ pub fn budgets<'a>(
     Ok(of_key.into_iter().chain(above))
 }
 
-/// The key, its realm and each parent of it must allow the name.
+/// The key, its user, its realm and each parent of it must allow the name.
 fn check_allowed(control: &Control, key: &Key, name: &ModelName) -> Result<(), Refusal> {
     if !key.models.allows(name) {
         return Err(Refusal::new(Rule::ModelNotAllowed, Some(Scope::Key(key.id)), [key.models_set]).about(name));
+    }
+    if let Some(user) = user_of(control, key).filter(|user| !user.models.allows(name)) {
+        let scope = Some(Scope::User(user.id.clone()));
+        return Err(Refusal::new(Rule::ModelNotAllowed, scope, [user.trail.changed.position]).about(name));
     }
     let closed = |realm: &Realm| control.grants.get(&realm.id).is_none_or(|grants| !grants.allowed.allows(name));
     match control.chain(&key.realm).find(|realm| closed(realm)) {
@@ -272,6 +311,7 @@ impl Rule {
             Self::KeyBlocked => "key_blocked",
             Self::KeyExpired => "key_expired",
             Self::KeyKind => "key_kind_forbids",
+            Self::UserBlocked => "user_blocked",
             Self::RealmUnknown => "realm_unknown",
             Self::RealmSuspended => "realm_suspended",
             Self::ModelUnknown => "model_not_found",

@@ -74,6 +74,14 @@ pub struct NewBudgetLimit {
     pub limit_nano_usd: NanoUsd,
 }
 
+/// Asks that what was spent of a scope's budget count no more: all its windows begin anew. What was spent stays on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResetBudget {
+    /// The scope.
+    pub scope: Scope,
+}
+
 /// A scope has this budget from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,20 +95,35 @@ pub struct Set {
     pub reclaim_after_seconds: Option<u64>,
 }
 
+/// The windows of a scope's budget began anew: what was spent before counts in none of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// The scope.
+    pub scope: Scope,
+    /// The limits, whose windows are counted from that moment.
+    pub limits: Vec<BudgetLimit>,
+}
+
 event_types! {
     /// What happens to budgets.
     pub enum Event {
         /// It was set.
         Set(Set) = "budget.set", 1;
+        /// Its windows began anew.
+        Reset(Reset) = "budget.reset", 1;
     }
 }
 
 /// Why a command about budgets is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The scope's realm or key does not exist.
+    /// The scope's realm, user or key does not exist.
     #[error("there is no {0} to set a budget for")]
     UnknownScope(Scope),
+    /// The scope has no budget.
+    #[error("{0} has no budget to reset")]
+    None(Scope),
     /// Below zero.
     #[error("a budget's limit is at least 0, not {0}")]
     Negative(NanoUsd),
@@ -130,6 +153,7 @@ impl Rejection {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownScope(_) => "budget_scope_unknown",
+            Self::None(_) => "budget_not_set",
             Self::Negative(_) => "budget_negative",
             Self::PeriodTwice => "budget_period_twice",
             Self::Period => "budget_period_invalid",
@@ -194,10 +218,37 @@ fn check(new: &NewBudgetLimit) -> Result<(), Rejection> {
     }
 }
 
+/// Decides [`ResetBudget`]. Windows of days and months are counted from the reset on, not from midnight or the first.
+///
+/// # Errors
+/// [`Rejection`].
+pub fn reset(state: &Control, command: &ResetBudget, now: Timestamp) -> Result<Vec<Change>, Rejection> {
+    let scope = &command.scope;
+    let owner = state.owner(scope).ok_or_else(|| Rejection::UnknownScope(scope.clone()))?;
+    let budget = state.budget(scope).filter(|budget| !budget.limits.is_empty());
+    let budget = budget.ok_or_else(|| Rejection::None(scope.clone()))?;
+    // A window that begins at this very moment is new already.
+    if budget.limits.iter().all(|limit| limit.anchor == now) {
+        return Err(Rejection::NoChange(scope.clone()));
+    }
+    let anew = |limit: &BudgetLimit| BudgetLimit { anchor: now, ..limit.clone() };
+    let reset = Reset { scope: scope.clone(), limits: budget.limits.iter().map(anew).collect() };
+    Ok(vec![Change {
+        realm: owner.realm,
+        stream: scope.budget_stream(),
+        event: AnyEvent::Budget(Event::Reset(reset)),
+        cause: vec![budget.trail.changed.position],
+    }])
+}
+
 /// Folds what happened to a budget. The row stays when the limits go, since the stream's version must go on.
 pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
-    let Event::Set(data) = event;
-    let trail = match state.budget(&data.scope) {
+    let before = state.budget(event.scope());
+    let (limits, reclaim_after_seconds) = match event {
+        Event::Set(data) => (&data.limits, data.reclaim_after_seconds),
+        Event::Reset(data) => (&data.limits, before.and_then(|budget| budget.reclaim_after_seconds)),
+    };
+    let trail = match before {
         Some(budget) => {
             let mut trail = budget.trail.clone();
             trail.step(mark);
@@ -205,17 +256,23 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
         }
         None => Trail::born(mark),
     };
-    let budget = Budget {
-        scope: data.scope.clone(),
-        realm: realm.cloned(),
-        limits: data.limits.clone(),
-        reclaim_after_seconds: data.reclaim_after_seconds,
-        set: mark.position,
-        trail,
-    };
-    match data.scope {
+    let scope = event.scope().clone();
+    let (realm, limits, set) = (realm.cloned(), limits.clone(), mark.position);
+    let budget = Budget { scope: scope.clone(), realm, limits, reclaim_after_seconds, set, trail };
+    match scope {
         Scope::Key(key) => state.key_budgets.put(key, budget),
-        Scope::Gateway | Scope::Realm(_) => state.budgets.put(data.scope.clone(), budget),
+        Scope::Gateway | Scope::Realm(_) | Scope::User(_) => state.budgets.put(scope, budget),
+    }
+}
+
+impl Event {
+    /// The scope it is about.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        match self {
+            Self::Set(data) => &data.scope,
+            Self::Reset(data) => &data.scope,
+        }
     }
 }
 

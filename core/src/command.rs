@@ -14,7 +14,7 @@ use crate::id::{CommandId, VendorId};
 use crate::price::PriceList;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
-use crate::{budget, credential, grant, key, realm, registry, selection};
+use crate::{budget, credential, grant, key, realm, registry, rights, selection, user};
 
 pub use together::{TOGETHER_MAX, Together};
 
@@ -136,6 +136,22 @@ commands! {
     SuspendRealm(realm::SuspendRealm);
     /// A realm that is served again.
     ResumeRealm(realm::ResumeRealm);
+    /// A realm that is there no more.
+    RemoveRealm(realm::RemoveRealm);
+    /// A new user.
+    RegisterUser(user::RegisterUser);
+    /// Changes of a user.
+    ReviseUser(user::ReviseUser);
+    /// A user whose keys are refused for now.
+    BlockUser(user::BlockUser);
+    /// A user whose keys work again.
+    UnblockUser(user::UnblockUser);
+    /// A user who is there no more.
+    RemoveUser(user::RemoveUser);
+    /// A user who is a member of a realm.
+    AddMember(user::AddMember);
+    /// A user who is no member of a realm any more.
+    RemoveMember(user::RemoveMember);
     /// One more model for a realm.
     GrantModel(grant::GrantModel);
     /// One less.
@@ -180,6 +196,8 @@ commands! {
     RevokeKey(key::RevokeKey);
     /// A scope's budget.
     SetBudget(budget::SetBudget);
+    /// A budget whose windows begin anew.
+    ResetBudget(budget::ResetBudget);
     /// A slot's model.
     SelectModel(selection::SelectModel);
     /// A slot without a choice of its own.
@@ -196,6 +214,12 @@ pub enum Rejection {
     /// A rule of realms.
     #[error(transparent)]
     Realm(#[from] realm::Rejection),
+    /// A rule of users.
+    #[error(transparent)]
+    User(#[from] user::Rejection),
+    /// What the key that asks may not change.
+    #[error(transparent)]
+    Rights(#[from] rights::Rejection),
     /// A rule of grants.
     #[error(transparent)]
     Grant(#[from] grant::Rejection),
@@ -236,6 +260,8 @@ impl Rejection {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Realm(rejection) => rejection.code(),
+            Self::User(rejection) => rejection.code(),
+            Self::Rights(rejection) => rejection.code(),
             Self::Grant(rejection) => rejection.code(),
             Self::Credential(rejection) => rejection.code(),
             Self::Registry(rejection) => rejection.code(),
@@ -296,6 +322,7 @@ impl Command {
             Self::UnblockKey(data) => needs.keys.push(data.key),
             Self::RevokeKey(data) => needs.keys.push(data.key),
             Self::SetBudget(data) => needs.scope(&data.scope),
+            Self::ResetBudget(data) => needs.scope(&data.scope),
             Self::SelectModel(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
             Self::UndoSelection(data) => needs.scope(&data.scope),
@@ -314,6 +341,14 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::ReviseRealm(data) => realm::revise(state, data)?,
         Command::SuspendRealm(data) => realm::suspend(state, data)?,
         Command::ResumeRealm(data) => realm::resume(state, data)?,
+        Command::RemoveRealm(data) => realm::remove(state, data)?,
+        Command::RegisterUser(data) => user::register(state, data)?,
+        Command::ReviseUser(data) => user::revise(state, data)?,
+        Command::BlockUser(data) => user::block(state, data)?,
+        Command::UnblockUser(data) => user::unblock(state, data)?,
+        Command::RemoveUser(data) => user::remove(state, data)?,
+        Command::AddMember(data) => user::add_member(state, data)?,
+        Command::RemoveMember(data) => user::remove_member(state, data)?,
         Command::GrantModel(data) => grant::grant(state, data)?,
         Command::WithdrawGrant(data) => grant::withdraw(state, data)?,
         Command::ReplaceGrants(data) => grant::replace(state, data)?,
@@ -331,11 +366,12 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::SetRouting(data) => registry::set_routing(state, data)?,
         Command::IssueKey(data) => key::issue(state, data, context)?,
         Command::ReviseKey(data) => key::revise(state, data, context)?,
-        Command::RotateKey(data) => key::rotate(state, data)?,
+        Command::RotateKey(data) => key::rotate(state, data, context.now)?,
         Command::BlockKey(data) => key::block(state, data)?,
         Command::UnblockKey(data) => key::unblock(state, data)?,
         Command::RevokeKey(data) => key::revoke(state, data)?,
         Command::SetBudget(data) => budget::set(state, data, context.now)?,
+        Command::ResetBudget(data) => budget::reset(state, data, context.now)?,
         Command::SelectModel(data) => selection::select(state, data)?,
         Command::ClearSelection(data) => selection::clear(state, data)?,
         Command::UndoSelection(data) => selection::undo(state, data)?,

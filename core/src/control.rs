@@ -15,7 +15,9 @@ use crate::credential::{self, Credential};
 use crate::digest::Digest;
 use crate::event::{Event, Recorded};
 use crate::grant::{self, Grants};
-use crate::id::{CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId, SlotName};
+use crate::id::{
+    CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId, SlotName, UserId,
+};
 use crate::key::{self, Key, KeyHash};
 use crate::model_pattern::Allowed;
 use crate::realm::{self, Realm};
@@ -23,6 +25,7 @@ use crate::registry::{self, Model};
 use crate::scope::Scope;
 use crate::selection::{self, Choice, Selection};
 use crate::stream::{Position, StreamId};
+use crate::user::{self, User};
 
 use std::collections::BTreeSet;
 
@@ -33,6 +36,8 @@ use serde::{Deserialize, Serialize};
 pub struct Control {
     /// Realms.
     pub realms: Table<RealmId, Realm>,
+    /// Users, removed ones too.
+    pub users: Table<UserId, User>,
     /// What realms were granted.
     pub grants: Table<RealmId, Grants>,
     /// Provider credentials.
@@ -146,6 +151,12 @@ impl Control {
         .take(realm::DEPTH_MAX)
     }
 
+    /// A user, if they are registered and not removed.
+    #[must_use]
+    pub fn user(&self, id: &UserId) -> Option<&User> {
+        self.users.get(id).map(AsRef::as_ref).filter(|user| user.removed.is_none())
+    }
+
     /// The model of a name as a realm sees it: its own, else the nearest parent's, else the one of the realm `default`.
     pub fn visible_model(&self, realm: &RealmId, name: &ModelName) -> Option<&Arc<Model>> {
         let of_realm = |realm: &RealmId| {
@@ -174,6 +185,10 @@ impl Control {
         match scope {
             Scope::Gateway => self.realm_may_call(&RealmId::default_realm(), name),
             Scope::Realm(realm) => self.realm_may_call(realm, name),
+            Scope::User(id) => self.user(id).is_some_and(|user| {
+                let home = user.realm.clone().unwrap_or_else(RealmId::default_realm);
+                user.models.allows(name) && self.realm_may_call(&home, name)
+            }),
             Scope::Key(id) => {
                 self.keys.get(id).is_some_and(|key| key.models.allows(name) && self.realm_may_call(&key.realm, name))
             }
@@ -186,8 +201,12 @@ impl Control {
         match scope {
             Scope::Gateway => Some(Owner { realm: None, since: None }),
             Scope::Realm(id) => {
-                let realm = self.realms.get(id)?;
+                let realm = self.realms.get(id).filter(|realm| realm.removed.is_none())?;
                 Some(Owner { realm: Some(id.clone()), since: Some(realm.trail.changed.position) })
+            }
+            Scope::User(id) => {
+                let user = self.user(id)?;
+                Some(Owner { realm: user.realm.clone(), since: Some(user.trail.changed.position) })
             }
             Scope::Key(id) => {
                 let key = self.keys.get(id).filter(|key| key.revoked.is_none())?;
@@ -201,7 +220,7 @@ impl Control {
     pub fn budget(&self, scope: &Scope) -> Option<&Budget> {
         match scope {
             Scope::Key(key) => self.key_budgets.get(key),
-            Scope::Gateway | Scope::Realm(_) => self.budgets.get(scope),
+            Scope::Gateway | Scope::Realm(_) | Scope::User(_) => self.budgets.get(scope),
         }
         .map(AsRef::as_ref)
     }
@@ -224,11 +243,12 @@ impl Control {
     pub fn version(&self, change: &Change) -> u64 {
         let trail = match &change.event {
             Event::Realm(_) => change.realm.as_ref().and_then(|id| self.realms.get(id)).map(|row| &row.trail),
+            Event::User(event) => self.users.get(event.user()).map(|row| &row.trail),
             Event::Grant(_) => change.realm.as_ref().and_then(|id| self.grants.get(id)).map(|row| &row.trail),
             Event::Credential(event) => self.credentials.get(&event.credential()).map(|row| &row.trail),
             Event::Registry(event) => self.models.get(&event.model()).map(|row| &row.trail),
             Event::Key(event) => self.keys.get(&event.key()).map(|row| &row.trail),
-            Event::Budget(budget::Event::Set(data)) => self.budget(&data.scope).map(|row| &row.trail),
+            Event::Budget(event) => self.budget(event.scope()).map(|row| &row.trail),
             Event::Selection(event) => {
                 let (scope, slot) = event.place();
                 self.selections.get(&(scope.clone(), slot.clone())).map(|row| &row.trail)
@@ -243,6 +263,7 @@ impl Control {
         let mark = Mark { position: recorded.position, at: recorded.at, by: recorded.actor.clone() };
         match &recorded.event {
             Event::Realm(event) => realm::evolve(self, event, &mark),
+            Event::User(event) => user::evolve(self, event, &mark),
             Event::Grant(event) => grant::evolve(self, event, &mark),
             Event::Credential(event) => credential::evolve(self, event, &mark),
             Event::Registry(event) => registry::evolve(self, event, &mark),

@@ -6,7 +6,7 @@ use crate::envelope::{CommandRef, Envelope};
 use crate::id::{EventId, RealmId};
 use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
-use crate::{activity, budget, credential, grant, json, key, lease, realm, registry, selection, upcast};
+use crate::{activity, budget, credential, grant, json, key, lease, realm, registry, selection, upcast, user};
 
 /// What happened. Serialized it is its data, without its type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -14,6 +14,8 @@ use crate::{activity, budget, credential, grant, json, key, lease, realm, regist
 pub enum Event {
     /// To a realm.
     Realm(realm::Event),
+    /// To a user.
+    User(user::Event),
     /// To what a realm was granted.
     Grant(grant::Event),
     /// To a credential.
@@ -44,6 +46,7 @@ macro_rules! from_aggregate {
 
 from_aggregate! {
     Realm(realm::Event);
+    User(user::Event);
     Grant(grant::Event);
     Credential(credential::Event);
     Registry(registry::Event);
@@ -112,6 +115,7 @@ impl Event {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Realm(event) => event.kind(),
+            Self::User(event) => event.kind(),
             Self::Grant(event) => event.kind(),
             Self::Credential(event) => event.kind(),
             Self::Registry(event) => event.kind(),
@@ -128,6 +132,7 @@ impl Event {
     pub const fn schema(&self) -> u16 {
         match self {
             Self::Realm(event) => event.schema(),
+            Self::User(event) => event.schema(),
             Self::Grant(event) => event.schema(),
             Self::Credential(event) => event.schema(),
             Self::Registry(event) => event.schema(),
@@ -154,6 +159,7 @@ impl Event {
     pub fn types() -> impl Iterator<Item = (&'static str, u16)> {
         [
             realm::Event::TYPES,
+            user::Event::TYPES,
             grant::Event::TYPES,
             credential::Event::TYPES,
             registry::Event::TYPES,
@@ -192,6 +198,7 @@ impl Event {
             .or_else(|| budget::Event::decode(kind, data).map(|event| event.map(Self::Budget)))
             .or_else(|| registry::Event::decode(kind, data).map(|event| event.map(Self::Registry)))
             .or_else(|| realm::Event::decode(kind, data).map(|event| event.map(Self::Realm)))
+            .or_else(|| user::Event::decode(kind, data).map(|event| event.map(Self::User)))
             .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))
             .or_else(|| credential::Event::decode(kind, data).map(|event| event.map(Self::Credential)))
             .or_else(|| selection::Event::decode(kind, data).map(|event| event.map(Self::Selection)))
@@ -229,7 +236,7 @@ impl Recorded {
         match &self.event {
             Event::Key(key::Event::Issued(_)) => {}
             Event::Key(event) => needs.keys.push(event.key()),
-            Event::Budget(budget::Event::Set(data)) => needs.scope(&data.scope),
+            Event::Budget(event) => needs.scope(event.scope()),
             _ => {}
         }
         needs

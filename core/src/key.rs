@@ -23,6 +23,8 @@ use crate::model_pattern::Allowed;
 use crate::stream::Position;
 use crate::time::Timestamp;
 
+/// The longest that an earlier secret goes on working after it was rotated away: a month.
+pub const OLD_SECRET_MAX_SECONDS: u64 = 31 * 24 * 60 * 60;
 /// The most aliases of models that one key may have.
 pub const ALIASES_MAX: usize = 100;
 
@@ -72,6 +74,15 @@ pub enum KeyKind {
     ReadOnly,
 }
 
+/// A secret that was rotated away and works for a while yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Its hash.
+    pub hash: KeyHash,
+    /// From when on it is refused.
+    pub until: Timestamp,
+}
+
 /// A virtual key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
@@ -79,6 +90,8 @@ pub struct Key {
     pub id: KeyId,
     /// The hash of its secret.
     pub hash: KeyHash,
+    /// The secret that it had before, while that still works.
+    pub earlier: Option<Earlier>,
     /// What may be shown of the secret: `sk-...` and its last four characters.
     pub shown: String,
     /// The realm it belongs to.
@@ -109,6 +122,14 @@ pub struct Key {
     pub metadata: Json,
     /// Its history.
     pub trail: Trail,
+}
+
+impl Key {
+    /// Whether a secret with this hash is the key's now: its own, or the one before while that still works.
+    #[must_use]
+    pub fn has_secret(&self, hash: &KeyHash, now: Timestamp) -> bool {
+        self.hash == *hash || self.earlier.is_some_and(|earlier| earlier.hash == *hash && now < earlier.until)
+    }
 }
 
 #[cfg(test)]

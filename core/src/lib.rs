@@ -34,6 +34,8 @@ pub mod command;
 pub mod plan;
 pub mod aggregate;
 pub mod realm;
+pub mod user;
+pub mod rights;
 pub mod grant;
 pub mod credential;
 pub mod registry;

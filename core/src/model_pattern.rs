@@ -82,6 +82,19 @@ impl Allowed {
         matches!(self, Self::Only(patterns) if patterns.len() > PATTERNS_MAX)
     }
 
+    /// Whether everything that another set allows is surely allowed by this one: never said of a set that allows more.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Only(patterns), Self::All) => patterns.contains("*"),
+            // A pattern that matches another's text, stars and all, matches whatever those stars stand for.
+            (Self::Only(patterns), Self::Only(others)) => {
+                others.iter().all(|other| patterns.iter().any(|pattern| pattern.matches(&other.0)))
+            }
+        }
+    }
+
     /// Whether a model may be called by this name.
     #[must_use]
     pub fn allows(&self, name: &ModelName) -> bool {
@@ -141,6 +154,18 @@ mod tests {
         assert!(Allowed::All.allows(&ModelName::new("x").unwrap()));
     }
 
+    fn set(patterns: &[&str]) -> Allowed {
+        Allowed::Only(patterns.iter().map(|text| ModelPattern::new(text).unwrap()).collect())
+    }
+
+    #[test]
+    fn a_set_covers_another_when_it_has_each_of_its_patterns_or_a_wider_one() {
+        assert!(Allowed::All.covers(&Allowed::All) && set(&["*"]).covers(&Allowed::All));
+        assert!(set(&["a*", "b"]).covers(&set(&["ab*", "a", "b"])) && set(&[]).covers(&set(&[])));
+        assert!(!set(&["a"]).covers(&Allowed::All) && !set(&["a"]).covers(&set(&["a*"])));
+        assert!(!set(&["a*c"]).covers(&set(&["a*"])) && !set(&["a"]).covers(&set(&["b"])));
+    }
+
     /// The textbook definition, exponential but plainly right.
     fn by_definition(pattern: &[u8], name: &[u8]) -> bool {
         match pattern.split_first() {
@@ -151,6 +176,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_a_covered_set_allows_the_covering_one_allows(one in "[ab*]{1,4}", other in "[ab*]{1,4}", name in "[ab]{1,5}") {
+            let (one, other, name) = (set(&[&one]), set(&[&other]), ModelName::new(name).unwrap());
+            proptest::prop_assert!(!one.covers(&other) || !other.allows(&name) || one.allows(&name));
+        }
+
         #[test]
         fn matching_agrees_with_its_definition(pattern in "[ab*]{1,8}", name in "[ab]{1,10}") {
             prop_assert_eq!(matches(&pattern, &name), by_definition(pattern.as_bytes(), name.as_bytes()));

@@ -8,6 +8,7 @@ use crate::envelope::{CommandRef, PARTS_MAX};
 use crate::event::Recorded;
 use crate::id::EventId;
 use crate::port::clock::Ids;
+use crate::rights;
 use crate::stream::{Log, Position};
 
 /// What a plan is made from besides the state: who asks, and where the log ends.
@@ -49,6 +50,7 @@ pub fn plan(
             }
             let mut scratch = state.clone();
             for command in commands {
+                rights::check(&scratch, circumstances.actor, command)?;
                 match decide(&scratch, command, &circumstances.context) {
                     Ok(changes) => planner.fold(&mut scratch, changes)?,
                     Err(rejection) if rejection.is_no_change() => {}
@@ -61,6 +63,7 @@ pub fn plan(
             *state = scratch;
         }
         command => {
+            rights::check(state, circumstances.actor, command)?;
             let changes = decide(state, command, &circumstances.context)?;
             planner.fold(state, changes)?;
         }

@@ -1,5 +1,9 @@
 //! Realms: tenants. A realm nests in a parent and can never do more than its parents allow.
 
+mod remove;
+
+pub use remove::{RemoveRealm, Removed, remove};
+
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Mark, Trail, event_types};
@@ -31,6 +35,8 @@ pub struct Realm {
     pub limits: Limits,
     /// Since which event it is suspended.
     pub suspended: Option<Position>,
+    /// Since which event it is removed, for ever. Its id stays taken, since its history stays.
+    pub removed: Option<Position>,
     /// What people attached to it.
     pub metadata: Json,
     /// Its history.
@@ -153,6 +159,8 @@ event_types! {
         Suspended(Suspended) = "realm.suspended", 1;
         /// It is served again.
         Resumed(Resumed) = "realm.resumed", 1;
+        /// It is there no more.
+        Removed(Removed) = "realm.removed", 1;
     }
 }
 
@@ -174,6 +182,17 @@ pub enum Rejection {
     /// It is not suspended.
     #[error("the realm `{0}` is not suspended")]
     NotSuspended(RealmId),
+    /// Another realm nests in it.
+    #[error("the realm `{child}` nests in `{realm}`: remove it first")]
+    HasChildren {
+        /// The realm.
+        realm: RealmId,
+        /// The first that nests in it.
+        child: RealmId,
+    },
+    /// What names no realm belongs to it.
+    #[error("the realm `default` cannot be removed: what names no realm belongs to it")]
+    IsDefault,
     /// The name is no name.
     #[error("a realm's name has 1 to {NAME_MAX_CHARACTERS} characters")]
     Name,
@@ -195,6 +214,8 @@ impl Rejection {
             Self::TooDeep(_) => "realm_too_deep",
             Self::AlreadySuspended(_) => "realm_already_suspended",
             Self::NotSuspended(_) => "realm_not_suspended",
+            Self::HasChildren { .. } => "realm_has_children",
+            Self::IsDefault => "realm_is_default",
             Self::Name => "realm_name_invalid",
             Self::TooManyPatterns => "too_many_patterns",
             Self::NoChange(_) => "no_change",
@@ -202,12 +223,13 @@ impl Rejection {
     }
 }
 
-/// The realm, if it is registered.
+/// The realm, if it is registered and not removed.
 ///
 /// # Errors
 /// [`Rejection::NotRegistered`].
 pub fn registered<'a>(state: &'a Control, id: &RealmId) -> Result<&'a Realm, Rejection> {
-    state.realms.get(id).map(AsRef::as_ref).ok_or_else(|| Rejection::NotRegistered(id.clone()))
+    let realm = state.realms.get(id).map(AsRef::as_ref).filter(|realm| realm.removed.is_none());
+    realm.ok_or_else(|| Rejection::NotRegistered(id.clone()))
 }
 
 /// Decides [`RegisterRealm`].
@@ -319,6 +341,7 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
                 parent: data.parent.clone(),
                 limits: data.limits,
                 suspended: None,
+                removed: None,
                 metadata: data.metadata.clone(),
                 trail: Trail::born(mark),
             },
@@ -335,6 +358,10 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
         }),
         Event::Resumed(data) => state.realms.update(&data.realm, |realm| {
             realm.suspended = None;
+            realm.trail.step(mark);
+        }),
+        Event::Removed(data) => state.realms.update(&data.realm, |realm| {
+            realm.removed = Some(mark.position);
             realm.trail.step(mark);
         }),
     }

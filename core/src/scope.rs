@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::id::{InvalidId, KeyId, RealmId, SlotName};
+use crate::id::{InvalidId, KeyId, RealmId, SlotName, UserId};
 use crate::stream::{StreamId, StreamKind};
 
-/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>` or `key:<id>`.
+/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>` or
+/// `key:<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Scope {
@@ -16,6 +17,8 @@ pub enum Scope {
     Gateway,
     /// A realm and all that nests in it.
     Realm(RealmId),
+    /// A person: all keys that are theirs, whatever realm they belong to.
+    User(UserId),
     /// One virtual key.
     Key(KeyId),
 }
@@ -41,6 +44,7 @@ impl fmt::Display for Scope {
         match self {
             Self::Gateway => f.write_str("gateway"),
             Self::Realm(id) => write!(f, "realm:{id}"),
+            Self::User(id) => write!(f, "user:{id}"),
             Self::Key(id) => write!(f, "key:{id}"),
         }
     }
@@ -52,11 +56,12 @@ impl FromStr for Scope {
         match text.split_once(':') {
             None if text == "gateway" => Ok(Self::Gateway),
             Some(("realm", id)) => id.parse().map(Self::Realm),
+            Some(("user", id)) => id.parse().map(Self::User),
             Some(("key", id)) => id.parse().map(Self::Key),
             _ => Err(InvalidId::Form {
                 kind: "scope",
                 text: text.chars().take(64).collect(),
-                expected: "write `gateway`, `realm:<id>` or `key:<id>`",
+                expected: "write `gateway`, `realm:<id>`, `user:<id>` or `key:<id>`",
             }),
         }
     }
@@ -84,13 +89,14 @@ mod tests {
 
     /// Names made of what scopes and streams are made of.
     fn strange() -> impl Strategy<Value = String> {
-        "[a@:%#-]{1,6}|gateway|realm:a|key:a|a@gateway|%40|%25"
+        "[a@:%#-]{1,6}|gateway|realm:a|user:a|key:a|a@gateway|%40|%25"
     }
 
     fn scope() -> impl Strategy<Value = Scope> {
         prop_oneof![
             proptest::strategy::Just(Scope::Gateway),
             strange().prop_map(|text| Scope::Realm(id(&text))),
+            strange().prop_map(|text| Scope::User(id(&text))),
             any::<u8>().prop_map(|number| Scope::Key(key_id(number.into()))),
         ]
     }
@@ -99,6 +105,7 @@ mod tests {
     fn a_scope_has_one_text() {
         assert_eq!(Scope::Gateway.to_string(), "gateway");
         assert_eq!(Scope::Realm(id("a:b@c#d")).to_string(), "realm:a:b@c#d");
+        assert_eq!(Scope::User(id("ada@x")).to_string(), "user:ada@x");
         assert_eq!(Scope::Key(key_id(1)).to_string(), format!("key:{}", key_id(1)));
         let json = serde_json::to_string(&Scope::Realm(RealmId::default_realm())).unwrap();
         assert_eq!(json, r#""realm:default""#);
@@ -106,9 +113,19 @@ mod tests {
 
     #[test]
     fn a_text_of_another_form_is_no_scope() {
-        for text in
-            ["", "Gateway", "gateway:", "realm", "realm:", "realm: a", "key:1", "user:ada", " gateway", "realm:a\n"]
-        {
+        for text in [
+            "",
+            "Gateway",
+            "gateway:",
+            "realm",
+            "realm:",
+            "realm: a",
+            "key:1",
+            "user:",
+            "agent:a",
+            " gateway",
+            "realm:a\n",
+        ] {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::id::{CredentialId, InvalidId, KeyId, ModelId, RealmId, WriterId};
+use crate::id::{CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
 
 /// One of the three logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -124,6 +124,8 @@ pub enum StreamKind {
     Credential,
     /// `key-<key id>`.
     Key,
+    /// `user-<user>`.
+    User,
     /// `grant-<realm>`.
     Grant,
     /// `budget-<scope>`.
@@ -137,11 +139,12 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
         (Self::Key, "key"),
+        (Self::User, "user"),
         (Self::Grant, "grant"),
         (Self::Budget, "budget"),
         (Self::Selection, "selection"),
@@ -185,6 +188,12 @@ impl StreamId {
     #[must_use]
     pub fn key(id: KeyId) -> Self {
         Self::of(StreamKind::Key, &id.to_string())
+    }
+
+    /// The stream of a user and their memberships.
+    #[must_use]
+    pub fn user(id: &UserId) -> Self {
+        Self::of(StreamKind::User, id.as_str())
     }
 
     /// The stream of what a realm was granted.

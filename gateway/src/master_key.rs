@@ -63,6 +63,7 @@ fn row(hash: KeyHash) -> Key {
     Key {
         id: MasterKey::id(),
         hash,
+        earlier: None,
         shown: "sk-...".to_owned(),
         realm: RealmId::default_realm(),
         alias: KeyAlias::new("master").ok(),

@@ -167,7 +167,12 @@ impl Spending {
     pub(crate) fn counted(&self, scope: &Scope, limit: &BudgetLimit, now: Timestamp) -> Result<NanoUsd, NotHeld> {
         let known = self.outbox.counted(scope, limit.period);
         let begins = limit.period.window_at(limit.anchor, now).map(|window| window.start).ok();
-        match known.filter(|(window, _)| limit.period == Period::Total || Some(*window) == begins) {
+        let is_its = |window: Timestamp| match limit.period {
+            // Unless it was reset since: then the window began before its anchor.
+            Period::Total => window >= limit.anchor,
+            Period::Seconds(_) | Period::Months(_) => Some(window) == begins,
+        };
+        match known.filter(|(window, _)| is_its(*window)) {
             Some((_, counted)) => Ok(counted),
             None => self.charged(scope, limit, now),
         }
@@ -178,6 +183,8 @@ impl Chain<'_> {
     fn root(&self, scope: &Scope) -> Option<Root> {
         match scope {
             Scope::Gateway => Some(Root::Gateway),
+            // Where the user belongs, whatever realm the key belongs to: all of a user's keys draw on one account.
+            Scope::User(_) => Root::of_scope(self.control, scope),
             Scope::Realm(_) | Scope::Key(_) => Root::of_realm(self.control, self.realm),
         }
     }

@@ -34,6 +34,7 @@ use tallygate_core::testing::memory_log::MemoryLog;
 use tallygate_core::testing::samples::{self, id, only};
 use tallygate_core::time::{Period, Timestamp};
 use tallygate_core::usage::Usage;
+use tallygate_core::user::{RegisterUser, Role};
 use uuid::Uuid;
 
 use crate::activity::block::{OpenBlock, SUMMARIES};
@@ -112,6 +113,16 @@ fn control_log() -> MemoryLog {
         writer.command(budget(Scope::Key(samples::key_id(1)))),
         writer.command(budget(Scope::Realm(acme.clone()))),
         writer.command(SelectModel { scope: Scope::Realm(acme), slot: id("current"), model: id("gpt") }),
+        writer.command(RegisterUser {
+            realm: Some(id("acme")),
+            alias: Some("Ada".to_owned()),
+            email: Some("ada@acme.example".to_owned()),
+            role: Role::RealmAdmin,
+            memberships: [(id("acme.eu"), Role::Viewer)].into(),
+            limits: limits(),
+            metadata: json(),
+            ..samples::register_user("ada")
+        }),
         writer.unknown_event(StreamId::key(samples::key_id(2))),
         writer.command(SetRouting { model: samples::model_id(1), routing: Some(routing()) }),
     ];

@@ -12,3 +12,4 @@ pub(crate) mod quarantine;
 pub(crate) mod realms;
 pub(crate) mod registry;
 pub(crate) mod selections;
+pub(crate) mod users;

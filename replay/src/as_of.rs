@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
+use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::id::{KeyAlias, KeyId, ModelName, RealmId};
 use tallygate_core::key::{Key, KeyHash};
@@ -105,7 +106,7 @@ fn key(control: &Control, name: &str) -> anyhow::Result<(Value, Vec<StreamId>)> 
     let key: &Key = found.with_context(|| format!("there was no key with the id, hash or alias `{name}`"))?;
     let scope = Scope::Key(key.id);
     let realms: Vec<&RealmId> = control.chain(&key.realm).map(|realm| &realm.id).collect();
-    let callable: Vec<&ModelName> = control.callable_models(&key.realm, &key.models).map(|model| &model.name).collect();
+    let callable: Vec<&ModelName> = admission::callable(control, key).map(|model| &model.name).collect();
     let state = json!({
         "key": key,
         "budget": control.budget(&scope).map(|budget| &budget.limits),

@@ -7,6 +7,10 @@ mod models;
 mod model_changes;
 mod spend;
 mod guides;
+mod teams;
+mod users;
+mod rights;
+mod rotation;
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -79,6 +79,15 @@ impl Client {
         self.send(self.request(Method::DELETE, path), path).await
     }
 
+    /// DELETE with JSON in its body, as LiteLLM's clients send it.
+    ///
+    /// # Errors
+    /// When there is no answer at all.
+    pub async fn delete_with(&self, path: &str, body: &Value) -> Result<Answer> {
+        let request = self.request(Method::DELETE, path).header("content-type", "application/json");
+        self.send(request.body(body.to_string()), path).await
+    }
+
     /// PATCH of JSON.
     ///
     /// # Errors

@@ -79,7 +79,8 @@ fn a_key_is_known_by_its_present_secret_alone() {
     let world = nested();
     assert_eq!(authenticated(&world), Ok(()));
     assert_eq!(presented(&world, "sk-other"), Err(refused(&world, Rule::KeyUnknown, None)));
-    let rotate = RotateKey { key: key_id(1), hash: KeyHash::of_secret("sk-new"), shown: "sk-...".to_owned() };
+    let rotate =
+        RotateKey { key: key_id(1), hash: KeyHash::of_secret("sk-new"), shown: "sk-...".to_owned(), old_until: None };
     let world = world.with(rotate);
     assert_eq!(authenticated(&world), Err(refused(&world, Rule::KeyUnknown, None)), "the secret before");
     assert_eq!(presented(&world, "sk-new"), Ok(()));

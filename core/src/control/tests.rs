@@ -150,7 +150,7 @@ fn a_command_names_the_rows_that_it_touches() {
     );
     let revise = ReviseKey { alias: Patch::Set(alias.clone()), ..ReviseKey::nothing(key_id(1)) };
     assert_eq!(needs(revise.into()), Needs { keys: key(), aliases: vec![alias.clone()], ..Needs::default() });
-    let rotate = RotateKey { key: key_id(1), hash, shown: "sk-...".to_owned() };
+    let rotate = RotateKey { key: key_id(1), hash, shown: "sk-...".to_owned(), old_until: None };
     assert_eq!(needs(rotate.into()), Needs { keys: key(), hashes: vec![hash], ..Needs::default() });
     assert_eq!(needs(RevokeKey { key: key_id(1) }.into()), Needs { keys: key(), ..Needs::default() });
     let select = |scope| SelectModel { scope, slot: id("fast"), model: id("gpt") };

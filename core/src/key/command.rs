@@ -104,7 +104,8 @@ impl ReviseKey {
     }
 }
 
-/// Asks for another secret of a key. The old one is refused from then on.
+/// Asks for another secret of a key. The old one is refused from then on, or from a later moment on; one that was rotated
+/// away before it is refused at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKey {
@@ -114,6 +115,9 @@ pub struct RotateKey {
     pub hash: KeyHash,
     /// What may be shown of the new secret.
     pub shown: String,
+    /// From when on the old secret is refused; at once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_until: Option<Timestamp>,
 }
 
 /// Asks that a key be refused until it is unblocked.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::command::{BlockKey, IssueKey, ReviseKey, RevokeKey, RotateKey, UnblockKey};
 use super::event::{Blocked, Event, Issued, Revised, Revoked, Rotated, Unblocked};
-use super::{ALIASES_MAX, Key, KeyHash, KeyKind};
+use super::{ALIASES_MAX, Earlier, Key, KeyHash, KeyKind, OLD_SECRET_MAX_SECONDS};
 use crate::aggregate::{Mark, Trail};
 use crate::command::Context;
 use crate::control::{Change, Control};
@@ -144,11 +144,13 @@ pub fn revise(state: &Control, command: &ReviseKey, context: &Context<'_>) -> Re
 ///
 /// # Errors
 /// [`Rejection`].
-pub fn rotate(state: &Control, command: &RotateKey) -> Result<Vec<Change>, Rejection> {
+pub fn rotate(state: &Control, command: &RotateKey, now: Timestamp) -> Result<Vec<Change>, Rejection> {
     let key = issued(state, command.key)?;
     check_hash(state, command.hash)?;
     check_shown(&command.shown)?;
-    let rotated = Rotated { key: command.key, hash: command.hash, shown: command.shown.clone() };
+    check_old_until(command.old_until, now)?;
+    let RotateKey { key: id, hash, shown, old_until } = command.clone();
+    let rotated = Rotated { key: id, hash, shown, old_until };
     Ok(vec![change(key, Event::Rotated(rotated))])
 }
 
@@ -244,6 +246,17 @@ fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), Rej
     }
 }
 
+/// A secret that goes on for ever after it was rotated away would not have been rotated away.
+fn check_old_until(old_until: Option<Timestamp>, now: Timestamp) -> Result<(), Rejection> {
+    let latest = now.plus_seconds(OLD_SECRET_MAX_SECONDS).unwrap_or(now);
+    match old_until {
+        Some(until) if until <= now || until > latest => {
+            Err(Rejection::Field { field: "old_until", expected: "is a moment of the next 31 days" })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Folds what happened to a key.
 pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
     match event {
@@ -253,6 +266,7 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
             // The old hash stays taken, so that an old secret can never become another key's.
             state.key_hashes.put(data.hash, data.key);
             update(state, data.key, mark, |key| {
+                key.earlier = data.old_until.map(|until| Earlier { hash: key.hash, until });
                 key.hash = data.hash;
                 key.shown.clone_from(&data.shown);
             });
@@ -283,6 +297,7 @@ fn evolve_issued(state: &mut Control, data: &Issued, mark: &Mark) {
     let key = Key {
         id: data.key,
         hash: data.hash,
+        earlier: None,
         shown: data.shown.clone(),
         realm: data.realm.clone(),
         alias: data.alias.clone(),

@@ -139,6 +139,9 @@ pub struct Rotated {
     pub hash: KeyHash,
     /// What may be shown of the new secret.
     pub shown: String,
+    /// From when on the old secret is refused; at once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_until: Option<Timestamp>,
 }
 
 /// A key is refused until it is unblocked.

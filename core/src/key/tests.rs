@@ -1,6 +1,7 @@
 //! Keys come and go.
 
 mod revising;
+mod rotating;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use crate::time::Timestamp;
 const NOW: Timestamp = Timestamp::from_millis(1_795_169_730_123);
 
 fn rotate(number: u128, secret: &str) -> RotateKey {
-    RotateKey { key: key_id(number), hash: KeyHash::of_secret(secret), shown: "sk-...new1".to_owned() }
+    RotateKey { key: key_id(number), hash: KeyHash::of_secret(secret), shown: "sk-...new1".to_owned(), old_until: None }
 }
 
 fn block() -> BlockKey {
@@ -219,7 +220,7 @@ fn a_rotated_key_has_the_new_secret_and_still_owns_the_old_one() {
     let (old, new) = (KeyHash::of_secret(&secret(1)), KeyHash::of_secret("sk-b"));
     given(World::small())
         .when(rotate(1, "sk-b"))
-        .then([Event::Rotated(Rotated { key: key_id(1), hash: new, shown: "sk-...new1".to_owned() })])
+        .then([Event::Rotated(Rotated { key: key_id(1), hash: new, shown: "sk-...new1".to_owned(), old_until: None })])
         .then_planned(|planned| assert_eq!(planned[0].cause, [Position::new(6)]))
         .then_state(|control| {
             let key = control.keys.get(&key_id(1)).unwrap();

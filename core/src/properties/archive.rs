@@ -62,6 +62,7 @@ macro_rules! tables {
 
 tables! {
     realms: crate::id::RealmId => crate::realm::Realm;
+    users: crate::id::UserId => crate::user::User;
     grants: crate::id::RealmId => crate::grant::Grants;
     credentials: crate::id::CredentialId => crate::credential::Credential;
     models: crate::id::ModelId => crate::registry::Model;

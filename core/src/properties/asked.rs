@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use proptest::strategy::Union;
 
-use crate::budget::{NewBudgetLimit, SetBudget};
+use crate::budget::{NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::{Command, Together};
 use crate::credential::{RemoveCredential, ReplaceSecret, StoreCredential};
 use crate::grant::{GrantModel, ReplaceGrants, WithdrawGrant};
@@ -26,9 +26,10 @@ use crate::secret::SecretSource;
 use crate::selection::{ClearSelection, SelectModel, UndoSelection};
 use crate::testing::samples::{
     credential_id, id, issue_key, json, key_id, model_id, new_deployment, only, price, register_model, register_realm,
-    revise_deployment, secret, store_credential,
+    register_user, revise_deployment, secret, store_credential,
 };
 use crate::time::{Period, Timestamp};
+use crate::user::{AddMember, BlockUser, RegisterUser, RemoveMember, RemoveUser, ReviseUser, Role, UnblockUser};
 
 /// Realms: the first is always there.
 pub(super) const REALMS: [&str; 4] = ["default", "a", "a:b", "b@a"];
@@ -62,6 +63,7 @@ fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![
         Just(Scope::Gateway),
         realm().prop_map(Scope::Realm),
+        prop::sample::select(&["ada", "bob"][..]).prop_map(|user| Scope::User(id(user))),
         key().prop_map(|number| Scope::Key(key_id(number))),
     ]
 }
@@ -96,6 +98,26 @@ fn about_realms() -> impl Strategy<Value = Command> {
             .prop_map(|(realm, name, limits, metadata)| ReviseRealm { realm, name, limits, metadata }.into()),
         1 => realm().prop_map(|realm| SuspendRealm { realm }.into()),
         2 => realm().prop_map(|realm| ResumeRealm { realm }.into()),
+        2 => about_users(),
+    ]
+}
+
+/// Users who have no keys here: what a user may is looked at beside these histories.
+fn about_users() -> impl Strategy<Value = Command> {
+    let user = || prop::sample::select(&["ada", "bob"][..]);
+    let role = || prop::sample::select(&[Role::Member, Role::RealmAdmin, Role::Viewer][..]);
+    prop_oneof![
+        3 => (user(), prop::option::of(realm()), role(), prop::option::of(Just("a@b.example".to_owned())))
+            .prop_map(|(user, realm, role, email)| RegisterUser { realm, role, email, ..register_user(user) }.into()),
+        1 => (user(), patch(role()), patch(metadata()), limits()).prop_map(|(user, role, metadata, limits)| {
+            ReviseUser { role, metadata, limits, ..ReviseUser::nothing(id(user)) }.into()
+        }),
+        1 => user().prop_map(|user| BlockUser { user: id(user) }.into()),
+        1 => user().prop_map(|user| UnblockUser { user: id(user) }.into()),
+        1 => user().prop_map(|user| RemoveUser { user: id(user) }.into()),
+        1 => (user(), realm(), role()).prop_map(|(user, realm, role)| AddMember { realm, user: id(user), role }.into()),
+        1 => (user(), realm()).prop_map(|(user, realm)| RemoveMember { realm, user: id(user) }.into()),
+        2 => scope().prop_map(|scope| ResetBudget { scope }.into()),
     ]
 }
 
@@ -209,8 +231,9 @@ fn about_keys() -> impl Strategy<Value = Command> {
             };
             ReviseKey { alias, models, aliases, expires_at, kind, limits, ..ReviseKey::nothing(key_id(key)) }.into()
         }),
-        2 => (key(), hash())
-            .prop_map(|(key, hash)| RotateKey { key: key_id(key), hash, shown: "sk-...".to_owned() }.into()),
+        2 => (key(), hash()).prop_map(|(key, hash)| {
+            RotateKey { key: key_id(key), hash, shown: "sk-...".to_owned(), old_until: None }.into()
+        }),
         2 => key().prop_map(|key| BlockKey { key: key_id(key) }.into()),
         2 => key().prop_map(|key| UnblockKey { key: key_id(key) }.into()),
         1 => key().prop_map(|key| RevokeKey { key: key_id(key) }.into()),

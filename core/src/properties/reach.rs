@@ -8,7 +8,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::asked::{KEYS, NAMES, SECRETS, history};
 use super::oracle::Oracle;
-use crate::admission::{authenticate, resolve};
+use crate::admission::{authenticate, callable, resolve};
 use crate::command::{Command, Together};
 use crate::control::Control;
 use crate::key::KeyHash;
@@ -25,8 +25,7 @@ fn agree(control: &Control, oracle: &Oracle, now: Timestamp) -> Result<(), TestC
             let reached = resolve(control, key, &id(name)).ok().map(|permit| permit.model.id.to_string());
             prop_assert_eq!(reached.as_deref(), oracle.reaches(&key_text, name), "{} calls {}", key.id, name);
         }
-        let listed: Vec<_> =
-            control.callable_models(&key.realm, &key.models).map(|model| model.name.as_str()).collect();
+        let listed: Vec<_> = callable(control, key).map(|model| model.name.as_str()).collect();
         prop_assert_eq!(&listed, &oracle.names(&key_text).into_iter().collect::<Vec<_>>());
         for number in 1..=SECRETS {
             let hash = KeyHash::of_secret(&secret(number));

@@ -17,6 +17,7 @@ use crate::control::Control;
 pub fn dump(control: &Control) -> String {
     let mut text = String::new();
     rows(&mut text, "realm", &control.realms);
+    rows(&mut text, "user", &control.users);
     rows(&mut text, "grants", &control.grants);
     rows(&mut text, "credential", &control.credentials);
     rows(&mut text, "model", &control.models);

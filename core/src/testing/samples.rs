@@ -20,6 +20,7 @@ use crate::price::Price;
 use crate::realm::RegisterRealm;
 use crate::registry::{NewDeployment, RegisterModel, ReviseDeployment};
 use crate::secret::SecretSource;
+use crate::user::{RegisterUser, Role};
 
 /// The vendor of all deployments here.
 pub const VENDOR: &str = "acme";
@@ -85,6 +86,22 @@ pub fn register_realm(realm: &str) -> RegisterRealm {
         parent: None,
         models: None,
         limits: Limits::default(),
+        metadata: Json::empty(),
+    }
+}
+
+/// A member without a realm of their own, who may call all models.
+#[must_use]
+pub fn register_user(user: &str) -> RegisterUser {
+    RegisterUser {
+        user: id(user),
+        realm: None,
+        alias: None,
+        email: None,
+        role: Role::Member,
+        models: Allowed::All,
+        limits: Limits::default(),
+        memberships: BTreeMap::new(),
         metadata: Json::empty(),
     }
 }

@@ -59,7 +59,7 @@ impl Refused {
     }
 }
 
-/// What is not there is 404, what is there already is 409, what breaks a rule is 400. What this version cannot read
+/// What is not there is 404, what is there already is 409, what is beyond a key's rights is 403, what breaks a rule is 400. What this version cannot read
 /// another one may: 503, to be tried again.
 fn status_of(code: &str) -> u16 {
     if code == ErrorCode::Quarantined.as_str() {
@@ -70,6 +70,8 @@ fn status_of(code: &str) -> u16 {
         404
     } else if code == "no_change" || code.contains("_already_") || ends(&["_taken", "_in_use"]) {
         409
+    } else if matches!(code, "not_permitted" | "rights_exceeded") {
+        403
     } else {
         400
     }

@@ -12,6 +12,7 @@ use tallygate_core::plan::{Circumstances, Planned, plan};
 use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_core::port::event_log::{AppendError, Batch, EventLog};
 use tallygate_core::price::PriceList;
+use tallygate_core::rights;
 use tallygate_core::stream::{ChainId, Head, Position};
 use tallygate_projections::{DecisionState, Health, Views};
 
@@ -120,6 +121,7 @@ impl Decider {
         for pending in batch {
             needs.commands.push(pending.request.id.clone());
             needs.extend(pending.request.command.needs());
+            needs.extend(rights::needs(&pending.actor));
         }
         self.views
             .control

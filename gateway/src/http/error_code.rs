@@ -11,6 +11,7 @@ pub(crate) enum ErrorCode {
     KeyExpired,
     KeyKindForbids,
     AdminOnly,
+    UserBlocked,
     RealmUnknown,
     RealmSuspended,
     Quarantined,
@@ -61,6 +62,7 @@ impl ErrorCode {
             Self::KeyExpired => "key_expired",
             Self::KeyKindForbids => "key_kind_forbids",
             Self::AdminOnly => "admin_only",
+            Self::UserBlocked => "user_blocked",
             Self::RealmUnknown => "realm_unknown",
             Self::RealmSuspended => "realm_suspended",
             Self::Quarantined => "quarantined",
@@ -105,7 +107,7 @@ impl ErrorCode {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::KeyMissing | Self::KeyMalformed | Self::KeyUnknown | Self::KeyBlocked | Self::KeyExpired => 401,
-            Self::AdminOnly => 401,
+            Self::AdminOnly | Self::UserBlocked => 401,
             Self::KeyKindForbids
             | Self::RealmUnknown
             | Self::RealmSuspended

@@ -10,7 +10,12 @@ mod unsupported;
 pub(super) mod amount;
 pub(super) mod caller;
 pub(super) mod change;
+mod attached;
 mod keys;
+mod teams;
+mod organizations;
+mod users;
+mod roles;
 pub(super) mod models;
 mod spent;
 mod spend;
@@ -24,5 +29,11 @@ use super::App;
 /// All routes of the management API.
 pub(super) fn router() -> Router<App> {
     let counter = Router::new().route("/utils/token_counter", post(tokens::count));
-    keys::router().merge(models::router()).merge(spend::router()).merge(counter)
+    keys::router()
+        .merge(teams::router())
+        .merge(organizations::router())
+        .merge(users::router())
+        .merge(models::router())
+        .merge(spend::router())
+        .merge(counter)
 }

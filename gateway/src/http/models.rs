@@ -99,7 +99,7 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Authenticated, ApiErro
 /// The models that the key may call, by name.
 fn callable(caller: &Authenticated) -> Vec<&Model> {
     let key = &caller.caller.key;
-    let callable = caller.snapshot.control.callable_models(&key.realm, &key.models);
+    let callable = admission::callable(&caller.snapshot.control, key);
     let mut models: Vec<&Model> = callable.map(AsRef::as_ref).collect();
     models.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     models

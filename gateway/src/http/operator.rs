@@ -1,9 +1,13 @@
-//! Who may manage: the holder of the master key, for now. A virtual key gets LiteLLM's answer.
+//! Who may manage: the holder of the master key, a key of an operator's, and, where their rights are looked at with each
+//! command, the keys of other users. Any other key gets LiteLLM's answer.
 
 use http::HeaderMap;
-use tallygate_core::actor::Actor;
-use tallygate_core::key::KeyHash;
+use tallygate_core::actor::{Actor, ActorKind};
+use tallygate_core::admission;
+use tallygate_core::id::UserId;
+use tallygate_core::key::{KeyHash, KeyKind};
 use tallygate_core::secret::Secret;
+use tallygate_core::user::{Role, User};
 use tallygate_projections::KeyRow;
 
 use super::App;
@@ -13,55 +17,120 @@ use super::error_code::ErrorCode;
 use crate::pipeline::authenticated::{min_position, reach};
 use crate::pipeline::refusal;
 
+/// Someone who asks for changes, whose rights are decided with each command.
+#[derive(Debug)]
+pub(super) struct Manager {
+    /// Who they are in the log.
+    pub(super) actor: Actor,
+    /// Their key; none for the holder of the master key.
+    pub(super) key: Option<KeyRow>,
+    /// What they are; an operator for the holder of the master key.
+    pub(super) role: Role,
+}
+
+impl Manager {
+    /// The user whose key asks.
+    pub(super) fn user(&self) -> Option<&UserId> {
+        self.key.as_ref().and_then(|row| row.key.user.as_ref())
+    }
+
+    /// Whether all may be seen and done.
+    pub(super) fn is_operator(&self) -> bool {
+        self.role == Role::Operator
+    }
+}
+
 /// Checks that a change is the operator's, and waits for the position that it demands. That a key asked for it is
 /// recorded; strangers are not, who could fill the log.
 pub(super) async fn authorize(app: &App, headers: &HeaderMap, route: &str) -> Result<Actor, ApiError> {
-    check(app, headers, route).await.map_err(|NotOperator { error, key }| {
-        if let Some(row) = key {
-            app.commands.denied(&row.key, &error);
-        }
-        error
-    })
+    let manager = check(app, headers, route).await.and_then(|manager| manager.operator(route));
+    manager.map(|manager| manager.actor).map_err(|denied| denied.record(app))
+}
+
+/// Checks that a change is asked for by someone who may ask for some, and waits for the position that it demands. What
+/// they may change is decided with the command.
+pub(super) async fn manager(app: &App, headers: &HeaderMap, route: &str) -> Result<Manager, ApiError> {
+    check(app, headers, route).await.map_err(|denied| denied.record(app))
 }
 
 /// Checks that a request to read is the operator's, and waits for the position that it demands.
 pub(super) async fn authorize_to_read(app: &App, headers: &HeaderMap, route: &str) -> Result<(), ApiError> {
-    check(app, headers, route).await.map(drop).map_err(|denied| denied.error)
+    let manager = check(app, headers, route).await.and_then(|manager| manager.operator(route));
+    manager.map(drop).map_err(|denied| denied.error)
 }
 
-/// Not the operator, and the key they came with, if it is one.
-struct NotOperator {
+/// Someone who may not, and the key they came with, if it is one.
+struct Denied {
     error: ApiError,
     key: Option<KeyRow>,
 }
 
-impl From<ApiError> for NotOperator {
+impl From<ApiError> for Denied {
     fn from(error: ApiError) -> Self {
         Self { error, key: None }
     }
 }
 
-async fn check(app: &App, headers: &HeaderMap, route: &str) -> Result<Actor, NotOperator> {
-    let secret = credentials::presented(headers)?;
-    if !app.pipeline.master.matches(&secret) {
-        return Err(not_operator(app, &secret, route));
+impl Denied {
+    fn record(self, app: &App) -> ApiError {
+        if let Some(row) = self.key {
+            app.commands.denied(&row.key, &self.error);
+        }
+        self.error
     }
+}
+
+impl Manager {
+    fn operator(self, route: &str) -> Result<Self, Denied> {
+        if self.is_operator() {
+            return Ok(self);
+        }
+        Err(Denied { error: admins_only(route), key: self.key })
+    }
+}
+
+async fn check(app: &App, headers: &HeaderMap, route: &str) -> Result<Manager, Denied> {
+    let secret = credentials::presented(headers)?;
+    let manager = match app.pipeline.master.matches(&secret) {
+        true => Manager { actor: Actor::operator(), key: None, role: Role::Operator },
+        false => of_key(app, &secret, route)?,
+    };
     if let Some(position) = min_position(headers)? {
         reach(&app.pipeline, position).await?;
     }
-    Ok(Actor::operator())
+    Ok(manager)
 }
 
-fn not_operator(app: &App, secret: &Secret, route: &str) -> NotOperator {
+fn of_key(app: &App, secret: &Secret, route: &str) -> Result<Manager, Denied> {
     let hash = KeyHash::of_secret(secret.expose());
-    match app.pipeline.views.control.key_by_hash(&hash) {
-        Ok(Some(row)) => {
-            let message = format!(
-                "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route={route}. Your role=unknown. Your user_id=***"
-            );
-            NotOperator { error: ApiError::new(ErrorCode::AdminOnly, message).kind("auth_error"), key: Some(row) }
-        }
-        Ok(None) => refusal::unknown_key(secret.expose(), &hash).into(),
-        Err(error) => refusal::views(&error).into(),
+    let control = &app.pipeline.views.control;
+    let snapshot = control.snapshot();
+    let row = match control.key_by_hash(&hash) {
+        Ok(Some(row)) => row,
+        Ok(None) => return Err(refusal::unknown_key(secret.expose(), &hash).into()),
+        Err(error) => return Err(refusal::views(&error).into()),
+    };
+    let now = app.pipeline.clock.now();
+    let is_served = admission::authenticate(&snapshot.control, &row.key, &hash, now).is_ok();
+    match managing_user(&snapshot.control, &row).filter(|_| is_served) {
+        Some(user) => Ok(Manager {
+            actor: Actor { kind: ActorKind::Key, id: row.key.id.to_string() },
+            role: user.role,
+            key: Some(row),
+        }),
+        None => Err(Denied { error: admins_only(route), key: Some(row) }),
     }
+}
+
+/// The user of a key whose type includes management.
+pub(super) fn managing_user<'a>(control: &'a tallygate_core::control::Control, row: &KeyRow) -> Option<&'a User> {
+    let manages = matches!(row.key.kind, KeyKind::Default | KeyKind::Management);
+    admission::user_of(control, &row.key).filter(|_| manages)
+}
+
+fn admins_only(route: &str) -> ApiError {
+    let message = format!(
+        "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route={route}. Your role=unknown. Your user_id=***"
+    );
+    ApiError::new(ErrorCode::AdminOnly, message).kind("auth_error")
 }

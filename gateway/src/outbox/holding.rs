@@ -50,7 +50,7 @@ impl Outbox {
 
     /// The most that could be held on every budget of a chain; none without budgets.
     pub(crate) fn available(&self, budgets: &[&Budget]) -> Option<NanoUsd> {
-        self.desk().ledger.available(budgets.iter().copied())
+        self.desk().ledger.available(budgets.iter().copied(), self.0.clock.now())
     }
 
     /// What certainly counts in the open window of a limit, and when that window began.

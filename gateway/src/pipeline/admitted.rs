@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tallygate_adapters::dialect::answer_ids::{self, Earlier};
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::key::Key;
 use tallygate_core::limits::Limits as Quotas;
@@ -97,10 +98,12 @@ impl Admitted {
     }
 }
 
-/// A key's and its realms' quotas, nearest first.
+/// A key's, its user's and its realms' quotas, nearest first.
 pub(crate) fn quotas(control: &Control, key: &Key) -> Vec<(Scope, Quotas)> {
+    let user = admission::user_of(control, key).map(|user| (Scope::User(user.id.clone()), user.limits));
     let realms = control.chain(&key.realm);
     std::iter::once((Scope::Key(key.id), key.limits))
+        .chain(user)
         .chain(realms.map(|realm| (Scope::Realm(realm.id.clone()), realm.limits)))
         .collect()
 }

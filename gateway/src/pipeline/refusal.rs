@@ -107,6 +107,11 @@ pub(crate) fn key(refusal: &Refusal, key: &Key) -> ApiError {
                 format!("Authentication Error, Team={realm} is blocked. Update via `/team/unblock` if your admin.");
             ApiError::new(ErrorCode::RealmSuspended, message).status(401).kind("auth_error")
         }
+        Rule::UserBlocked => ApiError::new(
+            ErrorCode::UserBlocked,
+            "Authentication Error, User is blocked. Update via the command UnblockUser if you're admin.",
+        )
+        .kind("auth_error"),
         Rule::RealmUnknown => {
             ApiError::new(ErrorCode::RealmUnknown, format!("the key's realm `{}` is not there", realm_of(refusal)))
         }
@@ -130,7 +135,11 @@ pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint
             ErrorCode::KeyKindForbids,
             "Virtual key is not allowed to call this route: its key_type does not include models",
         ),
-        Rule::ModelNotAllowed => not_allowed(ErrorCode::ModelNotAllowed, "key_model_access_denied", requested),
+        Rule::ModelNotAllowed => {
+            let of_user = matches!(refusal.scope, Some(Scope::User(_)));
+            let kind = if of_user { "user_model_access_denied" } else { "key_model_access_denied" };
+            not_allowed(ErrorCode::ModelNotAllowed, kind, requested)
+        }
         Rule::ModelNotGranted => not_allowed(ErrorCode::ModelNotGranted, "team_model_access_denied", requested),
         Rule::NoDeployment => ApiError::new(
             ErrorCode::NoDeployment,
@@ -234,6 +243,7 @@ pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
     let Exhausted { account, limit, resets_at, posted, held, suspense, asked } = exhausted;
     let who = match &account.scope {
         Scope::Realm(realm) => format!(" Team={realm}"),
+        Scope::User(user) => format!(" User={user}"),
         Scope::Key(_) | Scope::Gateway => String::new(),
     };
     let resets = resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
@@ -271,6 +281,7 @@ pub(crate) fn budget_unavailable(reason: Reason) -> ApiError {
 pub(crate) fn limited(limited: &Limited, hash: &KeyHash) -> ApiError {
     let who = match &limited.scope {
         Scope::Realm(realm) => format!("team: {realm}"),
+        Scope::User(user) => format!("user: {user}"),
         Scope::Key(_) => format!("api_key: {hash}"),
         Scope::Gateway => "gateway".to_owned(),
     };

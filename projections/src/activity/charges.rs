@@ -13,10 +13,12 @@ use crate::store::{Store, StoreError};
 
 pub(crate) const CHARGES: RowTable<NanoUsd> = RowTable::new(41, 1, "charges");
 
-/// The row of a window. A key's lies under the key's realm, a realm's under itself, the gateway's under none.
+/// The row of a window. A key's lies under the key's realm, a realm's under itself, a user's and the gateway's
+/// under none.
 pub(crate) fn row_key(charge: &Charge, realm_of_key: Option<&RealmId>) -> RowKey {
     let realm = match &charge.scope {
-        Scope::Gateway => None,
+        // A user may have keys in several realms: what they spent belongs to none of them alone.
+        Scope::Gateway | Scope::User(_) => None,
         Scope::Realm(realm) => Some(realm),
         Scope::Key(_) => realm_of_key,
     };
@@ -41,7 +43,7 @@ pub(crate) fn posted(store: &Store, charge: &Charge) -> Result<NanoUsd, StoreErr
             // The key never asked.
             None => return Ok(NanoUsd::ZERO),
         },
-        Scope::Gateway | Scope::Realm(_) => None,
+        Scope::Gateway | Scope::Realm(_) | Scope::User(_) => None,
     };
     Ok(store.get(&CHARGES, &row_key(charge, realm.as_ref()))?.unwrap_or_default())
 }

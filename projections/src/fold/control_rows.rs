@@ -12,7 +12,7 @@ use crate::row_key::RowKey;
 use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
 use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
-use crate::view::{budgets, choices, commands, credentials, grants, quarantine, realms, registry, selections};
+use crate::view::{budgets, choices, commands, credentials, grants, quarantine, realms, registry, selections, users};
 
 /// The checkpoint and the moment of the last event. It is no part of a digest.
 const CHECKPOINT: RowTable<(ControlCheckpoint, Timestamp)> = RowTable::new(META_TABLE, 1, "checkpoint");
@@ -22,6 +22,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     tables: &[
         (CHECKPOINT.id, CHECKPOINT.schema),
         (realms::REALMS.id, realms::REALMS.schema),
+        (users::USERS.id, users::USERS.schema),
         (grants::GRANTS.id, grants::GRANTS.schema),
         (registry::MODELS.id, registry::MODELS.schema),
         (registry::MODEL_NAMES.id, registry::MODEL_NAMES.schema),
@@ -66,6 +67,7 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     let (checkpoint, at) = stored.unwrap_or((ControlCheckpoint::START, Timestamp::default()));
     let mut control = Control::default();
     realms::load(store, &mut control)?;
+    users::load(store, &mut control)?;
     grants::load(store, &mut control)?;
     registry::load(store, &mut control)?;
     credentials::load(store, &mut control)?;
@@ -90,6 +92,7 @@ pub(crate) fn write(
     writes: &mut Writes,
 ) -> Result<Vec<TouchedKey>, StoreError> {
     realms::write(control, writes)?;
+    users::write(control, writes)?;
     grants::write(control, writes)?;
     registry::write(control, writes)?;
     credentials::write(control, writes)?;

@@ -10,7 +10,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const REALMS: RowTable<Realm> = RowTable::new(1, 1, "realms");
+pub(crate) const REALMS: RowTable<Realm> = RowTable::new(1, 2, "realms");
 
 pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreError> {
     light::load(store, &REALMS, |realm| control.realms.load(realm.id.clone(), Arc::new(realm)))

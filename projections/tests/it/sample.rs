@@ -48,7 +48,7 @@ pub fn key(realm: &str, number: u64) -> IssueKey {
 
 /// Gives the key of one number the secret of another.
 pub fn rotate(number: u64, to: u64) -> RotateKey {
-    RotateKey { key: key_id(number), hash: hash(to), shown: "sk-...".to_owned() }
+    RotateKey { key: key_id(number), hash: hash(to), shown: "sk-...".to_owned(), old_until: None }
 }
 
 pub fn budget(scope: Scope, limit: i64) -> SetBudget {

@@ -9,7 +9,7 @@ use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::testing::samples::{credential_id, id, key_id, model_id};
 use crate::time::Timestamp;
-use crate::{budget, credential, grant, key, realm, registry, selection};
+use crate::{budget, credential, grant, key, realm, registry, rights, selection, user};
 
 /// Codes that stand for one meaning in several places, as in "all is so already".
 const SHARED: [&str; 5] = ["no_change", "too_many_patterns", "realm_suspended", "model_not_found", "quarantined"];
@@ -31,10 +31,30 @@ fn of_realms() -> Vec<&'static str> {
     let realm = || id("acme");
     every!(
         [R::AlreadyRegistered(realm()), R::NotRegistered(realm()), R::TooDeep(realm()), R::AlreadySuspended(realm()),
-            R::NotSuspended(realm()), R::Name, R::TooManyPatterns, R::NoChange(realm())];
-        R::AlreadyRegistered(_), R::NotRegistered(_), R::TooDeep(_), R::AlreadySuspended(_), R::NotSuspended(_), R::Name,
-        R::TooManyPatterns, R::NoChange(_)
+            R::NotSuspended(realm()), R::HasChildren { realm: realm(), child: id("eu") }, R::IsDefault, R::Name,
+            R::TooManyPatterns, R::NoChange(realm())];
+        R::AlreadyRegistered(_), R::NotRegistered(_), R::TooDeep(_), R::AlreadySuspended(_), R::NotSuspended(_),
+        R::HasChildren { .. }, R::IsDefault, R::Name, R::TooManyPatterns, R::NoChange(_)
     )
+}
+
+fn of_users() -> Vec<&'static str> {
+    use user::Rejection as R;
+    let user = || id("ada");
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::AlreadyRegistered(user()), R::NotRegistered(user()),
+            R::EmailTaken("a@b".to_owned()), R::AlreadyBlocked(user()), R::NotBlocked(user()),
+            R::NotMember { user: user(), realm: id("acme") }, R::Field { field: "f", expected: "e" },
+            R::NoChange(user())];
+        R::Realm(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::EmailTaken(_), R::AlreadyBlocked(_),
+        R::NotBlocked(_), R::NotMember { .. }, R::Field { .. }, R::NoChange(_)
+    );
+    own(&codes, 1)
+}
+
+fn of_rights() -> Vec<&'static str> {
+    use rights::Rejection as R;
+    every!([R::NotPermitted("do that"), R::Exceeds("more")]; R::NotPermitted(_), R::Exceeds(_))
 }
 
 fn of_grants() -> Vec<&'static str> {
@@ -90,9 +110,10 @@ fn of_keys() -> Vec<&'static str> {
 fn of_budgets() -> Vec<&'static str> {
     use budget::Rejection as R;
     every!(
-        [R::UnknownScope(Scope::Gateway), R::Negative(NanoUsd::ZERO), R::PeriodTwice, R::Period,
+        [R::UnknownScope(Scope::Gateway), R::None(Scope::Gateway), R::Negative(NanoUsd::ZERO), R::PeriodTwice, R::Period,
             R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::NoChange(Scope::Gateway)];
-        R::UnknownScope(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace, R::TooMany, R::NoChange(_)
+        R::UnknownScope(_), R::None(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace, R::TooMany,
+        R::NoChange(_)
     )
 }
 
@@ -111,25 +132,26 @@ fn of_selections() -> Vec<&'static str> {
 fn of_commands() -> Vec<&'static str> {
     use Rejection as R;
     let codes = every!(
-        [R::Realm(realm::Rejection::Name), R::Grant(grant::Rejection::TooMany),
+        [R::Realm(realm::Rejection::Name), R::User(user::Rejection::NotRegistered(id("ada"))),
+            R::Rights(rights::Rejection::NotPermitted("do that")), R::Grant(grant::Rejection::TooMany),
             R::Credential(credential::Rejection::Name), R::Registry(registry::Rejection::DeploymentCount),
             R::Key(key::Rejection::HashTaken), R::Budget(budget::Rejection::Period),
             R::Selection(selection::Rejection::UnknownModel(id("gpt"))),
             R::Quarantined { stream: StreamId::key(key_id(1)), position: Position::new(1) }, R::NothingTogether,
             R::TooManyTogether];
-        R::Realm(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::Selection(_),
+        R::Realm(_), R::User(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::Selection(_),
         R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
     );
-    own(&codes, 7)
+    own(&codes, 9)
 }
 
 fn of_admission() -> Vec<&'static str> {
     use Rule as R;
     let mut codes = every!(
-        [R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::RealmUnknown, R::RealmSuspended,
-            R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined];
-        R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::RealmUnknown, R::RealmSuspended,
-        R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined
+        [R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::UserBlocked, R::RealmUnknown,
+            R::RealmSuspended, R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined];
+        R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::UserBlocked, R::RealmUnknown,
+        R::RealmSuspended, R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined
     );
     // A revoked key must look like one that never was.
     codes.dedup();
@@ -146,6 +168,8 @@ fn each_code_has_one_meaning_and_is_lower_case_with_underscores() {
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (place, codes) in [
         ("realm", of_realms()),
+        ("user", of_users()),
+        ("rights", of_rights()),
         ("grant", of_grants()),
         ("credential", of_credentials()),
         ("registry", of_the_registry()),

@@ -51,9 +51,10 @@ impl SliceLedger {
 
     /// The most that could be held on every budget of a chain, with a refill where the slice is too small; none without
     /// budgets. A window that is not open yet counts with its whole limit.
-    pub fn available<'a>(&self, budgets: impl Iterator<Item = &'a Budget>) -> Option<NanoUsd> {
+    pub fn available<'a>(&self, budgets: impl Iterator<Item = &'a Budget>, now: Timestamp) -> Option<NanoUsd> {
         let of_limit = |scope: &Scope, limit: &BudgetLimit| {
-            let Some(slot) = self.current(scope, limit.period).and_then(|index| self.slot(index)) else {
+            let current = self.current(scope, limit.period).filter(|index| !self.is_before(*index, limit, now));
+            let Some(slot) = current.and_then(|index| self.slot(index)) else {
                 return limit.limit_nano_usd;
             };
             let counted = wide(slot.counted()) + wide(slot.others_out);
@@ -166,7 +167,7 @@ impl SliceLedger {
             for limit in &budget.limits {
                 let known = self.current(&budget.scope, limit.period);
                 let index = known.or_else(|| self.track_open(&budget.scope, limit.period, now.ms));
-                let Some(index) = index else {
+                let Some(index) = index.filter(|index| !self.is_before(*index, limit, now.at)) else {
                     return Err(Refused::Unopened { scope: budget.scope.clone(), period: limit.period });
                 };
                 if let Some(slot) = self.slot_mut(index) {
@@ -180,6 +181,13 @@ impl SliceLedger {
             }
         }
         Ok(slots)
+    }
+
+    /// Whether a window began before the moment that the limit's windows are counted from: it is none of them any more, and
+    /// what was spent in it does not count.
+    fn is_before(&self, index: u32, limit: &BudgetLimit, now: Timestamp) -> bool {
+        let window = self.slot(index).map(|slot| slot.account.window);
+        limit.anchor <= now && window.is_some_and(|window| window < limit.anchor)
     }
 
     /// Asks for the window after one that is over. Nothing was charged to it before.

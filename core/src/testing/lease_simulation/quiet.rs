@@ -144,7 +144,8 @@ impl World {
             let at = if turn % 4 == 3 { self.random.index(self.sites.len()) } else { site };
             let request = self.with(at, 0, |process, around| {
                 // Larger requests while there is much left: what matters is the end.
-                let left = process.ledger.available(budgets.iter()).map_or(0, NanoUsd::nano);
+                let left =
+                    process.ledger.available(budgets.iter(), process.moment(around.now_ms).at).map_or(0, NanoUsd::nano);
                 let amount = (left / divisor).max(least);
                 process.request_on(around, 0, amount, amount, (10, Ending::Settled))
             });

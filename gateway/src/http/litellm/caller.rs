@@ -3,14 +3,18 @@
 use http::HeaderMap;
 use serde_json::json;
 use tallygate_core::admission;
+use tallygate_core::control::Control;
 use tallygate_core::id::RealmId;
 use tallygate_core::key::{Key, KeyHash, KeyKind};
+use tallygate_core::rights;
+use tallygate_core::user::{Role, User};
 use tallygate_projections::KeyRow;
 
 use crate::http::App;
 use crate::http::credentials;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
+use crate::http::operator;
 use crate::pipeline::authenticated::{min_position, reach};
 use crate::pipeline::refusal;
 
@@ -57,6 +61,41 @@ impl Caller {
         Ok(Self::Key(row))
     }
 
+    /// As [`Self::of`]; a key of an operator's reads as the operator does.
+    ///
+    /// # Errors
+    /// The answer for someone who may not read at all.
+    pub(super) async fn of_reader(app: &App, headers: &HeaderMap, route: &str) -> Result<Self, ApiError> {
+        let caller = Self::of(app, headers, route).await?;
+        let snapshot = app.pipeline.views.control.snapshot();
+        let is_operator = caller.user(&snapshot.control).is_some_and(|user| user.role == Role::Operator);
+        Ok(if is_operator { Self::Operator } else { caller })
+    }
+
+    /// The user who asks, if they are registered and their key manages.
+    pub(super) fn user<'a>(&self, control: &'a Control) -> Option<&'a User> {
+        match self {
+            Self::Operator => None,
+            Self::Key(row) => operator::managing_user(control, row),
+        }
+    }
+
+    /// Whether they manage a realm.
+    pub(super) fn manages(&self, control: &Control, realm: &RealmId) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Key(_) => self.user(control).is_some_and(|user| rights::manages(control, user, realm)),
+        }
+    }
+
+    /// Whether they may know what a realm is: their key belongs to it, or they are a member of it, or manage it.
+    pub(super) fn may_know(&self, control: &Control, realm: &RealmId) -> bool {
+        let is_member = self
+            .user(control)
+            .is_some_and(|user| user.memberships.contains_key(realm) || user.realm.as_ref() == Some(realm));
+        is_member || self.is_of_realm(realm) || self.manages(control, realm)
+    }
+
     /// Whether they may know what a realm has.
     pub(super) fn is_of_realm(&self, realm: &RealmId) -> bool {
         match self {
@@ -65,13 +104,15 @@ impl Caller {
         }
     }
 
-    /// Whether they may see a key: their own, or another of the same user in the same realm.
-    pub(super) fn may_see(&self, key: &Key) -> bool {
+    /// Whether they may see a key: their own, another of the same user in the same realm or of the same registered user
+    /// anywhere, or one of a realm that they manage.
+    pub(super) fn may_see(&self, control: &Control, key: &Key) -> bool {
         match self {
             Self::Operator => true,
             Self::Key(own) => {
                 let same_user = own.key.user.is_some() && own.key.user == key.user;
-                own.key.id == key.id || (same_user && own.key.realm == key.realm)
+                let anywhere = own.key.realm == key.realm || self.user(control).is_some();
+                own.key.id == key.id || (same_user && anywhere) || self.manages(control, &key.realm)
             }
         }
     }

@@ -1,18 +1,21 @@
 //! `/key/*`: virtual keys. A team is a realm; a key without one belongs to the realm `default`.
 
-mod request;
-mod models;
-mod budget;
+pub(super) mod request;
+pub(super) mod models;
+pub(super) mod budget;
 pub(super) mod find;
-mod refused;
-mod row;
-mod generate;
+pub(super) mod refused;
+pub(super) mod row;
+pub(super) mod generate;
+pub(super) mod of_user;
 mod update;
 mod regenerate;
 mod block;
 mod delete;
 mod info;
 mod list;
+mod bulk;
+mod reset;
 
 pub(super) use row::team;
 
@@ -34,4 +37,6 @@ pub(super) fn router() -> Router<App> {
         .route("/key/info", get(info::one))
         .route("/v2/key/info", post(info::several))
         .route("/key/list", get(list::list))
+        .route("/key/bulk_update", post(bulk::update))
+        .route("/key/{key}/reset_spend", post(reset::reset))
 }

@@ -1,9 +1,11 @@
-//! `/spend/logs` and `/global/spend`: what requests cost, from the views of activity.
+//! `/spend/*`, `/global/spend*` and `/global/activity*`: what requests cost, from the views of activity.
 
-mod filter;
+pub(super) mod filter;
 mod record;
 mod logs;
-mod daily;
+pub(super) mod daily;
+mod ranking;
+mod overview;
 mod global;
 
 use axum::Router;
@@ -13,5 +15,16 @@ use crate::http::App;
 
 /// The routes of spend.
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/spend/logs", get(logs::logs)).route("/global/spend", get(global::spend))
+    Router::new()
+        .route("/spend/logs", get(logs::logs))
+        .route("/spend/keys", get(ranking::keys))
+        .route("/spend/users", get(ranking::users))
+        .route("/global/spend", get(global::spend))
+        .route("/global/spend/keys", get(ranking::global_keys))
+        .route("/global/spend/models", get(ranking::models))
+        .route("/global/spend/teams", get(ranking::teams))
+        .route("/global/spend/provider", get(ranking::providers))
+        .route("/global/spend/logs", get(overview::by_day))
+        .route("/global/activity", get(overview::activity))
+        .route("/global/activity/model", get(overview::activity_by_model))
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use tallygate_core::budget::BudgetLimit;
+use tallygate_core::control::Control;
+use tallygate_core::id::RealmId;
 use tallygate_core::money::NanoUsd;
+use tallygate_core::scope::Scope;
 use tallygate_projections::{KeyRow, StoreError};
 
 use crate::http::App;
@@ -32,7 +36,41 @@ pub(super) async fn catch_up(app: &App) {
 /// 503 if it cannot be read.
 pub(super) fn spend_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError> {
     let first = row.budget.as_deref().and_then(|budget| Some((&budget.scope, budget.limits.first()?)));
-    let Some((scope, limit)) = first else { return total_of_key(app, row) };
+    match first {
+        Some((scope, limit)) => in_window(app, scope, limit),
+        None => total_of_key(app, row),
+    }
+}
+
+/// What a realm spent, and what nests in it: in the open window of its budget, as the ledger counts it; in all, if it has
+/// no budget.
+///
+/// # Errors
+/// 503 if it cannot be read.
+pub(super) fn spend_of_realm(app: &App, control: &Control, realm: &RealmId) -> Result<NanoUsd, ApiError> {
+    let scope = Scope::Realm(realm.clone());
+    if let Some(counted) = counted(app, control, &scope)? {
+        return Ok(counted);
+    }
+    let within = control.realms.iter().map(|(id, _)| id).filter(|id| control.chain(id).any(|above| above.id == *realm));
+    let mut sum = NanoUsd::ZERO;
+    for id in within {
+        let totals = app.pipeline.views.activity.spend_of_realm(id).map_err(|error| unreadable(&error))?;
+        sum = sum.saturating_plus(totals.cost_nano_usd);
+    }
+    Ok(sum)
+}
+
+/// What counts in the open window of a scope's budget; none if it has no budget.
+///
+/// # Errors
+/// 503 if it cannot be read.
+pub(super) fn counted(app: &App, control: &Control, scope: &Scope) -> Result<Option<NanoUsd>, ApiError> {
+    let Some(limit) = control.budget(scope).and_then(|budget| budget.limits.first()) else { return Ok(None) };
+    in_window(app, scope, limit).map(Some)
+}
+
+fn in_window(app: &App, scope: &Scope, limit: &BudgetLimit) -> Result<NanoUsd, ApiError> {
     let pipeline = &app.pipeline;
     pipeline.spending.counted(scope, limit, pipeline.clock.now()).map_err(|not_held| match not_held {
         NotHeld::Exhausted(exhausted) => refusal::budget(&exhausted, pipeline.settings.budget_exceeded_status),
@@ -41,7 +79,7 @@ pub(super) fn spend_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError>
 }
 
 /// What a key spent in all.
-fn total_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError> {
+pub(super) fn total_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError> {
     let totals = app.pipeline.views.activity.spend_of_key(row.key.id).map_err(|error| unreadable(&error))?;
     Ok(totals.cost_nano_usd)
 }

@@ -28,6 +28,8 @@ pub(super) struct Chooser {
     pub(super) scope: Scope,
     /// The key, where the choice is for one.
     key: Option<Key>,
+    /// The realm that a user belongs to, where the choice is for one and they belong to one.
+    home: Option<RealmId>,
 }
 
 impl Chooser {
@@ -48,7 +50,7 @@ impl Chooser {
                     return Err(ApiError::new(ErrorCode::AdminOnly, message).param("scope"));
                 }
                 let actor = Actor { kind: ActorKind::Key, id: key.id.to_string() };
-                Ok(Self { actor, scope: own, key: Some(key) })
+                Ok(Self { actor, scope: own, key: Some(key), home: None })
             }
         }
     }
@@ -85,8 +87,15 @@ impl Chooser {
 
     fn operator(app: &App, scope: Scope) -> Result<Self, ApiError> {
         let control = &app.pipeline.views.control;
+        let mut home = None;
         let key = match &scope {
             Scope::Gateway => None,
+            Scope::User(user) => {
+                let snapshot = control.snapshot();
+                let user = snapshot.control.user(user).ok_or_else(|| unknown(scope.clone()))?;
+                home.clone_from(&user.realm);
+                None
+            }
             Scope::Realm(realm) if control.snapshot().control.realms.contains(realm) => None,
             Scope::Realm(_) => return Err(unknown(scope)),
             Scope::Key(id) => {
@@ -95,12 +104,16 @@ impl Chooser {
                 Some(row.ok_or_else(|| unknown(scope.clone()))?.key.as_ref().clone())
             }
         };
-        Ok(Self { actor: Actor::operator(), scope, key })
+        Ok(Self { actor: Actor::operator(), scope, key, home })
     }
 
-    /// The realm that the scope belongs to; none for the gateway.
+    /// The realm that the scope belongs to; none for the gateway, and for users of the whole of it.
     pub(super) fn owner(&self) -> Option<RealmId> {
-        (self.scope != Scope::Gateway).then(|| self.realm())
+        match self.scope {
+            Scope::Gateway => None,
+            Scope::User(_) => self.home.clone(),
+            Scope::Realm(_) | Scope::Key(_) => Some(self.realm()),
+        }
     }
 
     /// The realm that names are looked up from.
@@ -108,14 +121,17 @@ impl Chooser {
         match (&self.scope, &self.key) {
             (_, Some(key)) => key.realm.clone(),
             (Scope::Realm(realm), None) => realm.clone(),
-            (_, None) => RealmId::default_realm(),
+            (_, None) => self.home.clone().unwrap_or_else(RealmId::default_realm),
         }
     }
 
     /// The models that may be chosen, by name.
     pub(super) fn callable(&self, control: &Control) -> Vec<Arc<Model>> {
-        let allowed = self.key.as_ref().map_or(&Allowed::All, |key| &key.models);
-        control.callable_models(&self.realm(), allowed).cloned().collect()
+        if let Some(key) = &self.key {
+            return admission::callable(control, key).cloned().collect();
+        }
+        let models = control.callable_models(&self.realm(), &Allowed::All).cloned().collect::<Vec<_>>();
+        models.into_iter().filter(|model| control.scope_may_call(&self.scope, &model.name)).collect()
     }
 
     /// Whether a request for a slot gets the model that was chosen for it.
@@ -124,7 +140,7 @@ impl Chooser {
             Some(key) => ModelName::new(slot.as_str()).is_ok_and(|name| {
                 admission::resolve(control, key, &name).is_ok_and(|permit| permit.model.id == model.id)
             }),
-            None => control.realm_may_call(&self.realm(), &model.name),
+            None => control.scope_may_call(&self.scope, &model.name),
         }
     }
 
@@ -132,9 +148,11 @@ impl Chooser {
     pub(super) fn scopes(&self, control: &Control) -> Vec<Scope> {
         match (&self.scope, &self.key) {
             (_, Some(key)) => admission::scopes(control, key).collect(),
-            (Scope::Realm(realm), None) => {
-                let realms = control.chain(realm).map(|realm| Scope::Realm(realm.id.clone()));
-                realms.chain([Scope::Gateway]).collect()
+            (Scope::Realm(_) | Scope::User(_), None) => {
+                let realms =
+                    control.chain(&self.realm()).map(|realm| Scope::Realm(realm.id.clone())).collect::<Vec<_>>();
+                let user = matches!(self.scope, Scope::User(_)).then(|| self.scope.clone());
+                user.into_iter().chain(realms).chain([Scope::Gateway]).collect()
             }
             (_, None) => vec![Scope::Gateway],
         }

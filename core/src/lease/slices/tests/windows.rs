@@ -62,6 +62,32 @@ fn a_lowered_limit_holds_at_once_and_recalls_what_is_free() {
 }
 
 #[test]
+fn a_limit_that_is_counted_from_a_later_moment_begins_anew_at_once() {
+    let mut desk = Desk::opened();
+    let (old, running) = (desk.place(60).unwrap(), desk.place(10).unwrap());
+    desk.settle(old, 60);
+    desk.wait(1_000);
+    let now = desk.moment().at;
+    desk.budgets[0].set = crate::stream::Position::new(9);
+    desk.budgets[0].limits.iter_mut().for_each(|limit| limit.anchor = now);
+    assert!(matches!(desk.place(10), Err(Refused::Unopened { .. })), "the window that is open is none of its windows");
+    assert_eq!(desk.ledger.available(desk.budgets.iter(), now), Some(usd(1_000)));
+    desk.ask(10);
+    desk.work();
+    let new = desk.place(10).unwrap();
+    let window = |hold: &Hold| desk.ledger.parts(hold).next().unwrap().account.window;
+    assert!(window(&running) < window(&new) && window(&new) == now);
+    // What runs since before is settled where it was held.
+    desk.settle(running, 7);
+    desk.settle(new, 5);
+    desk.wait(6_000);
+    desk.work();
+    let posted =
+        |start| desk.book().accounts().find(|(id, _)| id.period == DAY && id.window == start).unwrap().1.posted;
+    assert_eq!(posted(now), usd(5));
+}
+
+#[test]
 fn a_budget_says_that_it_is_over_only_when_it_is() {
     let mut desk = Desk::opened();
     let exhausted = |placed: Result<Hold, Refused>| match placed {
@@ -82,5 +108,5 @@ fn a_budget_says_that_it_is_over_only_when_it_is() {
     let hold = desk.place(50).unwrap();
     desk.settle(hold, 50);
     assert_eq!(exhausted(desk.place(0)), (DAY, 1_000, 1_000), "a used-up budget refuses a free request");
-    assert_eq!(desk.ledger.available(desk.budgets.iter()), Some(usd(0)));
+    assert_eq!(desk.ledger.available(desk.budgets.iter(), desk.moment().at), Some(usd(0)));
 }

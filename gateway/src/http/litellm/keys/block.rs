@@ -31,7 +31,7 @@ pub(super) async fn unblock(State(app): State<App>, headers: HeaderMap, body: Bo
 
 async fn set(app: &App, headers: &HeaderMap, body: Body, blocked: bool) -> Result<Response, ApiError> {
     let route = if blocked { "/key/block" } else { "/key/unblock" };
-    let actor = operator::authorize(app, headers, route).await?;
+    let manager = operator::manager(app, headers, route).await?;
     let bytes = body::read(&app.pipeline.settings, headers, body).await?;
     let fields = Fields::read(&bytes)?;
     let named = fields.text("key")?.into_value().ok_or_else(|| fields.missing("key"))?;
@@ -45,7 +45,7 @@ async fn set(app: &App, headers: &HeaderMap, body: Body, blocked: bool) -> Resul
         (false, true) => vec![UnblockKey { key: id }.into()],
         (true, true) | (false, false) => Vec::new(),
     };
-    let position = match carry_out(app, actor, commands).await {
+    let position = match carry_out(app, manager.actor, commands).await {
         Ok(position) => position,
         Err(error) if is_so_already(&error) => app.pipeline.views.control.position(),
         Err(error) => return Err(refused(error)),

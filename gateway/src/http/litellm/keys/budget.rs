@@ -15,7 +15,7 @@ const DURATION: &str = "budget_duration";
 
 /// What a request says about a budget.
 #[derive(Debug, Clone)]
-pub(super) struct BudgetRequest {
+pub(in crate::http::litellm) struct BudgetRequest {
     max: Patch<NanoUsd>,
     windows: Patch<Windows>,
 }
@@ -32,7 +32,7 @@ impl BudgetRequest {
     ///
     /// # Errors
     /// 422 for another type, 400 for what is no amount or no duration.
-    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
+    pub(in crate::http::litellm) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
         Ok(Self { max: fields.usd("max_budget")?, windows: fields.id(DURATION, |text| windows(&text))? })
     }
 
@@ -40,7 +40,7 @@ impl BudgetRequest {
     ///
     /// # Errors
     /// 400 if there is more than one limit now: LiteLLM's fields cannot say which one they mean.
-    pub(super) fn limits(
+    pub(in crate::http::litellm) fn limits(
         &self,
         current: &[BudgetLimit],
         now: Timestamp,
@@ -49,8 +49,7 @@ impl BudgetRequest {
             return Ok(None);
         }
         if current.len() > 1 {
-            let message =
-                "this key has limits for several periods: change them with the command SetBudget of /api/commands";
+            let message = "it has limits for several periods: change them with the command SetBudget of /api/commands";
             return Err(ApiError::new(ErrorCode::ParameterInvalid, message).param("max_budget"));
         }
         let current = current.first();
@@ -95,7 +94,7 @@ fn windows(text: &str) -> Result<Windows, TimeError> {
 }
 
 /// How a period is written: the shortest way that means the same windows. None for one without end.
-pub(super) fn duration_text(period: Period) -> Option<String> {
+pub(in crate::http::litellm) fn duration_text(period: Period) -> Option<String> {
     match period {
         Period::Total => None,
         Period::Months(1) => Some("30d".to_owned()),
@@ -108,7 +107,7 @@ pub(super) fn duration_text(period: Period) -> Option<String> {
 }
 
 /// When the window that is open now ends, as LiteLLM's `budget_reset_at`.
-pub(super) fn resets_at(limit: &BudgetLimit, now: Timestamp) -> Value {
+pub(in crate::http::litellm) fn resets_at(limit: &BudgetLimit, now: Timestamp) -> Value {
     let window = limit.period.window_at(limit.anchor, now).ok();
     window.and_then(|window| window.end).map_or(Value::Null, |end| Value::String(end.to_string()))
 }

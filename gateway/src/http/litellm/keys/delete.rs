@@ -23,7 +23,7 @@ use crate::http::operator;
 /// Revokes keys for ever, all in one step, and tells which ones, as they were named. Those that are not there are left
 /// out; none at all is an error.
 pub(super) async fn delete(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/key/delete").await?;
+    let manager = operator::manager(&app, &headers, "/key/delete").await?;
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let fields = Fields::read(&bytes)?;
     let by_key = fields.texts("keys")?.into_value().filter(|keys| !keys.is_empty());
@@ -49,6 +49,6 @@ pub(super) async fn delete(State(app): State<App>, headers: HeaderMap, body: Bod
         return Err(ApiError::coded("key_not_found", 404, "{'error': 'No keys found'}").kind("internal_server_error"));
     }
     let commands: Vec<Command> = ids.into_iter().map(|key| RevokeKey { key }.into()).collect();
-    let position = carry_out(&app, actor, commands).await.map_err(refused)?;
+    let position = carry_out(&app, manager.actor, commands).await.map_err(refused)?;
     Ok(changed(position, json!({ "deleted_keys": deleted })))
 }

@@ -32,16 +32,16 @@ pub(super) fn by_alias(app: &App, alias: &str) -> Result<Option<KeyRow>, ApiErro
 }
 
 /// A key that a change has just left behind.
-pub(super) fn by_id(app: &App, id: KeyId) -> Result<KeyRow, ApiError> {
+pub(in crate::http::litellm) fn by_id(app: &App, id: KeyId) -> Result<KeyRow, ApiError> {
     let row = app.pipeline.views.control.key_by_id(id).map_err(|error| unreadable(&error))?;
     row.ok_or_else(|| not_found("Key not found."))
 }
 
 /// The answer when there is no such key.
-pub(super) fn not_found(message: &str) -> ApiError {
+pub(in crate::http::litellm) fn not_found(message: &str) -> ApiError {
     ApiError::coded(NOT_FOUND, 404, message).kind("not_found_error").param("key")
 }
 
-pub(super) fn unreadable(error: &StoreError) -> ApiError {
+pub(in crate::http::litellm) fn unreadable(error: &StoreError) -> ApiError {
     refusal::views(error)
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
+use tallygate_core::control::Control;
 use tallygate_core::id::RealmId;
 use tallygate_core::key::Key;
 use tallygate_projections::{ControlView, KeyPage, KeyRow, PAGE_ROWS_MAX, Page};
@@ -33,7 +34,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(query: &Query, caller: Caller) -> Result<Self, ApiError> {
+    fn read(query: &Query, caller: Caller, control: &Control) -> Result<Self, ApiError> {
         for name in ["organization_id", "project_id", "access_group_id"] {
             if query.text(name).is_some() {
                 return Err(not_supported(name));
@@ -50,9 +51,11 @@ impl Filter {
             .map(RealmId::new)
             .transpose()
             .map_err(|error| ApiError::new(ErrorCode::ParameterInvalid, error.to_string()).param("team_id"))?;
+        // Whoever manages the team that is asked for sees all of its keys.
+        let manages = realm.as_ref().is_some_and(|realm| caller.manages(control, realm));
         let only = match caller {
-            Caller::Operator => None,
-            Caller::Key(own) => Some(own),
+            Caller::Key(own) if !manages => Some(own),
+            Caller::Key(_) | Caller::Operator => None,
         };
         let text = |name| query.text(name).map(str::to_owned);
         Ok(Self { realm, user: text("user_id"), alias: text("key_alias"), hash: text("key_hash"), only })
@@ -71,7 +74,11 @@ impl Filter {
     fn admits(&self, key: &Key) -> bool {
         let same =
             |wanted: &Option<String>, is: Option<&str>| wanted.as_deref().is_none_or(|wanted| is == Some(wanted));
-        let visible = self.only.clone().is_none_or(|own| Caller::Key(own).may_see(key));
+        let sees = |own: &KeyRow| {
+            let same_user = own.key.user.is_some() && own.key.user == key.user;
+            own.key.id == key.id || (same_user && own.key.realm == key.realm)
+        };
+        let visible = self.only.as_ref().is_none_or(sees);
         visible
             && self.realm.as_ref().is_none_or(|realm| *realm == key.realm)
             && same(&self.user, key.user.as_ref().map(|user| user.as_str()))
@@ -82,12 +89,12 @@ impl Filter {
 
 /// Keys, newest first, a page at a time: by hash, or as whole rows.
 pub(super) async fn list(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
-    let caller = Caller::of(&app, &headers, "/key/list").await?;
+    let caller = Caller::of_reader(&app, &headers, "/key/list").await?;
     let query = Query::read(&uri)?;
     let page = query.number("page", 1, 1..=PAGE_MAX)?;
     let size = query.number("size", SIZE_DEFAULT, 1..=SIZE_MAX)?;
     let full = query.flag("return_full_object")?;
-    let filter = Filter::read(&query, caller)?;
+    let filter = Filter::read(&query, caller, &app.pipeline.views.control.snapshot().control)?;
     let (rows, skip) = (usize::try_from(size).unwrap_or(1), usize::try_from((page - 1) * size).unwrap_or(usize::MAX));
     let found = page_of(&app, filter, Page { skip, rows }).await?;
     if full {

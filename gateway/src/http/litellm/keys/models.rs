@@ -11,7 +11,7 @@ const ALL: [&str; 3] = ["*", "all-proxy-models", "all-team-models"];
 const NONE: &str = "no-default-models";
 
 /// What a list means.
-pub(super) fn allowed(names: &[String]) -> Result<Allowed, InvalidId> {
+pub(in crate::http::litellm) fn allowed(names: &[String]) -> Result<Allowed, InvalidId> {
     if names.is_empty() || names.iter().any(|name| ALL.contains(&name.as_str())) {
         return Ok(Allowed::All);
     }
@@ -20,7 +20,7 @@ pub(super) fn allowed(names: &[String]) -> Result<Allowed, InvalidId> {
 }
 
 /// The list that means it.
-pub(super) fn listed(allowed: &Allowed) -> Value {
+pub(in crate::http::litellm) fn listed(allowed: &Allowed) -> Value {
     match allowed {
         Allowed::All => json!([]),
         Allowed::Only(patterns) if patterns.is_empty() => json!([NONE]),

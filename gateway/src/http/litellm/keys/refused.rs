@@ -8,7 +8,7 @@ use crate::command::Refused;
 use crate::http::error::ApiError;
 
 /// LiteLLM's status, type and parameter for a refused command about a key.
-pub(super) fn refused(refused: Refused) -> ApiError {
+pub(in crate::http::litellm) fn refused(refused: Refused) -> ApiError {
     let Some(rejection) = refused.rejection.as_deref() else { return refused.into() };
     let (param, kind) = match rejection {
         Rejection::Key(key::Rejection::NotIssued(_)) => return find::not_found("Key not found."),

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use serde_json::json;
 use tallygate_core::actor::Actor;
 use tallygate_core::key::{KeyHash, RotateKey};
+use tallygate_core::time::{Duration, TimeError, Timestamp};
 
 use super::generate::chosen_secret;
 use super::refused::refused;
@@ -23,11 +24,11 @@ use crate::random;
 
 /// The key is named in the body.
 pub(super) async fn of_body(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/key/regenerate").await?;
+    let manager = operator::manager(&app, &headers, "/key/regenerate").await?;
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let fields = Fields::read(&bytes)?;
     let key = fields.text("key")?.into_value().ok_or_else(|| fields.missing("key"))?;
-    regenerate(&app, actor, &key, &fields).await
+    regenerate(&app, manager.actor, &key, &fields).await
 }
 
 /// The key is named in the path. The body may be left out.
@@ -37,24 +38,34 @@ pub(super) async fn of_path(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/key/{key}/regenerate").await?;
+    let manager = operator::manager(&app, &headers, "/key/{key}/regenerate").await?;
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
-    regenerate(&app, actor, &key, &Fields::read(&bytes)?).await
+    regenerate(&app, manager.actor, &key, &Fields::read(&bytes)?).await
 }
 
-/// The old secret is refused from the answer on; alias, limits, budget and what was spent stay.
+/// The old secret is refused from the answer on, or after its grace period; alias, limits, budget and what was spent stay.
 async fn regenerate(app: &App, actor: Actor, named: &str, fields: &Fields<'_>) -> Result<Response, ApiError> {
-    refuse(fields, &["grace_period", "new_master_key", "spend"])?;
+    refuse(fields, &["new_master_key", "spend"])?;
     let request = KeyRequest::read(fields)?;
     let secret = chosen_secret(app, fields, "new_key")?.unwrap_or_else(random::key);
     let current = find::by_secret_or_hash(app, named)?.ok_or_else(|| find::not_found("Key not found."))?;
     let id = current.key.id;
-    let mut commands = update::commands(&request, &current, app.pipeline.clock.now())?;
-    let rotate = RotateKey { key: id, hash: KeyHash::of_secret(&secret), shown: random::shown(&secret) };
+    let now = app.pipeline.clock.now();
+    let mut commands = update::commands(&request, &current, now)?;
+    let old_until = grace(fields, now)?;
+    let rotate = RotateKey { key: id, hash: KeyHash::of_secret(&secret), shown: random::shown(&secret), old_until };
     commands.push(rotate.into());
     let position = carry_out(app, actor, commands).await.map_err(refused)?;
     let mut answer = row::generated(app, &find::by_id(app, id)?, &secret)?;
     answer["duration"] = json!(fields.text("duration")?.into_value());
     Ok(changed(position, answer))
+}
+
+/// How long the old secret goes on working, as the moment when it ends. No time at all is none.
+fn grace(fields: &Fields<'_>, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = fields.text("grace_period")?.into_value().filter(|text| !text.is_empty()) else { return Ok(None) };
+    let refused = |error: TimeError| fields.refused("grace_period", &error.to_string());
+    let until = text.parse::<Duration>().and_then(|grace| grace.after(now)).map_err(refused)?;
+    Ok((until > now).then_some(until))
 }

@@ -14,6 +14,7 @@ use tallygate_core::time::{Duration, TimeError, Timestamp};
 use super::budget::BudgetRequest;
 use super::models;
 use crate::http::error::ApiError;
+use crate::http::litellm::attached;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::unsupported::{not_supported, refuse, says_nothing};
 use crate::random;
@@ -65,10 +66,10 @@ const NEVER: &str = "-1";
 
 /// What a request says about a key.
 #[derive(Debug)]
-pub(super) struct KeyRequest {
+pub(in crate::http::litellm) struct KeyRequest {
     alias: Patch<KeyAlias>,
-    user: Patch<UserId>,
-    pub(super) realm: Patch<RealmId>,
+    pub(in crate::http::litellm) user: Patch<UserId>,
+    pub(in crate::http::litellm) realm: Patch<RealmId>,
     models: Patch<Allowed>,
     aliases: Patch<BTreeMap<ModelName, ModelName>>,
     limits: LimitsPatch,
@@ -78,7 +79,7 @@ pub(super) struct KeyRequest {
     kind: Patch<KeyKind>,
     metadata: Patch<Map<String, Value>>,
     tags: Patch<Vec<String>>,
-    pub(super) budget: BudgetRequest,
+    pub(in crate::http::litellm) budget: BudgetRequest,
 }
 
 impl KeyRequest {
@@ -86,7 +87,7 @@ impl KeyRequest {
     ///
     /// # Errors
     /// 422 for another type, 400 for a value that is not acceptable or not supported.
-    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
+    pub(in crate::http::litellm) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
         refuse(fields, &UNSUPPORTED)?;
         refuse_spend(fields)?;
         let model_names = |names: Vec<String>| models::allowed(&names);
@@ -114,7 +115,12 @@ impl KeyRequest {
     ///
     /// # Errors
     /// 400 if the key would expire beyond all years, or its metadata are too large.
-    pub(super) fn issue(&self, key: KeyId, secret: &str, now: Timestamp) -> Result<IssueKey, ApiError> {
+    pub(in crate::http::litellm) fn issue(
+        &self,
+        key: KeyId,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<IssueKey, ApiError> {
         let mut limits = Limits::default();
         self.limits.apply(&mut limits);
         Ok(IssueKey {
@@ -164,18 +170,7 @@ impl KeyRequest {
 
     /// The metadata that are to be. Tags are kept among them, as in LiteLLM.
     fn metadata(&self, current: &Json) -> Result<Patch<Json>, ApiError> {
-        let mut metadata = match &self.metadata {
-            Patch::Keep if self.tags.is_keep() => return Ok(Patch::Keep),
-            Patch::Keep => current.to_value().as_object().cloned().unwrap_or_default(),
-            Patch::Clear => Map::new(),
-            Patch::Set(metadata) => metadata.clone(),
-        };
-        match &self.tags {
-            Patch::Keep => {}
-            Patch::Clear => drop(metadata.remove("tags")),
-            Patch::Set(tags) => drop(metadata.insert("tags".to_owned(), tags.clone().into())),
-        }
-        Json::from_value(&Value::Object(metadata)).map(Patch::Set).map_err(|error| refused("metadata", &error))
+        attached::patched(&self.metadata, &self.tags, current)
     }
 }
 

@@ -61,7 +61,7 @@ const NULL_FIELDS_OF_GENERATED: [&str; 16] = [
 ///
 /// # Errors
 /// 503 if what was spent cannot be read.
-pub(super) fn row(app: &App, row: &KeyRow) -> Result<Map<String, Value>, ApiError> {
+pub(in crate::http::litellm) fn row(app: &App, row: &KeyRow) -> Result<Map<String, Value>, ApiError> {
     let now = app.pipeline.clock.now();
     let key = &row.key;
     let mut fields = nulls(&NULL_FIELDS);
@@ -110,7 +110,7 @@ pub(super) fn row(app: &App, row: &KeyRow) -> Result<Map<String, Value>, ApiErro
 ///
 /// # Errors
 /// As [`row`].
-pub(super) fn generated(app: &App, of: &KeyRow, secret: &str) -> Result<Value, ApiError> {
+pub(in crate::http::litellm) fn generated(app: &App, of: &KeyRow, secret: &str) -> Result<Value, ApiError> {
     let mut fields = nulls(&NULL_FIELDS_OF_GENERATED);
     let tags = of.key.metadata.to_value().get("tags").cloned();
     fields.extend(row(app, of)?);
@@ -124,11 +124,11 @@ pub(super) fn generated(app: &App, of: &KeyRow, secret: &str) -> Result<Value, A
     Ok(Value::Object(fields))
 }
 
-fn nulls(names: &[&str]) -> Map<String, Value> {
+pub(in crate::http::litellm) fn nulls(names: &[&str]) -> Map<String, Value> {
     names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect()
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(in crate::http::litellm) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(fields) => fields,
         _ => Map::new(),
@@ -141,7 +141,7 @@ pub(in crate::http::litellm) fn team(realm: &RealmId) -> Option<&RealmId> {
 }
 
 /// Who made or changed it.
-fn name(actor: &Actor) -> &str {
+pub(in crate::http::litellm) fn name(actor: &Actor) -> &str {
     if actor.kind == ActorKind::Operator { OPERATOR } else { &actor.id }
 }
 

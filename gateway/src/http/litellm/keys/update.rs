@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::id::RealmId;
-use tallygate_core::key::{BlockKey, UnblockKey};
+use tallygate_core::key::{BlockKey, ReviseKey, UnblockKey};
 use tallygate_core::patch::Patch;
 use tallygate_core::scope::Scope;
 use tallygate_core::time::Timestamp;
@@ -28,14 +28,14 @@ use crate::http::operator;
 
 /// Changes a key, named by its secret, its hash or its alias, in one step. Only the fields that are sent change.
 pub(super) async fn update(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/key/update").await?;
+    let manager = operator::manager(&app, &headers, "/key/update").await?;
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let fields = Fields::read(&bytes)?;
     refuse(&fields, &["spend"])?;
     let request = KeyRequest::read(&fields)?;
     let (named, current) = meant(&app, &fields)?;
     let commands = commands(&request, &current, app.pipeline.clock.now())?;
-    let position = carry_out(&app, actor, commands).await.map_err(refused)?;
+    let position = carry_out(&app, manager.actor, commands).await.map_err(refused)?;
     let mut answer = row::row(&app, &find::by_id(&app, current.key.id)?)?;
     answer.insert("key".to_owned(), json!(named));
     Ok(changed(position, Value::Object(answer)))
@@ -64,7 +64,12 @@ fn meant(app: &App, fields: &Fields<'_>) -> Result<(String, KeyRow), ApiError> {
 pub(super) fn commands(request: &KeyRequest, current: &KeyRow, now: Timestamp) -> Result<Vec<Command>, ApiError> {
     let key = &current.key;
     stays_in_its_realm(&request.realm, &key.realm)?;
-    let mut commands: Vec<Command> = vec![request.revise(key, now)?.into()];
+    let revise = request.revise(key, now)?;
+    // What says nothing asks for no right either.
+    let mut commands: Vec<Command> = Vec::new();
+    if revise != ReviseKey::nothing(key.id) {
+        commands.push(revise.into());
+    }
     let limits = current.budget.as_deref().map_or(&[][..], |budget| &budget.limits);
     if let Some(limits) = request.budget.limits(limits, now)? {
         // Whether it is soft is no matter of LiteLLM's: it stays as it is.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
+use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::registry::Model;
 
@@ -55,6 +56,6 @@ pub(super) fn visible(control: &Control, caller: &Caller) -> Vec<Arc<Model>> {
             models.sort_by(|a, b| (&a.name, &a.realm).cmp(&(&b.name, &b.realm)));
             models
         }
-        Caller::Key(own) => control.callable_models(&own.key.realm, &own.key.models).cloned().collect(),
+        Caller::Key(own) => admission::callable(control, &own.key).cloned().collect(),
     }
 }

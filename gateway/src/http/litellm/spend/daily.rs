@@ -52,7 +52,15 @@ fn realms(app: &App, filter: &Filter) -> Vec<RealmId> {
     }
 }
 
-fn in_detail(app: &App, realm: &RealmId, days: Days) -> Result<Vec<Spent<Detail>>, ApiError> {
+/// The sums of a realm by day, key, model and vendor.
+///
+/// # Errors
+/// 503 if the views cannot be read.
+pub(in crate::http::litellm) fn in_detail(
+    app: &App,
+    realm: &RealmId,
+    days: Days,
+) -> Result<Vec<Spent<Detail>>, ApiError> {
     app.pipeline.views.activity.spend_in_detail(realm, days).map_err(|error| spent::unreadable(&error))
 }
 

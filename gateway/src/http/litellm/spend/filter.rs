@@ -69,7 +69,11 @@ impl Filter {
     }
 }
 
-fn days(query: &Query) -> Result<Option<(Timestamp, Timestamp)>, ApiError> {
+/// The days that are asked for, if any are.
+///
+/// # Errors
+/// 400 for what is no date, or for one date without the other.
+pub(in crate::http::litellm) fn days(query: &Query) -> Result<Option<(Timestamp, Timestamp)>, ApiError> {
     let refused = |name: &str, message: String| ApiError::new(ErrorCode::ParameterInvalid, message).param(name);
     let day = |name: &'static str| {
         let Some(text) = query.text(name) else { return Ok(None) };
@@ -89,18 +93,18 @@ fn days(query: &Query) -> Result<Option<(Timestamp, Timestamp)>, ApiError> {
 
 /// The keys that records name, each looked up once. Revoked ones too.
 #[derive(Debug)]
-pub(super) struct Keys<'a> {
+pub(in crate::http::litellm) struct Keys<'a> {
     app: &'a App,
     rows: HashMap<KeyId, Option<KeyRow>>,
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn new(app: &'a App) -> Self {
+    pub(in crate::http::litellm) fn new(app: &'a App) -> Self {
         Self { app, rows: HashMap::new() }
     }
 
     /// A key by its id. The operator's own key is none of the views'.
-    pub(super) fn get(&mut self, id: KeyId) -> Result<Option<&Key>, ApiError> {
+    pub(in crate::http::litellm) fn get(&mut self, id: KeyId) -> Result<Option<&Key>, ApiError> {
         if let std::collections::hash_map::Entry::Vacant(place) = self.rows.entry(id) {
             let master = self.app.pipeline.master.row();
             let row = if master.key.id == id {

@@ -1,0 +1,146 @@
+//! Rights: what a virtual key may change. The master key, services and the gateway itself may change everything; a key
+//! may change what its user's role allows, and never make or loosen anything beyond what its user has.
+//!
+//! Decided together with the command, on the same state: a right that is taken away is gone for the next command.
+
+mod caller;
+
+use crate::actor::{Actor, ActorKind};
+use crate::command::Command;
+use crate::control::{Control, Needs};
+use crate::id::{KeyId, RealmId};
+use crate::key::Key;
+use crate::scope::Scope;
+use crate::user::{Role, User};
+
+use caller::Caller;
+
+/// Why a key may not do what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Its user's role does not include it.
+    #[error("this key may not {0}: its user's role does not include it")]
+    NotPermitted(&'static str),
+    /// What would come of it could do more than the key or its user.
+    #[error("a key may not make or change what could do more than itself: {0}")]
+    Exceeds(&'static str),
+}
+
+impl Rejection {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotPermitted(_) => "not_permitted",
+            Self::Exceeds(_) => "rights_exceeded",
+        }
+    }
+}
+
+/// The key that an actor is, if it is one.
+#[must_use]
+pub fn key_of(actor: &Actor) -> Option<KeyId> {
+    if actor.kind == ActorKind::Key { actor.id.parse().ok() } else { None }
+}
+
+/// The rows of partial tables that must be loaded before an actor's rights are looked at.
+#[must_use]
+pub fn needs(actor: &Actor) -> Needs {
+    Needs { keys: key_of(actor).into_iter().collect(), ..Needs::default() }
+}
+
+/// Whether an actor may ask for a command. Commands that are together are looked at one by one.
+///
+/// # Errors
+/// [`Rejection`].
+pub fn check(state: &Control, actor: &Actor, command: &Command) -> Result<(), Rejection> {
+    if actor.kind != ActorKind::Key {
+        return Ok(());
+    }
+    let caller =
+        key_of(actor).and_then(|id| Caller::of(state, id)).ok_or(Rejection::NotPermitted("ask for changes"))?;
+    if is_own_selection(caller.key, command) {
+        return Ok(());
+    }
+    decide(&caller, command)
+}
+
+/// Every key chooses for itself.
+fn is_own_selection(key: &Key, command: &Command) -> bool {
+    let scope = match command {
+        Command::SelectModel(data) => &data.scope,
+        Command::ClearSelection(data) => &data.scope,
+        Command::UndoSelection(data) => &data.scope,
+        _ => return false,
+    };
+    *scope == Scope::Key(key.id)
+}
+
+/// The branches alone: what each comes to is said by [`Caller`].
+fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
+    if caller.role()? == Role::Operator {
+        return Ok(());
+    }
+    match command {
+        Command::RegisterRealm(data) => caller.nests_in(data.parent.as_ref()),
+        Command::ReviseRealm(data) => caller.is_above(&data.realm),
+        Command::SuspendRealm(data) => caller.is_above(&data.realm),
+        Command::ResumeRealm(data) => caller.is_above(&data.realm),
+        Command::RemoveRealm(data) => caller.is_above(&data.realm),
+        Command::GrantModel(data) => caller.is_above(&data.realm),
+        Command::WithdrawGrant(data) => caller.is_above(&data.realm),
+        Command::ReplaceGrants(data) => caller.is_above(&data.realm),
+        Command::RegisterUser(data) => caller.registers(data),
+        Command::ReviseUser(data) => caller.revises_user(data),
+        Command::BlockUser(data) => caller.manages_other(&data.user),
+        Command::UnblockUser(data) => caller.manages_other(&data.user),
+        Command::RemoveUser(data) => caller.manages_other(&data.user),
+        Command::AddMember(data) => caller.is_at(&data.realm),
+        Command::RemoveMember(data) => caller.is_at(&data.realm),
+        Command::IssueKey(data) => caller.issues(data),
+        Command::ReviseKey(data) => caller.revises_key(data),
+        Command::RotateKey(data) => caller.takes_over(data.key),
+        Command::RevokeKey(data) => caller.revokes(data.key),
+        Command::BlockKey(data) => caller.manages_key(data.key),
+        Command::UnblockKey(data) => caller.manages_key(data.key),
+        Command::SetBudget(data) => caller.sets_budget(&data.scope),
+        Command::ResetBudget(data) => caller.sets_budget(&data.scope),
+        Command::SelectModel(data) => caller.selects(&data.scope),
+        Command::ClearSelection(data) => caller.selects(&data.scope),
+        Command::UndoSelection(data) => caller.selects(&data.scope),
+        Command::Together(_) => Ok(()),
+        Command::StoreCredential(_)
+        | Command::ReplaceSecret(_)
+        | Command::RemoveCredential(_)
+        | Command::RegisterModel(_)
+        | Command::AddDeployment(_)
+        | Command::ReviseDeployment(_)
+        | Command::RemoveDeployment(_)
+        | Command::RevisePrice(_)
+        | Command::RetireModel(_)
+        | Command::DistrustModel(_)
+        | Command::TrustModel(_)
+        | Command::SetRouting(_) => Err(Rejection::NotPermitted("change models and credentials")),
+    }
+}
+
+/// Whether a user manages a realm: over the gateway, or as the admin of it or of a realm above it.
+#[must_use]
+pub fn manages(state: &Control, user: &User, realm: &RealmId) -> bool {
+    if user.refused().is_some() {
+        return false;
+    }
+    match user.role {
+        Role::Operator | Role::Admin => true,
+        Role::RealmAdmin | Role::Member | Role::Viewer => {
+            let is_admin = |id: &RealmId| {
+                let at_home = user.role == Role::RealmAdmin && user.realm.as_ref() == Some(id);
+                at_home || user.memberships.get(id) == Some(&Role::RealmAdmin)
+            };
+            state.chain(realm).any(|ancestor| ancestor.removed.is_none() && is_admin(&ancestor.id))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

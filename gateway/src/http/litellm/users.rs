@@ -1,0 +1,27 @@
+//! `/user/*`: users, and what they have.
+
+mod request;
+pub(super) mod row;
+mod new;
+mod update;
+mod delete;
+mod info;
+mod list;
+mod activity;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::http::App;
+
+/// The routes of users.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/user/new", post(new::new))
+        .route("/user/update", post(update::update))
+        .route("/user/delete", post(delete::delete))
+        .route("/user/info", get(info::info))
+        .route("/user/list", get(list::list))
+        .route("/user/daily/activity", get(activity::of_user))
+        .route("/team/daily/activity", get(activity::of_team))
+}
