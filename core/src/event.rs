@@ -150,7 +150,7 @@ impl Event {
     /// When the data holds what JSON cannot.
     pub fn to_data(&self) -> Result<String, serde_json::Error> {
         // Most data fits, so that nothing is moved while it grows.
-        let mut data = Vec::with_capacity(768);
+        let mut data = Vec::with_capacity(1_024);
         json::writer::write(&mut data, self)?;
         String::from_utf8(data).map_err(serde::ser::Error::custom)
     }

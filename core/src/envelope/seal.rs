@@ -17,7 +17,7 @@ use crate::stream::{Head, Log, Position, StreamId};
 use crate::time::Timestamp;
 
 /// Most lines fit into so many bytes.
-const LINE_USUAL_BYTES: usize = 1_024;
+const LINE_USUAL_BYTES: usize = 1_536;
 
 /// How JSON writes `()`.
 const NOTHING: &str = "null";

