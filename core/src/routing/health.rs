@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::breaker::{Breaker, Counts, Pass, Readiness, Terms};
 use super::latency::Latency;
 use super::per_minute::PerMinute;
+use super::seen::{Seen, SeenProbe};
 use super::steady::Steady;
 use crate::port::provider::failure::{Failure, Kind};
 
@@ -20,6 +21,7 @@ pub struct Health {
     latency: Latency,
     requests: PerMinute,
     tokens: PerMinute,
+    seen: Seen,
 }
 
 /// A call that began and has not ended. It is given back to the [`Health`] that made it.
@@ -109,6 +111,7 @@ impl Health {
     pub fn answered(&mut self, now: Steady, begun: &Begun) {
         self.latency.measure(now, now.since(begun.at));
         self.breaker.answered(&begun.pass);
+        self.seen.answered(now);
     }
 
     /// Ends a call.
@@ -117,12 +120,33 @@ impl Health {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.tokens.add(now, ended.tokens);
         match ended.how {
-            How::Succeeded => self.breaker.succeeded(now, &begun.pass),
+            How::Succeeded => {
+                self.breaker.succeeded(now, &begun.pass);
+                self.seen.answered(now);
+            }
             How::Abandoned => self.breaker.abandoned(&begun.pass),
             How::Failed { kind, retry_after } => {
                 self.breaker.failed(now, &begun.pass, Counts::of(kind, terms.alone), retry_after, terms);
+                self.seen.failed(now, kind);
             }
         }
+    }
+
+    /// An active probe has ended. The call that it was, if it was one, was begun and ended as any other.
+    pub fn probed(&mut self, probe: SeenProbe) {
+        self.seen.probed(probe);
+    }
+
+    /// What was last seen of it.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Whether people need not look after it: calls may go there, and the newest word on it is not a failure.
+    #[must_use]
+    pub fn is_well(&self, now: Steady) -> bool {
+        self.may_run(now) == Readiness::Ready && self.seen.is_well()
     }
 }
 
