@@ -53,6 +53,13 @@ pub enum How {
         /// How long the upstream asked to be left alone.
         retry_after: Option<Duration>,
     },
+    /// It was an active probe by list, and that failed: it counts as a failed call, and is told as what it is.
+    Unlisted {
+        /// With what.
+        kind: Kind,
+        /// How long the upstream asked to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// The client left, or the call was not made after all.
     Abandoned,
 }
@@ -125,14 +132,16 @@ impl Health {
                 self.seen.answered(now);
             }
             How::Abandoned => self.breaker.abandoned(&begun.pass),
-            How::Failed { kind, retry_after } => {
+            How::Failed { kind, retry_after } | How::Unlisted { kind, retry_after } => {
                 self.breaker.failed(now, &begun.pass, Counts::of(kind, terms.alone), retry_after, terms);
-                self.seen.failed(now, kind);
+                if matches!(ended.how, How::Failed { .. }) {
+                    self.seen.failed(now, kind);
+                }
             }
         }
     }
 
-    /// An active probe has ended. The call that it was, if it was one, was begun and ended as any other.
+    /// An active probe has ended. It was begun and ended as any other call.
     pub fn probed(&mut self, probe: SeenProbe) {
         self.seen.probed(probe);
     }
@@ -164,12 +173,29 @@ mod tests {
 
     use super::{Ended, Health, How};
     use crate::port::provider::failure::Kind;
-    use crate::routing::{Cooldown, Readiness, Steady, Terms};
+    use crate::routing::{Cooldown, ProbeBy, Readiness, SeenProbe, Steady, Terms};
 
     const TERMS: Terms = Terms { cooldown: Cooldown { allowed_failures: 1, first_ms: 5_000 }, alone: false };
 
     fn at(millis: u64) -> Steady {
         Steady::from_millis(millis)
+    }
+
+    #[test]
+    fn a_list_that_failed_cools_and_is_taken_back_by_one_that_came() {
+        let mut health = Health::default();
+        let probe = |millis, failed| SeenProbe { at: at(millis), by: ProbeBy::List, failed };
+        let begun = health.began(at(1_000));
+        let how = How::Unlisted { kind: Kind::Refused, retry_after: None };
+        health.ended(at(1_000), begun, &Ended { tokens: 0, how }, &TERMS);
+        health.probed(probe(1_000, Some(Kind::Refused)));
+        assert!(matches!(health.may_run(at(1_000)), Readiness::Cooling { .. }) && !health.seen().is_well());
+        let begun = health.began(at(7_000));
+        health.ended(at(7_000), begun, &Ended { tokens: 0, how: How::Abandoned }, &TERMS);
+        health.probed(probe(7_000, None));
+        assert!(health.seen().is_well());
+        assert_eq!(health.may_run(at(7_000)), Readiness::Probe, "a request has the last word");
+        assert!(!health.is_well(at(7_000)));
     }
 
     #[test]

@@ -51,18 +51,27 @@ pub(super) async fn probe(pipeline: &Arc<Pipeline>, due: &Due) {
         }
         // That a list comes says too little to end a cooldown.
         Ok(_) => running.end(How::Abandoned, 0),
-        Err(failure) if by.counts(failure.kind) => running.end(How::failed(failure), 0),
-        Err(_) => running.end(How::Abandoned, 0),
+        Err(failure) => running.end(failed(failure, by), 0),
     }
-    let failed = asked.as_ref().err().map(|failure| failure.kind);
+    let failed_with = asked.as_ref().err().map(|failure| failure.kind);
     let at = Steady::from_millis(pipeline.clock.steady_ms());
-    target.health().probed(SeenProbe { at, by, failed });
-    pipeline.metrics.probes.ended(by, failed.is_none());
+    target.health().probed(SeenProbe { at, by, failed: failed_with });
+    pipeline.metrics.probes.ended(by, failed_with.is_none());
     if let Err(failure) = &asked {
         tracing::warn!(deployment = %deployment.id, by = by.name(), %failure, "a probe of a deployment failed");
     }
     if by == ProbeBy::Call {
         record(pipeline, due, deployment, (&asked, began));
+    }
+}
+
+/// What a failed probe says of its deployment.
+fn failed(failure: &Failure, by: ProbeBy) -> How {
+    let Failure { kind, retry_after, .. } = *failure;
+    match by {
+        ProbeBy::Call => How::Failed { kind, retry_after },
+        ProbeBy::List if by.counts(kind) => How::Unlisted { kind, retry_after },
+        ProbeBy::List => How::Abandoned,
     }
 }
 
