@@ -59,7 +59,7 @@ mod tests {
     use serde_json::{Value, json};
     use std::time::Duration;
 
-    fn read(value: Value) -> Result<Option<u64>, &'static str> {
+    fn read(value: &Value) -> Result<Option<u64>, &'static str> {
         let section = json!({ "timeout": value });
         let most = Duration::from_secs(60);
         let read = seconds(&section, "params.timeout", most, "is a time").map_err(|invalid| invalid.field);
@@ -71,9 +71,9 @@ mod tests {
         for (value, millis) in
             [(json!(30), 30_000), (json!(30.5), 30_500), (json!(0.0016), 1), (json!(60), 60_000), (json!(2.0), 2_000)]
         {
-            assert_eq!(read(value), Ok(Some(millis)));
+            assert_eq!(read(&value), Ok(Some(millis)));
         }
-        assert_eq!((read(Value::Null), read(json!(""))), (Ok(None), Ok(None)));
+        assert_eq!((read(&Value::Null), read(&json!(""))), (Ok(None), Ok(None)));
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
         for value in
             [json!(0), json!(-1), json!(0.0001), json!(60.001), json!(1e300), json!("30"), json!([30]), json!(true)]
         {
-            assert_eq!(read(value.clone()), Err("params.timeout"), "{value}");
+            assert_eq!(read(&value), Err("params.timeout"), "{value}");
         }
     }
 }
