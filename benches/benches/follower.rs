@@ -152,6 +152,7 @@ fn settled(number: u64) -> Happened {
         first_byte_ms: Some(212),
         duration_ms: 1_900,
         route: Route::default(),
+        candidates: None,
     };
     Happened { realm: Some(realm), at, event: Event::RequestSettled(Arc::new(settled)) }
 }

@@ -13,7 +13,7 @@ use crate::aggregate::event_types;
 use crate::id::{CommandId, DeploymentId, KeyId, ModelName, RequestId, UserId, VendorId};
 use crate::money::NanoUsd;
 use crate::price::Unpriced;
-use crate::routing::Route;
+use crate::routing::{Considered, End, Route};
 use crate::scope::Scope;
 use crate::stream::Position;
 use crate::time::{Period, Timestamp};
@@ -177,6 +177,9 @@ pub struct RequestSettled {
     /// The attempts, where there was more than one. Schemas 1 to 3 knew of one alone.
     #[serde(default, skip_serializing_if = "Route::is_empty")]
     pub route: Route,
+    /// The deployments that the model had to choose from, where there was a choice. Schemas 1 to 4 did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<Box<Considered>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -241,16 +244,45 @@ pub struct BoundViolated {
     pub cost_nano_usd: NanoUsd,
 }
 
+/// A deployment was asked whether it is well by a call of its model, which its provider may bill. No key and no budget is
+/// charged for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentProbed {
+    /// The model that it serves.
+    pub model: ModelName,
+    /// Which.
+    pub deployment: DeploymentId,
+    /// Whose API it is.
+    pub vendor: VendorId,
+    /// The name that the upstream knows the model by.
+    pub upstream_model: String,
+    /// How the call ended.
+    pub ended: End,
+    /// The tokens; none where nobody told.
+    pub usage: Usage,
+    /// The event that set the price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Position>,
+    /// What it cost in nano-dollars; none when the deployment has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_nano_usd: Option<NanoUsd>,
+    /// Milliseconds until the end.
+    pub duration_ms: u64,
+}
+
 event_types! {
     /// What happened.
     pub enum Event {
         /// A request ended.
-        RequestSettled(Arc<RequestSettled>) = "request.settled", 4;
+        RequestSettled(Arc<RequestSettled>) = "request.settled", 5;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request.refused", 1;
         /// A command was refused.
         CommandRefused(CommandRefused) = "command.refused", 1;
         /// A request cost more than it held.
         BoundViolated(BoundViolated) = "budget.bound_violated", 1;
+        /// A deployment was probed by a call.
+        DeploymentProbed(DeploymentProbed) = "deployment.probed", 1;
     }
 }

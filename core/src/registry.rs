@@ -10,6 +10,9 @@ mod trust;
 mod set_routing;
 mod event;
 mod evolve;
+mod setting;
+mod patience;
+mod probing;
 
 pub use command::{
     AddDeployment, DistrustModel, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment,
@@ -21,7 +24,10 @@ pub use event::{
     ModelTrusted, PriceRevised, RoutingSet,
 };
 pub use evolve::evolve;
+pub use patience::{CALL_MAX, CONNECT_MAX, Patience};
+pub use probing::{PROBE_INTERVAL_MAX, PROBE_TIMEOUT_MAX, Probing};
 pub use set_routing::set_routing;
+pub use setting::InvalidSetting;
 pub use trust::{distrust, trust};
 
 use std::sync::Arc;

@@ -9,20 +9,24 @@ mod steady;
 mod per_minute;
 mod latency;
 mod breaker;
+mod seen;
 mod health;
 mod shuffle;
 mod tags;
 mod rank;
+mod considered;
 mod backoff;
 mod retry;
 mod route;
 
 pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX};
 pub use breaker::{COOLING_LONG, COOLING_LONG_MAX, COOLING_MAX, Counts, Readiness, Terms};
+pub use considered::{CONSIDERED_MAX, Considered, Place, Stands};
 pub use health::{Begun, Ended, Health, How, Snapshot};
 pub use rank::{Ask, Candidate, MinuteLimits, NoneLeft, Ranked, price_per_1k, rank, score};
 pub use retry::{Attempts, Failed, Next, RETRY_AFTER_MAX, Why};
 pub use route::{ATTEMPTS_MAX, Attempt, End, InvalidRoute, ROUTE_TEXT_MAX_BYTES, Route};
+pub use seen::{ProbeBy, Seen, SeenFailure, SeenProbe};
 pub use settings::{
     ALLOWED_FAILURES_MAX, COOLDOWN_MAX_MS, Cooldown, FALLBACKS_MAX, InvalidRouting, RETRIES_MAX, Routing, Strategy,
 };

@@ -40,11 +40,12 @@ use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::pipeline::clientless::Clientless;
+use crate::prober::Prober;
 use crate::random;
 use crate::spending::Spending;
 use crate::standing::{self, Standing, StandingMetrics};
 use crate::system::{SystemClock, SystemIds};
-use crate::upstreams::Upstreams;
+use crate::upstreams::{OwnSettings, Upstreams};
 
 pub use error::StartError;
 
@@ -141,6 +142,11 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let provider = Arc::new(HttpProvider::new(&client)?);
     let own = rates::Own { gateway: &writer, started_at: clock.now(), mac: &keys.mac, metrics: &metrics };
     let (limits, rates) = rates::limits(&spine.logs, own, &mut spine.watching, stopped.clone()).await?;
+    let of_calls = OwnSettings {
+        network: config.network.clone(),
+        environment: config.environment.0,
+        timeouts: config.requests.timeouts,
+    };
     let pipeline = Pipeline {
         views: spine.views.clone(),
         standing: Arc::clone(&spine.standing),
@@ -148,14 +154,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         seal: keys.mac.clone(),
         limits,
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
-        upstreams: Upstreams::new(
-            provider,
-            vendors,
-            Arc::clone(&spine.catalog),
-            vault,
-            config.network.clone(),
-            config.environment.0,
-        ),
+        upstreams: Upstreams::new(provider, vendors, Arc::clone(&spine.catalog), vault, of_calls),
         activity: spine.activity.clone(),
         clock,
         ids,
@@ -167,7 +166,9 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let clientless = (Arc::clone(&pipeline.clientless), config.server.drain_timeout);
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
     let counting = Arc::new(Semaphore::new(COUNTS_MAX));
-    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates, counting });
+    let pipeline = Arc::new(pipeline);
+    spine.watching.spawn(Prober::new(&pipeline, stopped.clone()).run());
+    let app = App::new(AppParts { pipeline, commands, leases, rates, counting });
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;

@@ -10,12 +10,12 @@ use clap::{Args, Parser, Subcommand};
 use tallygate_core::endpoint::NetworkPolicy;
 use tallygate_core::lease::allot::Policy;
 use tallygate_core::lease::slices::Upkeep;
-use tallygate_core::routing::Routing;
+use tallygate_core::routing::{ProbeBy, Routing};
 use tallygate_core::secret::Secret;
 
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
-use crate::settings::RequestSettings;
+use crate::settings::{ProbeSettings, RequestSettings};
 
 /// Secrets that guides and templates show: everybody knows them.
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
@@ -127,9 +127,24 @@ pub struct ServeArgs {
     /// How often a failed request is tried again on a model that says nothing of its own about that.
     #[arg(long, env = "TALLYGATE_RETRIES", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=10))]
     pub retries: u8,
+    /// Whether a request that failed is tried again when its client has left by then.
+    #[arg(long, env = "TALLYGATE_RETRY_ABANDONED", value_enum, default_value_t = RetryAbandoned::Never)]
+    pub retry_abandoned: RetryAbandoned,
+    /// How often each deployment is asked whether it is well, in seconds; 0 asks only those that say so themselves.
+    #[arg(long, env = "TALLYGATE_PROBE_SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub probe_seconds: u64,
+    /// How long such a probe may take, in seconds.
+    #[arg(long, env = "TALLYGATE_PROBE_TIMEOUT_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub probe_timeout_seconds: u64,
+    /// How deployments are asked: by the list of their models, which costs nothing, or by a call, which costs some tokens.
+    #[arg(long, env = "TALLYGATE_PROBE_BY", value_enum, default_value_t = ProbesBy::List)]
+    pub probe_by: ProbesBy,
     /// The longest request body, in bytes.
     #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
     pub body_max_bytes: usize,
+    /// How long a connection to an upstream may take, with its name and TLS, in seconds.
+    #[arg(long, env = "TALLYGATE_UPSTREAM_CONNECT_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub upstream_connect_seconds: u64,
     /// How long a streaming upstream may be silent, in seconds.
     #[arg(long, env = "TALLYGATE_UPSTREAM_IDLE_SECONDS", default_value_t = 300)]
     pub upstream_idle_seconds: u64,
@@ -177,6 +192,33 @@ pub enum NatsSync {
     Require,
     /// Do not ask.
     Trust,
+}
+
+/// What becomes of a request that failed, and whose client has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RetryAbandoned {
+    /// It ends: no further attempt is made. What was used is settled.
+    Never,
+    /// It is tried again as any other.
+    Always,
+}
+
+/// How deployments are asked whether they are well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProbesBy {
+    /// By the list of their models.
+    List,
+    /// By a call of their model.
+    Call,
+}
+
+impl From<ProbesBy> for ProbeBy {
+    fn from(by: ProbesBy) -> Self {
+        match by {
+            ProbesBy::List => Self::List,
+            ProbesBy::Call => Self::Call,
+        }
+    }
 }
 
 /// A size within bounds, both of them allowed.
@@ -264,9 +306,16 @@ impl ServeArgs {
             budget_exceeded_status: self.budget_exceeded_status,
             staleness_max: Duration::from_secs(self.max_staleness_seconds),
             abandoned_streams_max: self.abandoned_streams_max,
+            retries_abandoned: self.retry_abandoned == RetryAbandoned::Always,
             routing: Routing { retries: self.retries, ..Routing::default() },
+            probes: ProbeSettings {
+                interval: (self.probe_seconds > 0).then(|| Duration::from_secs(self.probe_seconds)),
+                timeout: Duration::from_secs(self.probe_timeout_seconds),
+                by: self.probe_by.into(),
+            },
             ..RequestSettings::default()
         };
+        requests.timeouts.connect = Duration::from_secs(self.upstream_connect_seconds);
         requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
         requests.timeouts.first_byte = Duration::from_secs(self.upstream_first_byte_seconds);
         Ok(Config {

@@ -10,6 +10,7 @@ mod data_folder;
 
 mod command;
 mod pipeline;
+mod prober;
 mod standing;
 
 mod http;

@@ -1,10 +1,12 @@
 //! Metrics. Every label has few values, whatever clients send: endpoint, code, outcome, vendor.
 
 mod settled;
+mod probes;
 
 use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use tallygate_core::activity::{Endpoint, RequestSettled};
 
+use probes::Probes;
 use settled::Settled;
 
 /// The gateway's metrics, and the registry they are in.
@@ -15,9 +17,11 @@ pub(crate) struct Metrics {
     refused: IntCounterVec,
     pub(crate) activity_waiting: IntGauge,
     pub(crate) position: IntGauge,
+    pub(crate) clientless: IntGauge,
     pub(crate) journal_writable: IntGauge,
     pub(crate) spending: SpendingMetrics,
     pub(crate) bound_violations: IntCounter,
+    pub(crate) probes: Probes,
 }
 
 /// Figures of holds and slices, as they are when they are asked for.
@@ -39,6 +43,7 @@ impl Metrics {
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let settled = Settled::new(&registry)?;
+        let probes = Probes::new(&registry)?;
         let refused = Opts::new("tallygate_requests_refused_total", "Requests refused, by code.");
         let refused = IntCounterVec::new(refused, &["endpoint", "code"])?;
         registry.register(Box::new(refused.clone()))?;
@@ -49,6 +54,7 @@ impl Metrics {
         };
         let waiting = gauge("tallygate_activity_waiting_events", "Records that are not in the activity log yet.")?;
         let position = gauge("tallygate_control_position", "The control position that requests are answered from.")?;
+        let clientless = gauge("tallygate_requests_clientless", "Requests that go on without their client.")?;
         let journal_writable =
             gauge("tallygate_journal_writable", "Whether the journal can be written: what happens survives a kill.")?;
         let bound_violations = IntCounter::new(
@@ -80,9 +86,11 @@ impl Metrics {
             refused,
             activity_waiting: waiting,
             position,
+            clientless,
             journal_writable,
             spending,
             bound_violations,
+            probes,
         })
     }
 

@@ -16,7 +16,7 @@ pub(crate) mod authenticated;
 pub(crate) mod resolved;
 pub(crate) mod admitted;
 pub(crate) mod attempt;
-mod running;
+pub(crate) mod running;
 pub(crate) mod routed;
 mod wishes;
 pub(crate) mod called;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tallygate_core::port::provider::Timeouts;
-use tallygate_core::routing::Routing;
+use tallygate_core::routing::{ProbeBy, Routing};
 
 /// How requests are served.
 #[derive(Debug, Clone)]
@@ -22,10 +22,25 @@ pub(crate) struct RequestSettings {
     pub(crate) budget_exceeded_status: u16,
     /// How many streams that hold money of budgets are read to their end at once after their clients left. Others are cut.
     pub(crate) abandoned_streams_max: usize,
+    /// Whether a request whose client has left is tried again when an attempt fails.
+    pub(crate) retries_abandoned: bool,
     /// How requests are routed whose model says nothing of its own.
     pub(crate) routing: Routing,
     /// How long to wait for upstreams.
     pub(crate) timeouts: Timeouts,
+    /// How deployments are probed that say nothing of it.
+    pub(crate) probes: ProbeSettings,
+}
+
+/// How deployments are actively probed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProbeSettings {
+    /// How often; none for not at all.
+    pub(crate) interval: Option<Duration>,
+    /// How long a probe may take.
+    pub(crate) timeout: Duration,
+    /// How they are asked.
+    pub(crate) by: ProbeBy,
 }
 
 impl Default for RequestSettings {
@@ -38,8 +53,10 @@ impl Default for RequestSettings {
             staleness_max: Duration::from_secs(30),
             budget_exceeded_status: 422,
             abandoned_streams_max: 1_000,
+            retries_abandoned: false,
             routing: Routing::default(),
             timeouts: Timeouts::default(),
+            probes: ProbeSettings { interval: None, timeout: Duration::from_secs(10), by: ProbeBy::List },
         }
     }
 }

@@ -11,9 +11,9 @@ use tallygate_adapters::provider::vendors::{Vendor, Vendors};
 use tallygate_core::endpoint::{BaseUrl, NetworkPolicy};
 use tallygate_core::id::DeploymentId;
 use tallygate_core::money::NanoUsd;
-use tallygate_core::port::provider::{Credential, Header, Provider, Upstream};
+use tallygate_core::port::provider::{Credential, Header, Provider, Timeouts, Upstream};
 use tallygate_core::port::secret::{Binding, Vault};
-use tallygate_core::registry::Deployment;
+use tallygate_core::registry::{Deployment, Patience};
 use tallygate_core::routing::{Health, MinuteLimits, price_per_1k};
 use tallygate_core::secret::{Secret, SecretSource};
 use tallygate_core::stream::Position;
@@ -41,11 +41,22 @@ pub(crate) struct Target {
     pub(crate) context_window: Option<u64>,
     /// The longest answer that it gives, in tokens, where the catalog knows.
     pub(crate) longest_answer: Option<u64>,
+    /// How long it is waited for, and how often it is asked again.
+    pub(crate) waits: Waits,
     /// What routing knows of it beside its health.
     pub(crate) fit: Fit,
     health: Mutex<Health>,
     /// The events that it was made of: it is made anew when one of them is not the last any more.
     made_of: (Position, Position),
+}
+
+/// How long a deployment is waited for: its own limits over the gateway's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    pub(crate) whole: Timeouts,
+    pub(crate) stream: Timeouts,
+    /// How often a request that failed there is tried again on the model, if the deployment says so.
+    pub(crate) max_retries: Option<u8>,
 }
 
 /// What of a deployment decides where a request goes, beside its health.
@@ -62,6 +73,18 @@ impl Target {
     /// How the deployment is, as this gateway sees it. A deployment that was changed begins anew.
     pub(crate) fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waits {
+    /// What was accepted before there were bounds, and cannot be read, says nothing.
+    fn of(deployment: &Deployment, own: &Timeouts) -> Self {
+        let patience = Patience::of(&deployment.params.to_value()).unwrap_or_else(|invalid| {
+            tracing::warn!(deployment = %deployment.id, %invalid, "a deployment's timeouts cannot be read");
+            Patience::default()
+        });
+        let max_retries = patience.max_retries;
+        Self { whole: patience.over(own, false), stream: patience.over(own, true), max_retries }
     }
 }
 
@@ -87,23 +110,30 @@ pub(crate) struct Upstreams {
     vendors: Arc<Vendors>,
     catalog: Arc<Catalog>,
     vault: Arc<dyn Vault>,
-    network: NetworkPolicy,
-    /// Addresses that people set in the environment for a vendor, by the variable's name.
-    environment: BTreeMap<String, String>,
+    own: OwnSettings,
     targets: Mutex<HashMap<DeploymentId, Arc<Target>>>,
 }
 
+/// What the gateway was started with, as far as it bears on calls.
+#[derive(Debug)]
+pub(crate) struct OwnSettings {
+    pub(crate) network: NetworkPolicy,
+    /// Addresses that people set in the environment for a vendor, by the variable's name.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// How long deployments are waited for that say nothing of it.
+    pub(crate) timeouts: Timeouts,
+}
+
 impl Upstreams {
-    /// Upstreams of these vendors, called by this provider. `environment` is what the gateway was started with.
+    /// Upstreams of these vendors, called by this provider.
     pub(crate) fn new(
         provider: Arc<dyn Provider>,
         vendors: Arc<Vendors>,
         catalog: Arc<Catalog>,
         vault: Arc<dyn Vault>,
-        network: NetworkPolicy,
-        environment: BTreeMap<String, String>,
+        own: OwnSettings,
     ) -> Self {
-        Self { provider, vendors, catalog, vault, network, environment, targets: Mutex::default() }
+        Self { provider, vendors, catalog, vault, own, targets: Mutex::default() }
     }
 
     /// The vendors there are.
@@ -131,7 +161,7 @@ impl Upstreams {
     pub(crate) fn endpoint(&self, vendor: &Vendor, given: Option<&str>) -> Result<BaseUrl, String> {
         let given = given.or_else(|| self.set_in_environment(&vendor.base_env));
         let endpoint = vendor.endpoint(given).map_err(|error| error.to_string())?;
-        endpoint.check(&self.network).map_err(|error| error.to_string())?;
+        endpoint.check(&self.own.network).map_err(|error| error.to_string())?;
         Ok(endpoint)
     }
 
@@ -185,6 +215,7 @@ impl Upstreams {
                 .and_then(serde_json::Value::as_u64)
                 .or_else(|| known.and_then(|known| known.longest_context_tokens)),
             longest_answer: known.and_then(|known| known.max_output_tokens),
+            waits: Waits::of(deployment, &self.own.timeouts),
             fit: Fit::of(deployment),
             health: Mutex::default(),
             made_of,
@@ -213,7 +244,7 @@ impl Upstreams {
 
     /// The first of some variables that is set.
     fn set_in_environment(&self, names: &[String]) -> Option<&str> {
-        names.iter().find_map(|name| self.environment.get(name)).map(String::as_str)
+        names.iter().find_map(|name| self.own.environment.get(name)).map(String::as_str)
     }
 
     fn credential(

@@ -4,6 +4,7 @@ pub(crate) mod block;
 pub(crate) mod charges;
 pub(crate) mod newest;
 mod packed;
+mod places;
 pub(crate) mod record;
 pub(crate) mod spend;
 mod steps;

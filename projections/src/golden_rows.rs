@@ -22,7 +22,7 @@ use tallygate_core::port::provider::failure::Kind;
 use tallygate_core::price::ServiceTier;
 use tallygate_core::realm::RegisterRealm;
 use tallygate_core::registry::{NewDeployment, RegisterModel, SetRouting};
-use tallygate_core::routing::{Attempt, Cooldown, End, Route, Routing, Strategy};
+use tallygate_core::routing::{Attempt, Considered, Cooldown, End, Place, Route, Routing, Stands, Strategy};
 use tallygate_core::scope::Scope;
 use tallygate_core::secret::{SealedSecret, SecretSource};
 use tallygate_core::selection::SelectModel;
@@ -179,6 +179,7 @@ fn settled() -> RequestSettled {
         first_byte_ms: Some(120),
         duration_ms: 900,
         route: route(),
+        candidates: Some(Box::new(candidates())),
     }
 }
 
@@ -204,6 +205,12 @@ fn route() -> Route {
     };
     let failed = attempt("gpt-us", "gpt-large", End::failed(Kind::Overloaded), Some(503), 300);
     vec![failed, attempt("gpt-eu", "gpt", End::LEFT, None, 600)].try_into().unwrap()
+}
+
+fn candidates() -> Considered {
+    let place = |deployment: &str, stands| Place { deployment: id(deployment), score: 9, stands, used_up: true };
+    let ranked = vec![place("gpt-us", Stands::Ready), place("gpt-eu", Stands::Probe)];
+    Considered { strategy: Strategy::LeastBusy, ranked, more: 1 }
 }
 
 fn refused() -> RequestRefused {

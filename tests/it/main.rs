@@ -25,6 +25,7 @@ mod cluster;
 mod shared_budgets;
 mod gone_gateways;
 mod shared_limits;
+mod token_counts;
 mod foreign_lines;
 mod foreign_leases;
 mod standing;

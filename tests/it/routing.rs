@@ -1,8 +1,11 @@
 //! Where requests go when upstreams fail, and when there are several: through a real gateway, with real upstreams.
 
 mod retries;
+mod abandoned;
+mod timeouts;
 mod fallbacks;
 mod health;
+mod probes;
 mod choice;
 
 use anyhow::{Context as _, Result};
@@ -94,9 +97,38 @@ impl Ground {
 
     /// What is held now, in nano-dollars.
     async fn held(&self) -> Result<String> {
+        self.metric("tallygate_held_nano_usd").await
+    }
+
+    /// A metric, by its name and its labels.
+    async fn metric(&self, name: &str) -> Result<String> {
         let metrics = self.gateway.operator()?.get("/metrics").await?.expect(200)?;
-        let line = metrics.text().lines().find(|line| line.starts_with("tallygate_held_nano_usd ")).map(str::to_owned);
-        Ok(line.context("no metric")?.split(' ').nth(1).unwrap_or_default().to_owned())
+        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
+        metrics.text().lines().find_map(value).with_context(|| format!("no metric {name}"))
+    }
+
+    /// Waits until a metric is this number.
+    async fn until(&self, metric: &str, wanted: &str) -> Result<()> {
+        for _ in 0..1_000 {
+            if self.metric(metric).await? == wanted {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("{metric} is not {wanted}")
+    }
+
+    /// `/health` as the operator sees it, once so many deployments are not well.
+    async fn unhealthy(&self, count: u64) -> Result<Value> {
+        let operator = self.gateway.operator()?;
+        for _ in 0..1_000 {
+            let told = operator.get("/health").await?.expect(200)?.json()?;
+            if told["unhealthy_count"] == count {
+                return Ok(told);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("there are never {count} deployments that are not well")
     }
 }
 

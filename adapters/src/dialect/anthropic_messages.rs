@@ -63,6 +63,10 @@ impl Dialect for AnthropicMessages {
         Cow::Borrowed("/messages")
     }
 
+    fn count_path(&self, _model: &str) -> Option<String> {
+        Some("/messages/count_tokens".to_owned())
+    }
+
     fn read_answer(&self, body: &[u8], _seed: &str) -> Result<Response, Failure> {
         read_answer::read(body)
     }

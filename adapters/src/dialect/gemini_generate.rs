@@ -61,6 +61,10 @@ impl Dialect for GeminiGenerate {
         write_request::path(model, streams).into()
     }
 
+    fn count_path(&self, model: &str) -> Option<String> {
+        Some(write_request::count_path(model))
+    }
+
     fn read_answer(&self, body: &[u8], seed: &str) -> Result<Response, Failure> {
         read_answer::read(body, seed)
     }

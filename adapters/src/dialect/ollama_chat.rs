@@ -53,6 +53,10 @@ impl Dialect for OllamaChat {
         Cow::Borrowed("/api/chat")
     }
 
+    fn models_path(&self) -> &'static str {
+        "/api/tags"
+    }
+
     fn read_answer(&self, body: &[u8], seed: &str) -> Result<Response, Failure> {
         answer::read(body, seed)
     }

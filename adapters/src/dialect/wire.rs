@@ -42,6 +42,17 @@ pub trait Dialect: Debug + Send + Sync {
     /// Where an upstream takes its chats: what follows the base URL.
     fn path(&self, model: &str, streams: bool) -> Cow<'static, str>;
 
+    /// Where an upstream lists its models: what follows the base URL.
+    fn models_path(&self) -> &'static str {
+        "/models"
+    }
+
+    /// Where an upstream counts the tokens of a prompt; none where it does not.
+    fn count_path(&self, model: &str) -> Option<String> {
+        let _ = model;
+        None
+    }
+
     /// Reads an upstream's whole answer with a 2xx status. `seed` is unique to the answer, for ids that are missing.
     ///
     /// # Errors

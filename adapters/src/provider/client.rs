@@ -22,8 +22,6 @@ pub use super::headers::is_forwardable;
 /// How the client connects.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The limit for name, connection and TLS together.
-    pub connect_timeout: Duration,
     /// How long a connection is kept that nobody uses. Less than the upstream's own limit, or requests meet closed
     /// connections.
     pub pool_idle_timeout: Duration,
@@ -38,7 +36,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connect_timeout: Duration::from_secs(5),
             pool_idle_timeout: Duration::from_secs(60),
             pool_idle_per_host: 256,
             pool_look_every: Duration::from_secs(1),
@@ -73,7 +70,7 @@ impl HttpProvider {
     /// # Errors
     /// [`NoClient`].
     pub fn new(settings: &Settings) -> Result<Self, NoClient> {
-        let connector = Connector::new(settings.connect_timeout, &settings.network).map_err(NoClient)?;
+        let connector = Connector::new(&settings.network).map_err(NoClient)?;
         let keeping = Keeping {
             idle_timeout: settings.pool_idle_timeout,
             connections_max: settings.pool_idle_per_host,

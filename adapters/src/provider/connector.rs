@@ -1,4 +1,4 @@
-//! Opens connections: name, address, TLS, within one limit of time, and to nowhere that the network rules forbid.
+//! Opens connections: name, address, TLS, within a limit of time that each call has, and to nowhere that the network rules forbid.
 //!
 //! An endpoint was checked when its upstream was made. It is checked again here, because this is where a mistake above
 //! would become a connection; and an address that stands in the endpoint itself never comes to the resolver.
@@ -42,29 +42,27 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 pub(super) struct Connector(Arc<Parts>);
 
 struct Parts {
-    https: HttpsConnector<HttpConnector<CheckedResolver>>,
-    timeout: Duration,
+    http: HttpConnector<CheckedResolver>,
+    tls: Arc<ClientConfig>,
     network: Arc<NetworkPolicy>,
 }
 
 impl Connector {
-    /// A connector whose `timeout` is for name, connection and TLS together.
+    /// A connector that keeps to these rules.
     ///
     /// # Errors
     /// No TLS provider is installed, or the system has no root certificates.
-    pub(super) fn new(timeout: Duration, network: &NetworkPolicy) -> Result<Self, rustls::Error> {
+    pub(super) fn new(network: &NetworkPolicy) -> Result<Self, rustls::Error> {
         let network = Arc::new(network.clone());
         let mut http = HttpConnector::new_with_resolver(CheckedResolver { policy: Arc::clone(&network) });
         http.enforce_http(false);
         http.set_nodelay(true);
-        // Divided among the addresses of a name, so that a dead one leaves time for the next.
-        http.set_connect_timeout(Some(timeout));
         http.set_keepalive(Some(KEEPALIVE));
         http.set_keepalive_interval(Some(KEEPALIVE));
         http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         #[cfg(target_os = "linux")]
         http.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
-        Ok(Self(Arc::new(Parts { https: HttpsConnector::from((http, tls()?)), timeout, network })))
+        Ok(Self(Arc::new(Parts { http, tls: Arc::new(tls()?), network })))
     }
 }
 
@@ -81,18 +79,21 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 }
 
 impl Connector {
-    /// Opens a connection to an origin.
+    /// Opens a connection to an origin. `timeout` is for name, connection and TLS together.
     ///
     /// # Errors
     /// The network rules forbid it, or the last cause of why there is none: [`TimedOut`] when it took too long.
-    pub(super) async fn connect(&self, origin: Uri) -> Result<Stream, BoxError> {
+    pub(super) async fn connect(&self, origin: Uri, timeout: Duration) -> Result<Stream, BoxError> {
         origin.to_string().parse::<BaseUrl>()?.check(&self.0.network)?;
-        let mut https = self.0.https.clone();
+        let mut http = self.0.http.clone();
+        // Divided among the addresses of a name, so that a dead one leaves time for the next.
+        http.set_connect_timeout(Some(timeout));
+        let mut https = HttpsConnector::from((http, Arc::clone(&self.0.tls)));
         let connected = async {
             poll_fn(|context| https.poll_ready(context)).await?;
             https.call(origin).await
         };
-        tokio::time::timeout(self.0.timeout, connected).await.map_err(|_| TimedOut)?
+        tokio::time::timeout(timeout, connected).await.map_err(|_| TimedOut)?
     }
 }
 
@@ -107,7 +108,7 @@ mod tests {
     async fn no_connection_is_opened_to_what_the_rules_forbid_whoever_asks() {
         install_tls();
         // Not even a limit of time is left for trying.
-        let connector = Connector::new(Duration::ZERO, &NetworkPolicy::default()).unwrap();
+        let connector = Connector::new(&NetworkPolicy::default()).unwrap();
         for origin in [
             "http://169.254.169.254/",
             "http://8.8.8.8/",
@@ -115,10 +116,10 @@ mod tests {
             "http://metadata.google.internal/",
             "http://127.0.0.1:6379/",
         ] {
-            let error = connector.connect(origin.parse().unwrap()).await.err().unwrap();
+            let error = connector.connect(origin.parse().unwrap(), Duration::ZERO).await.err().unwrap();
             assert!(error.is::<EndpointRefused>(), "{origin}: {error}");
         }
-        let error = connector.connect("http://127.0.0.1:1/".parse().unwrap()).await.err().unwrap();
+        let error = connector.connect("http://127.0.0.1:1/".parse().unwrap(), Duration::ZERO).await.err().unwrap();
         assert!(!error.is::<EndpointRefused>(), "what is allowed is tried: {error}");
     }
 }

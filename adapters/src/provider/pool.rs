@@ -56,7 +56,7 @@ impl Host {
         Self { origin, connector, keeping, idle: Mutex::default() }
     }
 
-    /// Sends a request over a connection that is there, or over a new one.
+    /// Sends a request over a connection that is there, or over a new one, which must be there within `connect_timeout`.
     ///
     /// A connection that was kept may be closed by the upstream at any moment. A request that comes back from one without
     /// a byte of it written is sent over another; what may have been sent is not sent again.
@@ -68,6 +68,7 @@ impl Host {
     pub(super) async fn request(
         self: &Arc<Self>,
         mut request: Request<Full<Bytes>>,
+        connect_timeout: Duration,
     ) -> Result<Response<Answering>, Failed> {
         while let Some(connection) = self.take() {
             match connection.exchange(request, self).await {
@@ -77,11 +78,15 @@ impl Host {
             }
         }
         // Kept apart: what connecting needs would make every call larger by kilobytes.
-        Box::pin(self.request_over_new(request)).await
+        Box::pin(self.request_over_new(request, connect_timeout)).await
     }
 
-    async fn request_over_new(self: &Arc<Self>, request: Request<Full<Bytes>>) -> Result<Response<Answering>, Failed> {
-        let stream = self.connector.connect(self.origin.clone()).await.map_err(Failed::Connect)?;
+    async fn request_over_new(
+        self: &Arc<Self>,
+        request: Request<Full<Bytes>>,
+        connect_timeout: Duration,
+    ) -> Result<Response<Answering>, Failed> {
+        let stream = self.connector.connect(self.origin.clone(), connect_timeout).await.map_err(Failed::Connect)?;
         let connection = Connection::over(stream).await.map_err(Failed::Exchange)?;
         let answered = Box::new(connection).exchange(request, self).await;
         answered.map_err(|unanswered| Failed::Exchange(unanswered.error))

@@ -160,7 +160,7 @@ mod tests {
     const IDLE: Duration = Duration::from_secs(10);
 
     fn limits(first_byte: Duration, total: Option<Duration>) -> TimeLimits {
-        TimeLimits::start(&Timeouts { first_byte, idle: IDLE, total })
+        TimeLimits::start(&Timeouts { connect: IDLE, first_byte, idle: IDLE, total })
     }
 
     fn piece() -> Result<Frame<Bytes>, hyper::Error> {

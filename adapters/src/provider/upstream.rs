@@ -48,9 +48,9 @@ impl HttpUpstream {
 
     async fn send(&self, call: Call) -> Result<Answer, Failure> {
         let mut limits = TimeLimits::start(&call.timeouts);
-        let answer = call.answer;
+        let (answer, connect) = (call.answer, call.timeouts.connect);
         let request = self.request(call)?;
-        let answered = pin!(self.host.request(request));
+        let answered = pin!(self.host.request(request, connect));
         let response = limits.head(answered).await?.map_err(transport::before_head)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();

@@ -12,8 +12,8 @@
 //!   been read; retrying is the caller's decision, by [`Failure::retry`].
 //! - **`Ok` means 2xx.** Every other status is a [`Failure`] that carries the upstream's own error body, cut to
 //!   [`ERROR_BODY_MAX_BYTES`].
-//! - **In time.** The head of the answer comes within `first_byte`, each further piece within `idle` of the one before,
-//!   everything within `total`. Connecting has a limit of its own, which the implementation is built with.
+//! - **In time.** A connection, where one must be opened, is there within `connect`, the head of the answer comes within
+//!   `first_byte`, each further piece within `idle` of the one before, everything within `total`.
 //! - **In bounds.** A buffered body is at most as long as the call says, and is never held in memory beyond that. A
 //!   streamed one is handed over piece by piece: memory is one piece, and the upstream is read only as fast as the
 //!   caller takes.
@@ -129,6 +129,8 @@ pub enum AnswerForm {
 /// How long to wait for an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For name, connection and TLS together, where no connection is at hand.
+    pub connect: Duration,
     /// From the call to the head of the answer, connecting included. Models that reason need minutes.
     pub first_byte: Duration,
     /// From one piece of the body to the next.
@@ -141,6 +143,7 @@ impl Default for Timeouts {
     /// The limits of LiteLLM and of the official clients, so that it is not the gateway who gives up first.
     fn default() -> Self {
         Self {
+            connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(600),
             idle: Duration::from_secs(300),
             total: Some(Duration::from_secs(6_000)),

@@ -6,13 +6,14 @@ use super::command::{
 use super::event::{
     DeploymentAdded, DeploymentRemoved, DeploymentRevised, Event, ModelRegistered, ModelRetired, PriceRevised,
 };
-use super::{DEPLOYMENTS_MAX, Deployment, Model, WEIGHT_MAX};
+use super::{DEPLOYMENTS_MAX, Deployment, InvalidSetting, Model, Patience, Probing, WEIGHT_MAX};
 use crate::command::Context;
 use crate::control::{Change, Control};
 use crate::credential;
 use crate::endpoint::BaseUrl;
 use crate::event::Event as AnyEvent;
 use crate::id::{CredentialId, DeploymentId, ModelId, ModelName, RealmId, SlotName, VendorId};
+use crate::json::Json;
 use crate::price::Price;
 use crate::realm;
 use crate::routing::InvalidRouting;
@@ -87,6 +88,12 @@ impl Rejection {
             Self::Routing(_) => "routing_invalid",
             Self::NoChange(_) => "no_change",
         }
+    }
+}
+
+impl From<InvalidSetting> for Rejection {
+    fn from(InvalidSetting { field, expected }: InvalidSetting) -> Self {
+        Self::Field { field, expected }
     }
 }
 
@@ -180,6 +187,7 @@ fn check_new(
     check_base_url(new.base_url.as_deref())?;
     check_weight(new.weight)?;
     check_max_output(new.max_output_tokens)?;
+    check_settings(Some(&new.params), Some(&new.info))?;
     check_credential(state, realm, new.credential)
 }
 
@@ -217,6 +225,14 @@ const fn check_max_output(tokens: Option<u64>) -> Result<(), Rejection> {
     if matches!(tokens, Some(0)) {
         return Err(Rejection::Field { field: "max_output_tokens", expected: "is at least 1" });
     }
+    Ok(())
+}
+
+/// What of parameters and attachments a gateway acts on. Those that were accepted before there were bounds are acted on as
+/// far as they can be read.
+fn check_settings(params: Option<&Json>, info: Option<&Json>) -> Result<(), Rejection> {
+    params.map_or(Ok(Patience::default()), |params| Patience::of(&params.to_value()))?;
+    info.map_or(Ok(Probing::default()), Probing::of_text)?;
     Ok(())
 }
 
@@ -260,6 +276,7 @@ pub fn revise_deployment(
         check_weight(*weight)?;
     }
     check_max_output(revised.max_output_tokens.change().flatten().copied())?;
+    check_settings(revised.params.change().flatten(), revised.info.change().flatten())?;
     let mut cause = check_credential(state, &model.realm, revised.credential.change().flatten().copied())?;
     cause.push(current.changed.position);
     let followed = followed(current, &revised, context);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::breaker::{Breaker, Counts, Pass, Readiness, Terms};
 use super::latency::Latency;
 use super::per_minute::PerMinute;
+use super::seen::{Seen, SeenProbe};
 use super::steady::Steady;
 use crate::port::provider::failure::{Failure, Kind};
 
@@ -20,6 +21,7 @@ pub struct Health {
     latency: Latency,
     requests: PerMinute,
     tokens: PerMinute,
+    seen: Seen,
 }
 
 /// A call that began and has not ended. It is given back to the [`Health`] that made it.
@@ -46,6 +48,13 @@ pub enum How {
     Succeeded,
     /// It failed.
     Failed {
+        /// With what.
+        kind: Kind,
+        /// How long the upstream asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// It was an active probe by list, and that failed: it counts as a failed call, and is told as what it is.
+    Unlisted {
         /// With what.
         kind: Kind,
         /// How long the upstream asked to be left alone.
@@ -109,6 +118,7 @@ impl Health {
     pub fn answered(&mut self, now: Steady, begun: &Begun) {
         self.latency.measure(now, now.since(begun.at));
         self.breaker.answered(&begun.pass);
+        self.seen.answered(now);
     }
 
     /// Ends a call.
@@ -117,12 +127,35 @@ impl Health {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.tokens.add(now, ended.tokens);
         match ended.how {
-            How::Succeeded => self.breaker.succeeded(now, &begun.pass),
+            How::Succeeded => {
+                self.breaker.succeeded(now, &begun.pass);
+                self.seen.answered(now);
+            }
             How::Abandoned => self.breaker.abandoned(&begun.pass),
-            How::Failed { kind, retry_after } => {
+            How::Failed { kind, retry_after } | How::Unlisted { kind, retry_after } => {
                 self.breaker.failed(now, &begun.pass, Counts::of(kind, terms.alone), retry_after, terms);
+                if matches!(ended.how, How::Failed { .. }) {
+                    self.seen.failed(now, kind);
+                }
             }
         }
+    }
+
+    /// An active probe has ended. It was begun and ended as any other call.
+    pub fn probed(&mut self, probe: SeenProbe) {
+        self.seen.probed(probe);
+    }
+
+    /// What was last seen of it.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Whether people need not look after it: calls may go there, and the newest word on it is not a failure.
+    #[must_use]
+    pub fn is_well(&self, now: Steady) -> bool {
+        self.may_run(now) == Readiness::Ready && self.seen.is_well()
     }
 }
 
@@ -140,12 +173,29 @@ mod tests {
 
     use super::{Ended, Health, How};
     use crate::port::provider::failure::Kind;
-    use crate::routing::{Cooldown, Readiness, Steady, Terms};
+    use crate::routing::{Cooldown, ProbeBy, Readiness, SeenProbe, Steady, Terms};
 
     const TERMS: Terms = Terms { cooldown: Cooldown { allowed_failures: 1, first_ms: 5_000 }, alone: false };
 
     fn at(millis: u64) -> Steady {
         Steady::from_millis(millis)
+    }
+
+    #[test]
+    fn a_list_that_failed_cools_and_is_taken_back_by_one_that_came() {
+        let mut health = Health::default();
+        let probe = |millis, failed| SeenProbe { at: at(millis), by: ProbeBy::List, failed };
+        let begun = health.began(at(1_000));
+        let how = How::Unlisted { kind: Kind::Refused, retry_after: None };
+        health.ended(at(1_000), begun, &Ended { tokens: 0, how }, &TERMS);
+        health.probed(probe(1_000, Some(Kind::Refused)));
+        assert!(matches!(health.may_run(at(1_000)), Readiness::Cooling { .. }) && !health.seen().is_well());
+        let begun = health.began(at(7_000));
+        health.ended(at(7_000), begun, &Ended { tokens: 0, how: How::Abandoned }, &TERMS);
+        health.probed(probe(7_000, None));
+        assert!(health.seen().is_well());
+        assert_eq!(health.may_run(at(7_000)), Readiness::Probe, "a request has the last word");
+        assert!(!health.is_well(at(7_000)));
     }
 
     #[test]

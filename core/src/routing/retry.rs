@@ -51,6 +51,8 @@ pub struct Failed {
     pub retry_after: Option<Duration>,
     /// Whether a byte of its answer has gone to the client.
     pub started: bool,
+    /// How often a request that failed there is tried again on the model, where that is the deployment's to say.
+    pub retries: Option<u8>,
 }
 
 /// What to do next.
@@ -165,9 +167,16 @@ impl Attempts {
         if self.own_fallback(failed.kind).is_some() {
             return self.fall_back(failed.kind, Why::NoneLeft);
         }
-        if self.tried.len() > usize::from(self.retries) {
+        if self.tried.len() > usize::from(failed.retries.unwrap_or(self.retries)) {
             return self.fall_back(failed.kind, Why::RetriesUsed);
         }
+        self.again(failed, ranked, random)
+    }
+
+    /// Decides anew: the candidate that [`Next::Again`] named was taken as a probe by another request meanwhile. `ranked` is
+    /// the order as it is now.
+    #[must_use]
+    pub fn overtaken(&mut self, failed: &Failed, ranked: &[Ranked], random: u64) -> Next {
         self.again(failed, ranked, random)
     }
 

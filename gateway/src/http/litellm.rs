@@ -20,15 +20,18 @@ pub(super) mod models;
 mod spent;
 mod spend;
 mod tokens;
+mod health;
+mod fallbacks;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 
 use super::App;
 
 /// All routes of the management API.
 pub(super) fn router() -> Router<App> {
     let counter = Router::new().route("/utils/token_counter", post(tokens::count));
+    let health = Router::new().route("/health", get(health::health));
     keys::router()
         .merge(teams::router())
         .merge(organizations::router())
@@ -36,4 +39,6 @@ pub(super) fn router() -> Router<App> {
         .merge(models::router())
         .merge(spend::router())
         .merge(counter)
+        .merge(health)
+        .merge(fallbacks::router())
 }

@@ -13,12 +13,13 @@ use tallygate_core::budget::Budget;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::{Price, ServiceTier};
 use tallygate_core::registry::{Deployment, Model};
+use tallygate_core::routing::Ranked;
 use tallygate_core::stream::Position;
 
 use super::Pipeline;
 use super::admitted::Admitted;
 use super::refusal;
-use super::running::Running;
+use super::running::{Entry, Running};
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::spending::{Chain, Held, NotHeld};
@@ -52,8 +53,10 @@ pub(crate) struct Attempt {
     pub(crate) output_limit: Option<u64>,
     /// None where no budget is in the chain, and once it is settled.
     pub(crate) held: Option<Held>,
-    /// Its place at the deployment; none once it has ended.
+    /// Its place at the deployment; none before it begins, and once it has ended.
     pub(crate) running: Option<Running>,
+    /// The order of the model's deployments that it was chosen by; empty where there was no choice.
+    pub(crate) ranked: Vec<Ranked>,
 }
 
 impl Attempt {
@@ -61,10 +64,22 @@ impl Attempt {
     pub(super) fn deployment(&self) -> Option<&Deployment> {
         self.to.model.deployments.get(self.deployment_index)
     }
+
+    /// Takes its place at the deployment. None if the deployment is not to be called after all: what was held is free again.
+    pub(super) fn begin(mut self, pipeline: &Pipeline, entry: Entry) -> Option<Self> {
+        self.running = Some(Running::begin(&self.target, pipeline, &self.to.model, entry)?);
+        Some(self)
+    }
+
+    /// The same, chosen by an order.
+    pub(super) fn chosen_by(self, ranked: Vec<Ranked>) -> Self {
+        Self { ranked, ..self }
+    }
 }
 
 impl Admitted {
-    /// Makes an attempt ready: places its hold, and writes what the upstream is sent. It waits only for a budget's slice.
+    /// Makes an attempt ready: places its hold, and writes what the upstream is sent. It waits only for a budget's slice. It
+    /// has no place at its deployment yet.
     ///
     /// Cancellation: nothing stays held.
     ///
@@ -97,8 +112,16 @@ impl Admitted {
         if let Some(Err(unavailable)) = held.as_ref().map(Held::check) {
             return Err(refusal::budget_unavailable(unavailable.into()));
         }
-        let running = Some(Running::begin(&target, pipeline, model));
-        Ok(Attempt { to: to.clone(), deployment_index, target, outgoing, output_limit: bound.set, held, running })
+        Ok(Attempt {
+            to: to.clone(),
+            deployment_index,
+            target,
+            outgoing,
+            output_limit: bound.set,
+            held,
+            running: None,
+            ranked: Vec::new(),
+        })
     }
 
     /// The budgets that the request is paid from.

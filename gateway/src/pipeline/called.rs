@@ -42,9 +42,9 @@ impl Admitted {
             // Boxed, so that the handler's future stays small: it is moved several times before it runs.
             return Box::pin(run(settling)).await;
         }
-        let clientless = settling.clientless();
+        let (clientless, has_left) = (settling.clientless(), settling.has_left.clone());
         // A client that goes away must not leave an unknown bill behind.
-        let ended = unabandoned::run(&clientless, run(settling)).await;
+        let ended = unabandoned::run(&clientless, has_left, run(settling)).await;
         ended.unwrap_or_else(|error| Err(ApiError::new(ErrorCode::Internal, error.to_string())))
     }
 }
@@ -136,13 +136,14 @@ fn header_value(text: Cow<'static, str>) -> HeaderValue {
 impl Settling {
     /// What is sent to the attempt's upstream.
     fn call(&mut self, streams: bool) -> (Arc<dyn Upstream>, Call) {
-        let settings = &self.pipeline.settings;
+        let (limit_bytes, waits) = (self.pipeline.settings.answer_max_bytes, self.attempt.target.waits);
         let answer = match streams {
             true if self.exchange().is_of_any_type() => AnswerForm::StreamedOfAnyType,
             true => AnswerForm::Streamed,
-            false => AnswerForm::Buffered { limit_bytes: settings.answer_max_bytes },
+            false => AnswerForm::Buffered { limit_bytes },
         };
-        let (timeouts, headers, attempt) = (settings.timeouts, self.headers(), &mut self.attempt);
+        let timeouts = if streams { waits.stream } else { waits.whole };
+        let (headers, attempt) = (self.headers(), &mut self.attempt);
         let (path, body) = (attempt.outgoing.path.clone(), Some(std::mem::take(&mut attempt.outgoing.body)));
         let content_type = attempt.outgoing.content_type.take();
         (Arc::clone(&attempt.target.upstream), Call { path, body, content_type, headers, answer, timeouts })
@@ -186,7 +187,7 @@ async fn first_piece(
 
 /// What the client is told of a failed call: the upstream's own words where it gave any, cut to a length, else the
 /// gateway's. The key that the upstream was called with (`secret`) is hidden in them.
-pub(super) fn answer_to(failure: &Failure, model: &str, secret: Option<&Secret>) -> ApiError {
+pub(crate) fn answer_to(failure: &Failure, model: &str, secret: Option<&Secret>) -> ApiError {
     let code = match (failure.kind, failure.fault()) {
         (Kind::FirstByteTimeout | Kind::IdleTimeout | Kind::TotalTimeout | Kind::ConnectTimeout, _) => {
             ErrorCode::UpstreamTimeout

@@ -1,5 +1,8 @@
 //! Requests whose client has left and that go on, so that what they cost is known and not guessed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::watch;
 
 /// How many there are. One for the whole gateway.
@@ -20,6 +23,22 @@ struct Counts {
 pub(super) struct Place<'a> {
     all: &'a Clientless,
     is_stream: bool,
+}
+
+/// Whether the client of one request has left. All clones say the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HasLeft(Arc<AtomicBool>);
+
+impl HasLeft {
+    /// It has.
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has, as far as is known.
+    pub(super) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Clientless {

@@ -19,6 +19,7 @@ use tallygate_projections::Snapshot;
 use super::Pipeline;
 use super::admitted::Admitted;
 use super::attempt::{Attempt, Destination};
+use super::running::Entry;
 use super::settled::Settling;
 use super::wishes;
 use crate::http::error::ApiError;
@@ -41,25 +42,40 @@ impl Admitted {
     async fn best(&self, pipeline: &Pipeline, to: &Destination) -> Result<Attempt, ApiError> {
         if let Some(earlier) = &self.earlier {
             let kept = to.model.deployments.iter().position(|deployment| deployment.id == earlier.deployment);
-            return Box::pin(self.attempt(pipeline, to, kept.unwrap_or(usize::MAX))).await;
+            return Box::pin(self.only(pipeline, to, kept.unwrap_or(usize::MAX))).await;
         }
         if to.model.deployments.len() < 2 {
-            return self.attempt(pipeline, to, 0).await;
+            return self.only(pipeline, to, 0).await;
         }
         // Boxed, so that requests with one way to go stay small.
         Box::pin(self.best_of(pipeline, to)).await
     }
 
+    /// At a deployment that is called whatever its health: there is no other one.
+    async fn only(&self, pipeline: &Pipeline, to: &Destination, index: usize) -> Result<Attempt, ApiError> {
+        let attempt = self.attempt(pipeline, to, index).await?;
+        attempt.begin(pipeline, Entry::Anyway).ok_or_else(|| none_callable(to))
+    }
+
+    /// The first that can be called. One that another request was faster to probe is passed over; if all were, the first of
+    /// them is called all the same.
     async fn best_of(&self, pipeline: &Pipeline, to: &Destination) -> Result<Attempt, ApiError> {
-        let mut unusable = None;
-        for candidate in self.ranked(pipeline, &to.model)? {
+        let (mut unusable, mut overtaken) = (None, None);
+        let ranked = self.ranked(pipeline, &to.model)?;
+        for candidate in &ranked {
             match self.attempt(pipeline, to, candidate.index).await {
                 Err(error) if error.code == ErrorCode::DeploymentUnusable.as_str() => unusable = Some(error),
-                made => return made,
+                Err(error) => return Err(error),
+                Ok(attempt) => match attempt.begin(pipeline, Entry::of(candidate.readiness)) {
+                    Some(attempt) => return Ok(attempt.chosen_by(ranked)),
+                    None => overtaken = overtaken.or(Some(candidate.index)),
+                },
             }
         }
-        let message = format!("no deployment of the model `{}` can be called", to.model.name);
-        Err(unusable.unwrap_or_else(|| ApiError::new(ErrorCode::NoDeployment, message)))
+        match overtaken {
+            Some(index) => Ok(self.only(pipeline, to, index).await?.chosen_by(ranked)),
+            None => Err(unusable.unwrap_or_else(|| none_callable(to))),
+        }
     }
 
     fn ranked(&self, pipeline: &Pipeline, model: &Model) -> Result<Vec<Ranked>, ApiError> {
@@ -76,6 +92,11 @@ impl Admitted {
         let permit = admission::resolve(&self.snapshot.control, &self.caller.key, name).ok()?;
         Some(Destination { model: permit.model, selected: permit.selected })
     }
+}
+
+fn none_callable(to: &Destination) -> ApiError {
+    let message = format!("no deployment of the model `{}` can be called", to.model.name);
+    ApiError::new(ErrorCode::NoDeployment, message)
 }
 
 /// The order in which a model's deployments are tried for a request.
@@ -99,6 +120,9 @@ pub(crate) fn ranked(
     let ask = Ask { strategy: routing(pipeline, model).strategy, tags: &tags, random };
     rank(&ask, &candidates).map_err(|none| ApiError::new(ErrorCode::NoDeployment, none.to_string()))
 }
+
+/// One of the decisions of [`Attempts`].
+type Decide = fn(&mut Attempts, &Failed, &[Ranked], u64) -> Next;
 
 /// The routing of a model, with what a request wants otherwise.
 #[derive(Debug)]
@@ -141,28 +165,34 @@ pub(super) fn routing<'a>(pipeline: &'a Pipeline, model: &'a Model) -> &'a Routi
 
 impl Settling {
     /// Goes on after a failure, before the client got anything: at another deployment, at the same one, or at another
-    /// model.
+    /// model. For a client that has left nothing new is begun, unless that is the policy.
     ///
     /// # Errors
     /// The answer for the client, when there is nothing left to try. The request is settled.
     pub(super) async fn again(mut self: Box<Self>, failure: Failure) -> Result<Box<Self>, ApiError> {
         self.note_failed(&failure);
-        let mut next = self.next(&failure);
+        let (mut next, mut entry) = self.next(&failure, Attempts::failed);
         loop {
             match next {
                 Next::GiveUp { .. } => return Err(self.fail(&failure)),
+                Next::Again { .. } | Next::Fallback { .. } if self.is_abandoned() => return Err(self.fail(&failure)),
                 Next::Again { index, after } => {
                     self.end_attempt(&failure);
                     if !after.is_zero() {
                         tokio::time::sleep(after).await;
                     }
+                    if self.is_abandoned() {
+                        return Err(self.fail(&failure));
+                    }
                     let to = self.attempt.to.clone();
                     let made = self.admitted.attempt(&self.pipeline, &to, index).await;
-                    match made {
-                        Ok(attempt) => {
+                    match made.map(|attempt| attempt.begin(&self.pipeline, entry)) {
+                        Ok(Some(attempt)) => {
                             self.before.retries += 1;
-                            return Ok(self.with(attempt));
+                            let ranked = std::mem::take(&mut self.attempt.ranked);
+                            return Ok(self.with(attempt.chosen_by(ranked)));
                         }
+                        Ok(None) => (next, entry) = self.next(&failure, Attempts::overtaken),
                         Err(error) => {
                             tracing::warn!(code = error.code, "a failed request cannot be tried again");
                             return Err(self.fail(&failure));
@@ -189,8 +219,8 @@ impl Settling {
         self
     }
 
-    /// What to do after a failure, with what routing knows now.
-    fn next(&mut self, failure: &Failure) -> Next {
+    /// What to do after a failure, with what routing knows now, and how the deployment is entered that it leads to.
+    fn next(&mut self, failure: &Failure, decide: Decide) -> (Next, Entry) {
         let model = Arc::clone(&self.attempt.to.model);
         let ranked = self.admitted.ranked(&self.pipeline, &model).unwrap_or_default();
         let failed = Failed {
@@ -198,9 +228,27 @@ impl Settling {
             kind: failure.kind,
             retry_after: failure.retry_after,
             started: false,
+            // What the request itself says goes before.
+            retries: self
+                .attempt
+                .target
+                .waits
+                .max_retries
+                .filter(|_| wishes::retries(&self.admitted.request).is_none()),
         };
         let random = self.pipeline.ids.uuid().as_u64_pair().1;
-        self.attempts().failed(&failed, &ranked, random)
+        let next = decide(self.attempts(), &failed, &ranked, random);
+        let of = |index| ranked.iter().find(|ranked| ranked.index == index).map(|ranked| Entry::of(ranked.readiness));
+        let entry = match next {
+            Next::Again { index, .. } if ranked.len() > 1 => of(index),
+            Next::Again { .. } | Next::Fallback { .. } | Next::GiveUp { .. } => None,
+        };
+        (next, entry.unwrap_or(Entry::Anyway))
+    }
+
+    /// Whether nobody waits for an answer any more, so that no new attempt is to be made.
+    fn is_abandoned(&self) -> bool {
+        !self.pipeline.settings.retries_abandoned && self.has_left.is_so()
     }
 
     /// The model that was fallen back to may not be called: the next one, or the end.

@@ -13,7 +13,7 @@ use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Sent;
 use tallygate_core::price::{Class, Unpriced};
 use tallygate_core::registry::Deployment;
-use tallygate_core::routing::{self as route, End as Ended, How, Route};
+use tallygate_core::routing::{self as route, Considered, End as Ended, How, Route};
 use tallygate_core::stream::Position;
 use tallygate_core::usage::Usage;
 
@@ -21,8 +21,9 @@ use super::Pipeline;
 use super::admitted::Admitted;
 use super::attempt::{Attempt, Destination};
 use super::called::answer_to;
-use super::clientless::Clientless;
+use super::clientless::{Clientless, HasLeft};
 use super::ended::{Before, End, Summary};
+use super::routed::routing;
 use super::violated::{self, Amounts};
 use crate::activity::Happened;
 use crate::http::error::ApiError;
@@ -41,6 +42,8 @@ pub(crate) struct Settling {
     pub(super) attempt: Attempt,
     /// The failed attempts before it.
     pub(super) before: Before,
+    /// Whether its client has left, where it goes on then.
+    pub(super) has_left: HasLeft,
     is_settled: bool,
     first_byte_ms: Option<u64>,
     /// What is known to be used so far.
@@ -50,8 +53,16 @@ pub(crate) struct Settling {
 impl Settling {
     /// Boxed: it is handed on many times, and futures that hold it are moved.
     pub(super) fn new(pipeline: Arc<Pipeline>, admitted: Admitted, attempt: Attempt) -> Box<Self> {
-        let before = Before::default();
-        Box::new(Self { pipeline, admitted, attempt, before, is_settled: false, first_byte_ms: None, metered: None })
+        Box::new(Self {
+            pipeline,
+            admitted,
+            attempt,
+            before: Before::default(),
+            has_left: HasLeft::default(),
+            is_settled: false,
+            first_byte_ms: None,
+            metered: None,
+        })
     }
 
     /// Where what happens is written down.
@@ -219,6 +230,14 @@ impl Settling {
         route
     }
 
+    /// What the model had to choose from; none where there was no choice.
+    fn candidates(&self) -> Option<Box<Considered>> {
+        let Attempt { ranked, to: Destination { model, .. }, .. } = &self.attempt;
+        let name = |index: usize| model.deployments.get(index).map(|deployment| &deployment.id);
+        let strategy = routing(&self.pipeline, model).strategy;
+        (ranked.len() > 1).then(|| Box::new(Considered::of(strategy, ranked, name)))
+    }
+
     /// Why there is no cost.
     fn unpriced(&self) -> Option<Unpriced> {
         self.deployment().filter(|deployment| deployment.price.is_none()).map(|_| Unpriced::NoPrice)
@@ -317,6 +336,7 @@ impl Settling {
             first_byte_ms: self.first_byte_ms,
             duration_ms: self.elapsed_ms(),
             route: if self.before.route.is_empty() { Route::default() } else { self.route(end.outcome).recorded() },
+            candidates: self.candidates(),
         };
         self.pipeline.metrics.settled(&settled);
         let happened = Happened {

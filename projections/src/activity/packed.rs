@@ -12,6 +12,7 @@ use tallygate_core::price::Unpriced;
 use tallygate_core::stream::Position;
 use tallygate_core::time::Timestamp;
 
+use super::places::Places;
 use super::record::{Ending, UsageRecord};
 use super::steps::Steps;
 use super::tokens::Tokens;
@@ -54,6 +55,7 @@ struct Own<'a> {
     first_byte_ms: Option<u64>,
     duration_ms: u64,
     route: Steps,
+    candidates: Places,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -130,6 +132,7 @@ impl Origin {
             first_byte_ms: own.first_byte_ms,
             duration_ms: own.duration_ms,
             route: own.route.into(),
+            candidates: own.candidates.into(),
         }
     }
 }
@@ -150,6 +153,7 @@ impl<'a> Own<'a> {
             first_byte_ms: settled.first_byte_ms,
             duration_ms: settled.duration_ms,
             route: (&settled.route).into(),
+            candidates: settled.candidates.as_deref().into(),
         }
     }
 }
@@ -208,7 +212,7 @@ mod tests {
     use tallygate_core::money::NanoUsd;
     use tallygate_core::port::provider::failure::Kind;
     use tallygate_core::price::{ServiceTier, Unpriced};
-    use tallygate_core::routing::{Attempt, End, Route};
+    use tallygate_core::routing::{Attempt, Considered, End, Place, Route, Stands, Strategy as By};
     use tallygate_core::scope::Scope;
     use tallygate_core::stream::Position;
     use tallygate_core::testing::samples::key_id;
@@ -232,6 +236,17 @@ mod tests {
             ms: 7,
         };
         (0..attempts).map(attempt).collect::<Vec<_>>().try_into().unwrap()
+    }
+
+    fn candidates(count: u128) -> Option<Box<Considered>> {
+        let place = |number| Place {
+            deployment: DeploymentId::new(format!("d{number}")).unwrap(),
+            score: 7,
+            stands: if number == 0 { Stands::Ready } else { Stands::Cooling },
+            used_up: number == 1,
+        };
+        let considered = Considered { strategy: By::Usage, ranked: (0..count).map(place).collect(), more: 2 };
+        (count > 1).then(|| Box::new(considered))
     }
 
     /// Few keys and models, so that origins come again, and now and then one that was long ago.
@@ -299,6 +314,7 @@ mod tests {
                 first_byte_ms: streamed.then_some(ms),
                 duration_ms: ms,
                 route: route(key % 4),
+                candidates: candidates(key % 3),
             }))
         })
     }

@@ -94,6 +94,7 @@ pub fn settled(realm: &str, key: u64, number: u64) -> RequestSettled {
         first_byte_ms: Some(120),
         duration_ms: 900,
         route: Route::default(),
+        candidates: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator.
-pub const ADMIN: [(&str, &str); 19] = [
+pub const ADMIN: [(&str, &str); 22] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -25,10 +25,13 @@ pub const ADMIN: [(&str, &str); 19] = [
     ("PATCH", "/model/{id}/update"),
     ("POST", "/model/delete"),
     ("GET", "/global/spend"),
+    ("POST", "/fallback"),
+    ("GET", "/fallback/{*model}"),
+    ("DELETE", "/fallback/{*model}"),
 ];
 
 /// For any key, which reads and chooses what is its own.
-pub const OWN: [(&str, &str); 13] = [
+pub const OWN: [(&str, &str); 14] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -36,6 +39,7 @@ pub const OWN: [(&str, &str); 13] = [
     ("GET", "/v1/model/info"),
     ("GET", "/model_group/info"),
     ("GET", "/spend/logs"),
+    ("GET", "/health"),
     ("GET", "/models/list"),
     ("GET", "/models/providers"),
     ("GET", "/models/current"),

@@ -116,3 +116,27 @@ async fn where_a_request_would_go_is_told_without_sending_it() -> Result<()> {
     assert_eq!(ground.counts(), [3, 3]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_settlement_says_what_there_was_to_choose_from() -> Result<()> {
+    let ground = Ground::start(2).await?;
+    let model = ground.model("two", &[first(0, 1), first(1, 2)]).await?;
+    ground.routing(&model, json!({ "strategy": "ordered" })).await?;
+    ground.model("one", &[at(1)]).await?;
+    ground.upstreams[0].next(refused(503));
+    let caller = ground.caller().await?;
+    caller.post(CHAT, &chat("two")).await?.expect(200)?;
+    caller.post(CHAT, &chat("one")).await?.expect(200)?;
+    let settled = ground.settled(2).await?;
+    let expected = json!({ "strategy": "ordered", "ranked": [
+        { "deployment": "two-d0", "score": 1 }, { "deployment": "two-d1", "score": 2 },
+    ]});
+    assert_eq!(settled[0]["candidates"], expected, "{}", settled[0]);
+    assert!(settled[1].get("candidates").is_none() && settled[1].get("route").is_none(), "{}", settled[1]);
+    let rows = caller.get("/spend/logs").await?.expect(200)?.json()?;
+    let told = &rows[1]["metadata"]["tallygate"];
+    assert_eq!(told["candidates"], expected, "{rows}");
+    assert_eq!(told["route"][0]["ended"], "overloaded");
+    assert_eq!(rows[0]["metadata"]["tallygate"]["candidates"], json!(null));
+    Ok(())
+}

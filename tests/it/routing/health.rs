@@ -1,10 +1,11 @@
 //! Deployments that fail, and are found well again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
 use tallygate_tests::upstream::{Reply, Upstream};
+use tokio::task::JoinSet;
 
 use super::{CHAT, Deployment, Ground, at, first, refused, route};
 use crate::scene::{chat, command, uuid};
@@ -71,5 +72,38 @@ async fn a_refused_connection_costs_next_to_nothing() -> Result<()> {
         last = route(&caller.post(CHAT, &chat("m")).await?.expect(200)?);
     }
     assert_eq!(last, ["m/here:ok"], "it cools");
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_ten_deployments_one_fails_and_traffic_leaves_it_within_a_second() -> Result<()> {
+    let ground = Ground::start(10).await?;
+    let all: Vec<Deployment> = (0..10).map(at).collect();
+    ground.model("m", &all).await?;
+    ground.upstreams.iter().for_each(Upstream::forget_requests);
+    ground.upstreams[0].on_model("up-m", refused(500));
+    let (caller, begun) = (ground.caller().await?, Instant::now());
+    let mut workers = JoinSet::new();
+    for _ in 0..4 {
+        let caller = caller.clone();
+        workers.spawn(async move {
+            let (mut answered, mut failed) = (0_usize, 0_usize);
+            while begun.elapsed() < Duration::from_secs(4) {
+                let status = caller.post(CHAT, &chat("m")).await?.status;
+                *(if status == 200 { &mut answered } else { &mut failed }) += 1;
+            }
+            anyhow::Ok((answered, failed))
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed())).await;
+    let after_a_second = ground.counts()[0];
+    let (mut answered, mut failed) = (0, 0);
+    while let Some(worker) = workers.join_next().await {
+        let (ok, not) = worker??;
+        (answered, failed) = (answered + ok, failed + not);
+    }
+    assert!(answered > 100 && failed * 1_000 <= answered + failed, "{failed} of {} failed", answered + failed);
+    // It cools for five seconds the first time.
+    assert!(after_a_second >= 3 && ground.counts()[0] == after_a_second, "{after_a_second} and {:?}", ground.counts());
     Ok(())
 }

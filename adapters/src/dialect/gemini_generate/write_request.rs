@@ -68,6 +68,11 @@ pub(super) fn path(model: &str, streams: bool) -> String {
     }
 }
 
+/// Where tokens are counted.
+pub(super) fn count_path(model: &str) -> String {
+    format!("/models/{model}:countTokens")
+}
+
 fn said(part: &Part) -> Option<&str> {
     match &part.content {
         Content::Text(text) => Some(text),

@@ -35,7 +35,7 @@ const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\
 
 fn provider() -> HttpProvider {
     install_tls();
-    HttpProvider::new(&Settings { connect_timeout: SHORT, pool_look_every: LOOK_EVERY, ..Settings::default() }).unwrap()
+    HttpProvider::new(&Settings { pool_look_every: LOOK_EVERY, ..Settings::default() }).unwrap()
 }
 
 /// A call and where it goes.
@@ -66,7 +66,7 @@ fn call(url: &str) -> Call {
         body: Some(Bytes::from_static(b"{\"model\":\"m\"}")),
         headers: Vec::new(),
         answer: AnswerForm::Streamed,
-        timeouts: Timeouts { first_byte: LONG, idle: LONG, total: Some(LONG) },
+        timeouts: Timeouts { connect: SHORT, first_byte: LONG, idle: LONG, total: Some(LONG) },
     }
 }
 

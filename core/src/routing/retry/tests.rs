@@ -34,7 +34,7 @@ fn cooling(index: usize) -> Ranked {
 }
 
 fn failed(index: usize, kind: Kind) -> Failed {
-    Failed { index, kind, retry_after: None, started: false }
+    Failed { index, kind, retry_after: None, started: false, retries: None }
 }
 
 fn at_once(index: usize) -> Next {
@@ -194,7 +194,7 @@ proptest! {
             if kind.retry() == Retry::Other {
                 banned.push(index);
             }
-            match attempts.failed(&Failed { index, kind, retry_after, started }, &order, random) {
+            match attempts.failed(&Failed { index, kind, retry_after, started, retries: None }, &order, random) {
                 Next::Again { index: next, after } => {
                     prop_assert!(!started && kind.retry() != Retry::Never);
                     prop_assert!(next < deployments && !banned.contains(&next));
@@ -214,4 +214,31 @@ proptest! {
         prop_assert!(attempts.hops() <= fallbacks);
         prop_assert_eq!(attempts.made, calls);
     }
+}
+
+#[test]
+fn a_deployment_may_say_how_often_a_request_is_tried_again() {
+    let of = |index, retries| Failed { retries: Some(retries), ..failed(index, Kind::Reset) };
+    let order = [well(0), well(1), well(2), well(3)];
+    let mut attempts = on(&Routing::default());
+    assert_eq!(attempts.failed(&of(0, 0), &order, 0), give_up(Why::RetriesUsed));
+    let mut attempts = on(&Routing { retries: 0, ..Routing::default() });
+    assert_eq!(attempts.failed(&of(0, 2), &order, 0), at_once(1));
+    assert_eq!(attempts.failed(&of(1, 2), &order, 0), at_once(2));
+    assert_eq!(
+        attempts.failed(&failed(2, Kind::Reset), &order, 0),
+        give_up(Why::RetriesUsed),
+        "the last one says nothing"
+    );
+}
+
+#[test]
+fn one_that_another_request_took_as_its_probe_is_passed_over() {
+    let mut attempts = on(&Routing::default());
+    let probe = ranked(1, Readiness::Probe);
+    assert_eq!(attempts.failed(&failed(0, Kind::Reset), &[probe, well(2)], 0), at_once(1));
+    assert_eq!(attempts.overtaken(&failed(0, Kind::Reset), &[well(2), cooling(1)], 0), at_once(2));
+    let mut attempts = on(&Routing { fallbacks: names(&["other"]), ..Routing::default() });
+    assert_eq!(attempts.failed(&failed(0, Kind::Reset), &[probe], 0), at_once(1));
+    assert_eq!(attempts.overtaken(&failed(0, Kind::Reset), &[cooling(1)], 0), fallback("other"));
 }

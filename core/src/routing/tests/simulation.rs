@@ -125,7 +125,11 @@ impl World {
         let how = How::Failed { kind, retry_after: None };
         self.health[index].ended(at, begun, &Ended { tokens: 0, how }, &terms);
         let (ranked, random) = (self.ranked(now), self.random());
-        match request.attempts.failed(&Failed { index, kind, retry_after: None, started: false }, &ranked, random) {
+        match request.attempts.failed(
+            &Failed { index, kind, retry_after: None, started: false, retries: None },
+            &ranked,
+            random,
+        ) {
             Next::Again { index, after } => {
                 let wait = u64::try_from(after.as_millis()).unwrap();
                 self.later(now + wait, Happening::Calls(request, index));

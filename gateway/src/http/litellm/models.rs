@@ -6,13 +6,13 @@ mod price;
 mod known;
 mod key;
 mod wanted;
-mod find;
+pub(super) mod find;
 mod refused;
-mod row;
+pub(super) mod row;
 mod new;
 mod update;
 mod delete;
-mod info;
+pub(super) mod info;
 pub(in crate::http) mod groups;
 
 use axum::Router;

@@ -21,7 +21,11 @@ pub(super) fn by_id(control: &Control, id: &DeploymentId) -> Option<Found> {
 }
 
 /// The model of a name in just one realm.
-pub(super) fn by_name<'a>(control: &'a Control, realm: &RealmId, name: &ModelName) -> Option<&'a Arc<Model>> {
+pub(in crate::http::litellm) fn by_name<'a>(
+    control: &'a Control,
+    realm: &RealmId,
+    name: &ModelName,
+) -> Option<&'a Arc<Model>> {
     control.models.get(control.model_names.get(&(realm.clone(), name.clone()))?.as_ref())
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn info(State(app): State<App>, uri: Uri, headers: HeaderMap) -
 }
 
 /// The models that a caller may see, by name.
-pub(super) fn visible(control: &Control, caller: &Caller) -> Vec<Arc<Model>> {
+pub(in crate::http::litellm) fn visible(control: &Control, caller: &Caller) -> Vec<Arc<Model>> {
     match caller {
         Caller::Operator => {
             let mut models: Vec<_> = control

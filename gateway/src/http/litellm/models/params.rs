@@ -9,32 +9,32 @@ use crate::http::litellm::fields::Fields;
 use crate::http::litellm::unsupported::{not_supported, says_nothing};
 
 /// Parameters that are acted on.
-const ACTED_ON: [&str; 13] = [
+const ACTED_ON: [&str; 20] = [
     "additional_drop_params",
     "api_base",
     "api_key",
     "api_version",
     "base_url",
+    "connect_timeout",
     "custom_llm_provider",
     "drop_params",
+    "first_byte_timeout",
+    "idle_timeout",
+    "max_retries",
     "model",
     "order",
     "rpm",
+    "stream_timeout",
     "tags",
+    "timeout",
+    "total_timeout",
     "tpm",
     "weight",
 ];
 /// Parameters that are kept and shown. They would tune how LiteLLM calls the upstream; none changes who may do what, or
 /// what it costs.
-const KEPT: [&str; 7] = [
-    "max_retries",
-    "merge_reasoning_content_in_choices",
-    "region_name",
-    "stream_timeout",
-    "timeout",
-    "use_in_pass_through",
-    "use_litellm_proxy",
-];
+const KEPT: [&str; 4] =
+    ["merge_reasoning_content_in_choices", "region_name", "use_in_pass_through", "use_litellm_proxy"];
 /// The parameter that is never kept as it came.
 pub(super) const API_KEY: &str = "api_key";
 

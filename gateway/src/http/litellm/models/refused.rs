@@ -16,8 +16,12 @@ pub(super) fn refused(refused: Refused) -> ApiError {
             ApiError::coded(refused.code, 400, message).param("model_info.team_id")
         }
         Some(Rejection::Registry(registry::Rejection::Field { field, .. })) => {
-            let error = ApiError::coded(refused.code, 400, refused.message);
-            error.param(format!("litellm_params.{field}"))
+            let param = match field.split_once('.') {
+                Some(("params", name)) => format!("litellm_params.{name}"),
+                Some((_, name)) => format!("model_info.{name}"),
+                None => format!("litellm_params.{field}"),
+            };
+            ApiError::coded(refused.code, 400, refused.message).param(param)
         }
         Some(Rejection::Registry(registry::Rejection::NameIsSlot(_))) => {
             ApiError::coded(refused.code, 400, refused.message).param("model_name")

@@ -65,6 +65,16 @@ pub(super) fn entry(model: &Model, deployment: &Deployment, known: Option<&Entry
     json!({ "model_name": model.name, "litellm_params": params, "model_info": info })
 }
 
+/// `litellm_params` without the key, and for others than the operator without what tells of the operator's network.
+pub(in crate::http::litellm) fn shown(deployment: &Deployment, for_operator: bool) -> Map<String, Value> {
+    let mut params = params(deployment);
+    params.remove(API_KEY);
+    if !for_operator {
+        params.retain(|name, _| !OF_THE_NETWORK.contains(&name.as_str()));
+    }
+    params
+}
+
 /// `litellm_params`, without secrets: they were kept without.
 fn params(deployment: &Deployment) -> Map<String, Value> {
     let mut params = object(deployment.params.to_value());

@@ -82,6 +82,8 @@ fn of_settled(settled: &RequestSettled) -> Value {
                 "estimated": settled.estimated,
                 "streamed": settled.streamed,
                 "status": settled.status,
+                "route": settled.route,
+                "candidates": settled.candidates,
             },
         },
     })
