@@ -113,6 +113,8 @@ fn control_log() -> MemoryLog {
         writer.command(budget(Scope::Key(samples::key_id(1)))),
         writer.command(budget(Scope::Realm(acme.clone()))),
         writer.command(SelectModel { scope: Scope::Realm(acme), slot: id("current"), model: id("gpt") }),
+        writer.unknown_event(StreamId::key(samples::key_id(2))),
+        writer.command(SetRouting { model: samples::model_id(1), routing: Some(routing()) }),
         writer.command(RegisterUser {
             realm: Some(id("acme")),
             alias: Some("Ada".to_owned()),
@@ -123,8 +125,6 @@ fn control_log() -> MemoryLog {
             metadata: json(),
             ..samples::register_user("ada")
         }),
-        writer.unknown_event(StreamId::key(samples::key_id(2))),
-        writer.command(SetRouting { model: samples::model_id(1), routing: Some(routing()) }),
     ];
     for batch in batches {
         block_on(log.append(batch)).unwrap();

@@ -15,7 +15,7 @@ use crate::limits::LimitsPatch;
 use crate::model_pattern::{Allowed, ModelPattern};
 use crate::money::NanoUsd;
 use crate::patch::Patch;
-use crate::realm::{RegisterRealm, ResumeRealm, ReviseRealm, SuspendRealm};
+use crate::realm::{RegisterRealm, RemoveRealm, ResumeRealm, ReviseRealm, SuspendRealm};
 use crate::registry::{
     AddDeployment, DistrustModel, NewDeployment, RegisterModel, RemoveDeployment, RetireModel, ReviseDeployment,
     RevisePrice, SetRouting, TrustModel,
@@ -98,7 +98,7 @@ fn about_realms() -> impl Strategy<Value = Command> {
             .prop_map(|(realm, name, limits, metadata)| ReviseRealm { realm, name, limits, metadata }.into()),
         1 => realm().prop_map(|realm| SuspendRealm { realm }.into()),
         2 => realm().prop_map(|realm| ResumeRealm { realm }.into()),
-        2 => about_users(),
+        1 => realm().prop_map(|realm| RemoveRealm { realm }.into()),
     ]
 }
 
@@ -109,14 +109,14 @@ fn about_users() -> impl Strategy<Value = Command> {
     prop_oneof![
         3 => (user(), prop::option::of(realm()), role(), prop::option::of(Just("a@b.example".to_owned())))
             .prop_map(|(user, realm, role, email)| RegisterUser { realm, role, email, ..register_user(user) }.into()),
-        1 => (user(), patch(role()), patch(metadata()), limits()).prop_map(|(user, role, metadata, limits)| {
+        3 => (user(), patch(role()), patch(metadata()), limits()).prop_map(|(user, role, metadata, limits)| {
             ReviseUser { role, metadata, limits, ..ReviseUser::nothing(id(user)) }.into()
         }),
-        1 => user().prop_map(|user| BlockUser { user: id(user) }.into()),
-        1 => user().prop_map(|user| UnblockUser { user: id(user) }.into()),
+        3 => user().prop_map(|user| BlockUser { user: id(user) }.into()),
+        3 => user().prop_map(|user| UnblockUser { user: id(user) }.into()),
         1 => user().prop_map(|user| RemoveUser { user: id(user) }.into()),
-        1 => (user(), realm(), role()).prop_map(|(user, realm, role)| AddMember { realm, user: id(user), role }.into()),
-        1 => (user(), realm()).prop_map(|(user, realm)| RemoveMember { realm, user: id(user) }.into()),
+        3 => (user(), realm(), role()).prop_map(|(user, realm, role)| AddMember { realm, user: id(user), role }.into()),
+        3 => (user(), realm()).prop_map(|(user, realm)| RemoveMember { realm, user: id(user) }.into()),
         2 => scope().prop_map(|scope| ResetBudget { scope }.into()),
     ]
 }
@@ -260,6 +260,7 @@ fn about_scopes() -> impl Strategy<Value = Command> {
 fn single() -> impl Strategy<Value = Command> {
     Union::new_weighted(vec![
         (3, about_realms().boxed()),
+        (3, about_users().boxed()),
         (3, about_grants().boxed()),
         (1, about_credentials().boxed()),
         (4, about_models().boxed()),
@@ -303,5 +304,6 @@ fn opening() -> Vec<Command> {
         issue_key(1).into(),
         IssueKey { realm: id("b@a"), models: only(["m*", "n1"]), ..issue_key(2) }.into(),
         SelectModel { scope: Scope::Gateway, slot: id("fast"), model: id("m1") }.into(),
+        RegisterUser { memberships: [(id("a"), Role::Member)].into(), ..register_user("ada") }.into(),
     ]
 }

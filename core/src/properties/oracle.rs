@@ -7,6 +7,7 @@ use crate::id::SlotName;
 use crate::key::{IssueKey, KeyKind, ReviseKey};
 use crate::model_pattern::Allowed;
 use crate::patch::Patch;
+use crate::realm::{RemoveRealm, SuspendRealm};
 use crate::scope::Scope;
 use crate::time::Timestamp;
 
@@ -139,7 +140,10 @@ impl Oracle {
                 let granted = data.models.as_ref().map(Names::of).unwrap_or_default();
                 self.realms.insert(data.realm.to_string(), Realm { parent, granted, suspended: false });
             }
-            Command::SuspendRealm(data) => self.realm(&data.realm).suspended = true,
+            // Nothing of a removed realm is served, and nothing brings it back.
+            Command::SuspendRealm(SuspendRealm { realm }) | Command::RemoveRealm(RemoveRealm { realm }) => {
+                self.realm(realm).suspended = true;
+            }
             Command::ResumeRealm(data) => self.realm(&data.realm).suspended = false,
             Command::GrantModel(data) => {
                 self.realm(&data.realm).granted.patterns.insert(data.model.to_string());

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::tidy::repository::repository;
 
-/// Only for the operator.
-pub const ADMIN: [(&str, &str); 22] = [
+/// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
+pub const ADMIN: [(&str, &str); 49] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -25,13 +25,40 @@ pub const ADMIN: [(&str, &str); 22] = [
     ("PATCH", "/model/{id}/update"),
     ("POST", "/model/delete"),
     ("GET", "/global/spend"),
+    ("POST", "/key/bulk_update"),
+    ("POST", "/key/{key}/reset_spend"),
+    ("POST", "/team/new"),
+    ("POST", "/team/update"),
+    ("POST", "/team/delete"),
+    ("POST", "/team/block"),
+    ("POST", "/team/unblock"),
+    ("POST", "/team/model/add"),
+    ("POST", "/team/model/delete"),
+    ("POST", "/team/member_add"),
+    ("POST", "/team/member_update"),
+    ("POST", "/team/member_delete"),
+    ("POST", "/organization/new"),
+    ("PATCH", "/organization/update"),
+    ("DELETE", "/organization/delete"),
+    ("POST", "/user/new"),
+    ("POST", "/user/update"),
+    ("POST", "/user/delete"),
+    ("GET", "/spend/keys"),
+    ("GET", "/spend/users"),
+    ("GET", "/global/spend/keys"),
+    ("GET", "/global/spend/models"),
+    ("GET", "/global/spend/teams"),
+    ("GET", "/global/spend/provider"),
+    ("GET", "/global/spend/logs"),
+    ("GET", "/global/activity"),
+    ("GET", "/global/activity/model"),
     ("POST", "/fallback"),
     ("GET", "/fallback/{*model}"),
     ("DELETE", "/fallback/{*model}"),
 ];
 
 /// For any key, which reads and chooses what is its own.
-pub const OWN: [(&str, &str); 14] = [
+pub const OWN: [(&str, &str); 23] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -46,6 +73,15 @@ pub const OWN: [(&str, &str); 14] = [
     ("POST", "/models/select"),
     ("POST", "/models/undo"),
     ("GET", "/models/history"),
+    ("GET", "/team/info"),
+    ("GET", "/team/list"),
+    ("GET", "/v2/team/list"),
+    ("GET", "/team/daily/activity"),
+    ("GET", "/organization/info"),
+    ("GET", "/organization/list"),
+    ("GET", "/user/info"),
+    ("GET", "/user/list"),
+    ("GET", "/user/daily/activity"),
 ];
 
 /// For any key, whatever it may call: it tells nothing of anybody.

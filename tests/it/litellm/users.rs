@@ -86,7 +86,7 @@ async fn parallel_keys_of_one_user_never_overshoot_their_budget() -> Result<()> 
     operator.post("/team/new", &json!({ "team_id": "red" })).await?.expect(200)?;
     let ann = user(&operator, json!({ "user_id": "ann" })).await?;
     let other = generate(&operator, json!({ "user_id": "ann", "team_id": "red" })).await?;
-    let limit = 60_000_i64;
+    let limit = 2_500_i64;
     let budget = json!({ "scope": "user:ann", "limits": [{ "period": "total", "limit_nano_usd": limit }] });
     command(&scene.gateway, "SetBudget", budget).await?.expect(200)?;
     let mut running = tokio::task::JoinSet::new();

@@ -107,6 +107,12 @@ fn powers(control: &Control, key: KeyId) -> BTreeSet<String> {
     key.and_then(|key| key.user.as_ref()).map(|user| managed(control, user)).unwrap_or_default()
 }
 
+/// The realm that the user of a key belongs to.
+fn home(before: &Control, after: &Control, key: KeyId) -> Option<RealmId> {
+    let user = after.keys.get(&key)?.user.as_ref()?;
+    before.user(user)?.realm.clone()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -146,6 +152,8 @@ proptest! {
                 let before_it = if secret_is_new && key != actor { BTreeSet::new() } else { callable(&before, key) };
                 for (realm, name) in callable(after, key).difference(&before_it) {
                     let of_realm = own.contains(realm.as_str()) || is_operator || !before.realms.contains(realm);
+                    // What a user may at all is for whoever manages them, wherever their keys are.
+                    let of_realm = of_realm || home(&before, after, key).is_some_and(|home| own.contains(home.as_str()));
                     let of_key = callers.iter().any(|(_, own)| own == name);
                     prop_assert!(of_realm || of_key, "{command:?} of {number} lets {key} call {name} in {realm}");
                 }

@@ -30,12 +30,17 @@ pub(super) async fn info(State(app): State<App>, uri: Uri, headers: HeaderMap) -
         Caller::Key(row) => row.key.user.as_ref(),
         Caller::Operator => None,
     };
-    let Some(named) = query.text("user_id").or(own.map(UserId::as_str)) else {
-        return everybody(&app, control).map(Json);
+    let forbidden = || {
+        let message = "You are not allowed to access this user's info. Your role=internal_user";
+        ApiError::new(ErrorCode::AdminOnly, message).status(403).kind("auth_error").param("user_id")
+    };
+    let named = match (query.text("user_id").or(own.map(UserId::as_str)), &caller) {
+        (Some(named), _) => named,
+        (None, Caller::Operator) => return everybody(&app, control).map(Json),
+        (None, Caller::Key(_)) => return Err(forbidden()),
     };
     if !may_know(&caller, control, own, named) {
-        let message = "You are not allowed to access this user's info. Your role=internal_user";
-        return Err(ApiError::new(ErrorCode::AdminOnly, message).status(403).kind("auth_error").param("user_id"));
+        return Err(forbidden());
     }
     let user = roles::by_id(control, named)?;
     let keys = of_users(&app, vec![user.id.clone()]).await?.remove(&user.id).unwrap_or_default();
