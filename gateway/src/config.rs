@@ -1,5 +1,8 @@
 //! Configuration: flags and environment, read once, checked, and made into values. Nothing else reads the environment.
 
+mod bootstrap;
+mod import;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,6 +19,9 @@ use tallygate_core::secret::Secret;
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
 use crate::settings::RequestSettings;
+
+pub use bootstrap::BootstrapArgs;
+pub use import::{ImportCommand, ImportPricesArgs};
 
 /// Secrets that guides and templates show: everybody knows them.
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
@@ -47,32 +53,8 @@ pub enum CliCommand {
         #[command(subcommand)]
         what: ImportCommand,
     },
-}
-
-/// What to import.
-#[derive(Debug, Subcommand)]
-pub enum ImportCommand {
-    /// LiteLLM's price map: says what is wrong with it and what it would change, and changes it with --apply.
-    Prices(ImportPricesArgs),
-}
-
-/// How to import prices.
-#[derive(Debug, Clone, Args)]
-pub struct ImportPricesArgs {
-    /// The price map, as LiteLLM publishes it: model_prices_and_context_window.json.
-    pub file: PathBuf,
-    /// The gateway whose prices these are to be.
-    #[arg(long, env = "TALLYGATE_URL", default_value = "http://127.0.0.1:4000")]
-    pub gateway: String,
-    /// The operator's key. LITELLM_MASTER_KEY works too.
-    #[arg(long, alias = "master_key", env = "TALLYGATE_MASTER_KEY", hide_env_values = true)]
-    pub master_key: Option<String>,
-    /// Carries the changes out.
-    #[arg(long)]
-    pub apply: bool,
-    /// Tells what is wrong or strange about models that are not in use, too.
-    #[arg(long)]
-    pub all_findings: bool,
+    /// Prepares a folder of environment files for a running gateway: providers' keys mirrored, the agent's key issued.
+    Bootstrap(BootstrapArgs),
 }
 
 /// How to serve.

@@ -29,10 +29,14 @@ mod system;
 
 mod serve;
 mod demo;
+mod operator_client;
 mod import;
+mod bootstrap;
 
+pub use bootstrap::{BootstrapError, EnvFileError};
 pub use compose::StartError;
 pub use data_folder::DataFolderError;
 pub use demo::DemoError;
 pub use import::ImportError;
+pub use operator_client::ClientError;
 pub use serve::{ExitReason, run};

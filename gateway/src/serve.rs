@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use crate::bootstrap::{self, BootstrapError};
 use crate::compose::{self, Running, StartError};
 use crate::config::{Cli, CliCommand, ConfigError, ServeArgs, environment};
 use crate::demo::{self, DemoError};
@@ -22,6 +23,9 @@ pub enum ExitReason {
     /// The import.
     #[error("the import ended early")]
     Import(#[from] ImportError),
+    /// The bootstrap.
+    #[error("the bootstrap ended early")]
+    Bootstrap(#[from] BootstrapError),
 }
 
 /// Does what the command line says.
@@ -34,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<(), ExitReason> {
         Some(CliCommand::Serve(args)) => serve(args).await,
         Some(CliCommand::Demo(args)) => Ok(Box::pin(demo::run(args)).await?),
         Some(CliCommand::Import { what }) => Ok(import::run(what).await?),
+        Some(CliCommand::Bootstrap(args)) => Ok(bootstrap::run(args).await?),
     }
 }
 

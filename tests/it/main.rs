@@ -31,6 +31,7 @@ mod standing;
 mod demo;
 mod litellm;
 mod guides;
+mod bootstrap;
 mod model_selection;
 mod full_disk;
 mod stopping;
