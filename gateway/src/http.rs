@@ -23,7 +23,7 @@ mod state;
 mod budgets;
 mod limits;
 mod prices;
-mod litellm;
+pub(crate) mod litellm;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ use tallygate_adapters::provider::doors;
 use tokio::sync::Semaphore;
 
 use crate::command::Commands;
+use crate::declarations::Declarations;
 use crate::leases::Leases;
 use crate::limits::exchange::Rates;
 use crate::pipeline::Pipeline;
@@ -56,6 +57,8 @@ pub(crate) struct Parts {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) commands: Commands,
     pub(crate) leases: Leases,
+    /// What a configuration file declares.
+    pub(crate) declarations: Arc<Declarations>,
     /// None where this gateway has the log, and all rate limits, to itself.
     pub(crate) rates: Option<Rates>,
     /// How many prompts may be counted at once: counting takes a core.

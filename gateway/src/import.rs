@@ -2,10 +2,12 @@
 //! and changes it only when asked: by commands, over HTTP, as anybody else would.
 
 mod prices;
+mod litellm;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use tallygate_adapters::litellm::database::DatabaseError;
 use tallygate_adapters::litellm::price_map::NoPriceMap;
 use tallygate_adapters::provider::client::install_tls;
 use tallygate_adapters::provider::vendors::InvalidVendors;
@@ -34,6 +36,18 @@ pub enum ImportError {
     /// The file is wrong about models that are in use.
     #[error("{0} prices of models in use are wrong in the file: mend them there; nothing is applied")]
     Wrong(usize),
+    /// Neither a file nor a database was named.
+    #[error("name what to import: --config FILE, --database-url URL, or both")]
+    NothingNamed,
+    /// The configuration file is wrong.
+    #[error("{} has errors: mend them there; nothing is carried over", .0.display())]
+    FileWrong(PathBuf),
+    /// The database.
+    #[error("LiteLLM's database cannot be read")]
+    Database(#[from] DatabaseError),
+    /// The gateway refused something.
+    #[error("{0} things were refused; the others are carried over")]
+    NotAll(usize),
     /// Some prices were not taken.
     #[error("{refused} of {all} prices were refused; the others are in force")]
     Refused {
@@ -49,6 +63,7 @@ pub(crate) async fn run(command: ImportCommand) -> Result<(), ImportError> {
     install_tls();
     match command {
         ImportCommand::Prices(args) => prices::import(args, &environment()).await,
+        ImportCommand::Litellm(args) => Box::pin(litellm::import(args, &environment())).await,
     }
 }
 

@@ -9,6 +9,7 @@ mod logs;
 mod data_folder;
 
 mod command;
+mod declarations;
 mod pipeline;
 mod standing;
 
@@ -36,6 +37,7 @@ mod bootstrap;
 pub use bootstrap::{BootstrapError, EnvFileError};
 pub use compose::StartError;
 pub use data_folder::DataFolderError;
+pub use declarations::{InvalidFile, NotLoaded};
 pub use demo::DemoError;
 pub use import::ImportError;
 pub use operator_client::ClientError;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use crate::bootstrap::{self, BootstrapError};
 use crate::compose::{self, Running, StartError};
 use crate::config::{Cli, CliCommand, ConfigError, ServeArgs, environment};
+use crate::declarations::{self, InvalidFile};
 use crate::demo::{self, DemoError};
 use crate::import::{self, ImportError};
 
@@ -23,6 +24,9 @@ pub enum ExitReason {
     /// The import.
     #[error("the import ended early")]
     Import(#[from] ImportError),
+    /// The configuration file.
+    #[error(transparent)]
+    Invalid(#[from] InvalidFile),
     /// The bootstrap.
     #[error("the bootstrap ended early")]
     Bootstrap(#[from] BootstrapError),
@@ -38,6 +42,7 @@ pub async fn run(cli: Cli) -> Result<(), ExitReason> {
         Some(CliCommand::Serve(args)) => serve(args).await,
         Some(CliCommand::Demo(args)) => Ok(Box::pin(demo::run(args)).await?),
         Some(CliCommand::Import { what }) => Ok(import::run(what).await?),
+        Some(CliCommand::Validate(args)) => Ok(declarations::validate(args)?),
         Some(CliCommand::Bootstrap(args)) => Ok(bootstrap::run(args).await?),
     }
 }

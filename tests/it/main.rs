@@ -32,6 +32,8 @@ mod demo;
 mod litellm;
 mod guides;
 mod bootstrap;
+mod config_file;
+mod import;
 mod model_selection;
 mod full_disk;
 mod stopping;

@@ -3,6 +3,8 @@
 mod request;
 mod models;
 mod budget;
+pub(crate) mod declared_budget;
+pub(crate) mod imported;
 pub(super) mod find;
 mod refused;
 mod row;
