@@ -59,6 +59,8 @@ pub enum CliCommand {
     },
     /// Checks a configuration file: tells all that is wrong with it, and all that has no effect.
     Validate(ValidateArgs),
+    /// Prints the document of all routes: what a gateway serves under /openapi.json.
+    Openapi,
     /// Prepares a folder of environment files for a running gateway: providers' keys mirrored, the agent's key issued.
     Bootstrap(BootstrapArgs),
 }

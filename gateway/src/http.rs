@@ -19,6 +19,7 @@ mod models;
 mod selector;
 mod commands;
 mod health;
+pub(crate) mod openapi;
 mod state;
 mod budgets;
 mod limits;
@@ -79,8 +80,13 @@ impl Deref for App {
     }
 }
 
-/// All routes.
+/// All routes, served with what they need.
 fn router(app: App) -> Router {
+    routes().with_state(app)
+}
+
+/// All routes.
+fn routes() -> Router<App> {
     let mut router = Router::new();
     for path in doors::BY_MODEL {
         router = router.route(path, post(inference::by_path));
@@ -118,12 +124,12 @@ fn router(app: App) -> Router {
         .route("/health/liveness", get(health::alive))
         .route("/health/readiness", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
         .merge(selector::router())
         .merge(litellm::router())
         .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(app)
 }
 
 /// A path that leads nowhere: FastAPI's words beside ours, since LiteLLM's clients know those.

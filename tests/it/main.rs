@@ -34,6 +34,7 @@ mod guides;
 mod bootstrap;
 mod config_file;
 mod import;
+mod openapi;
 mod model_selection;
 mod full_disk;
 mod stopping;
