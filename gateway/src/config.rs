@@ -1,7 +1,7 @@
 //! Configuration: flags and environment, read once, checked, and made into values. Nothing else reads the environment.
 
-mod bootstrap;
 mod import;
+mod litellm;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -23,8 +23,8 @@ use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
 use crate::settings::RequestSettings;
 
-pub use bootstrap::BootstrapArgs;
 pub use import::{ImportCommand, ImportLitellmArgs, ImportPricesArgs};
+pub use litellm::BootstrapArgs;
 pub use validate::ValidateArgs;
 
 /// Secrets that guides and templates show: everybody knows them.

@@ -40,6 +40,13 @@ environment_variables:
   LOCAL_BASE: UPSTREAM
 ";
 
+/// The entries of one model of [`FILE`].
+pub const LOCALS: &str = "  - model_name: local
+    litellm_params: {model: openai/llama, api_base: os.environ/LOCAL_BASE, api_key: sk-canary-one, rpm: 1_000}
+  - model_name: local
+    litellm_params: {model: openai/llama, api_base: os.environ/LOCAL_BASE, api_key: sk-canary-two}
+";
+
 /// A folder with a file, and the gateway that reads it.
 pub struct Declaring {
     pub gateway: Gateway,

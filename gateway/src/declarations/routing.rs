@@ -7,7 +7,7 @@ use tallygate_core::routing::{Cooldown, Routing, Strategy};
 /// The models that a list without a model of its own is for.
 const EVERY: &str = "*";
 
-/// The routing of a model, over what holds where nothing is said; none where the file says nothing of routing at all.
+/// The routing of a model, over what holds where nothing is said; none where the file says nothing else.
 ///
 /// # Errors
 /// A sentence: what cannot be.
@@ -39,7 +39,7 @@ pub(super) fn of(said: &FileRouting, base: &Routing, model: &ModelName) -> Resul
         cooldown: Cooldown { allowed_failures, first_ms },
     };
     routing.check(model).map_err(|error| error.to_string())?;
-    Ok(Some(routing))
+    Ok((routing != *base).then_some(routing))
 }
 
 /// The models of a list: the model's own, or those for every model but itself.

@@ -103,7 +103,7 @@ fn error() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use serde_json::Value;
 
@@ -120,20 +120,20 @@ mod tests {
     fn served() -> BTreeSet<(String, String)> {
         let told = format!("{:?}", routes());
         let (routes, paths) = told.split_once("node: Node").expect("a router tells of its paths");
-        let mut of_route = Vec::new();
-        for route in routes.split("MethodRouter {").skip(1) {
+        let mut of_route: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for route in routes.split("RouteId(").skip(1) {
+            let (number, route) = route.split_once("): ").expect("a route has a number");
             let methods = ["get", "post", "put", "patch", "delete"];
             let has = |method: &&&str| {
                 let place = route.split(&format!(" {method}: ")).nth(1).expect("every method is told of");
                 !place.starts_with("None")
             };
-            of_route.push(methods.iter().filter(has).map(|method| (*method).to_owned()).collect::<Vec<_>>());
+            of_route.insert(number, methods.iter().filter(has).map(|method| (*method).to_owned()).collect());
         }
         let mut served = BTreeSet::new();
         let mut rest = paths;
         while let Some((number, after)) = between(rest, "RouteId(", "): \"") {
             let (path, after) = after.split_once('"').expect("a path ends");
-            let number: usize = number.parse().expect("a number");
             for method in &of_route[number] {
                 served.insert((method.clone(), path.replace("{*", "{")));
             }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::{Declaring, FILE};
+use super::{Declaring, FILE, LOCALS};
 
 #[tokio::test]
 async fn a_changed_model_is_revised_a_new_one_added_and_one_that_is_gone_retired_without_a_restart() -> Result<()> {
@@ -34,7 +34,7 @@ async fn a_changed_model_is_revised_a_new_one_added_and_one_that_is_gone_retired
     );
     assert_eq!(models.iter().filter(|model| model["model_name"] == "local").count(), 1);
     caller.post("/v1/chat/completions", &crate::scene::chat("new")).await?.expect(200)?;
-    declaring.write(&FILE.replace(&FILE[FILE.find("  - model_name: local").context("none")?..], ""))?;
+    declaring.write(&FILE.replace(LOCALS, ""))?;
     declaring.gateway.process().signal("HUP").await?;
     declaring.until(|state| state["deployments"] == 1).await?;
     assert_eq!(declaring.names().await?, ["openai/gpt-5"]);

@@ -1,4 +1,4 @@
-//! The arguments of `tallygate bootstrap`.
+//! The arguments of `tallygate bootstrap`, with the names that installations of LiteLLM have.
 
 use std::path::PathBuf;
 
