@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use tallygate_adapters::litellm::database::{Database, Table};
+use tallygate_core::command::Command;
 use tallygate_core::time::Timestamp;
 
 use super::Item;
@@ -65,7 +66,9 @@ pub(super) async fn items(
             Ok(Some((commands, begins_anew))) => {
                 if begins_anew {
                     report.left(Kind::Key, &name, "what it spent in the window that is open: its budget begins anew");
-                } else if rows::spent(&row).nano() > 0 && row.get("max_budget").is_none_or(Value::is_null) {
+                } else if rows::spent(&row).nano() > 0
+                    && !commands.iter().any(|command| matches!(command, Command::SetBudget(_)))
+                {
                     report.left(Kind::Key, &name, "what it spent: here it begins with nothing");
                 }
                 items.push(Item { kind: Kind::Key, name, commands });
@@ -77,7 +80,7 @@ pub(super) async fn items(
     Ok(items)
 }
 
-type Commands = (Vec<tallygate_core::command::Command>, bool);
+type Commands = (Vec<Command>, bool);
 
 fn item(row: &Value, budgets: &Budgets, now: Timestamp) -> Result<Option<Commands>, ApiError> {
     let expires_at = rows::moment(row, "expires").transpose().map_err(|error| invalid("expires", &error))?;
