@@ -6,5 +6,6 @@ pub mod outbox;
 pub mod nats;
 pub mod dialect;
 pub mod provider;
+pub mod yaml;
 pub mod litellm;
 pub mod secret;

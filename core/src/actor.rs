@@ -12,8 +12,10 @@ pub enum ActorKind {
     Service,
     /// A virtual key.
     Key,
-    /// The gateway itself: start-up, the configuration file, activity.
+    /// The gateway itself: start-up, activity.
     Gateway,
+    /// A configuration file, by its name.
+    Configuration,
 }
 
 /// Who asked for a change, or whose doing an activity is.
@@ -22,7 +24,7 @@ pub enum ActorKind {
 pub struct Actor {
     /// What kind of principal.
     pub kind: ActorKind,
-    /// Its name within the kind: `master`, a service name, a key id, a writer id. Never a secret.
+    /// Its name within the kind: `master`, a service name, a key id, a writer id, a file's name. Never a secret.
     pub id: String,
 }
 
@@ -37,5 +39,11 @@ impl Actor {
     #[must_use]
     pub fn gateway(writer: &str) -> Self {
         Self { kind: ActorKind::Gateway, id: writer.to_owned() }
+    }
+
+    /// A configuration file, by its name without the folders that it lies in.
+    #[must_use]
+    pub fn configuration(file: &str) -> Self {
+        Self { kind: ActorKind::Configuration, id: file.to_owned() }
     }
 }

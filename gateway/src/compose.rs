@@ -32,6 +32,7 @@ use crate::activity::{self, ActivityWriter, WriterTask};
 use crate::command::{Commands, Decider};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
+use crate::declarations::{self, Declarations};
 use crate::http::front::Front;
 use crate::http::{App, Parts as AppParts, server};
 use crate::leases::{self, Leases};
@@ -103,6 +104,7 @@ struct Spine {
     chain: ChainId,
     activity: ActivityWriter,
     commands: Commands,
+    declarations: Arc<Declarations>,
     standing: Arc<Standing>,
     /// What finds out how this gateway stands.
     watching: JoinSet<()>,
@@ -168,7 +170,9 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let counting = Arc::new(Semaphore::new(COUNTS_MAX));
     let pipeline = Arc::new(pipeline);
     spine.watching.spawn(Prober::new(&pipeline, stopped.clone()).run());
-    let app = App::new(AppParts { pipeline, commands, leases, rates, counting });
+    let declarations = Arc::clone(&spine.declarations);
+    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting });
+    declarations::begin(&app, config.declared, &mut spine.watching, stopped.clone()).await?;
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
@@ -264,12 +268,14 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
     let standing = Arc::new(standing);
     let watching = standing::watch(&standing, &logs, &views, writer, &mac);
     let (commands, queue) = Commands::channel(Arc::clone(&standing), activity.clone(), Arc::clone(&ids));
+    let declarations = Arc::new(Declarations::new(metrics.registry())?);
     let decider = Decider {
         views: views.clone(),
         log: Arc::clone(&logs.control),
         mac,
         vendors: Arc::new(vendors.iter().map(|vendor| vendor.id.clone()).collect()),
         prices: Arc::new(catalog.prices()),
+        declarations: Arc::clone(&declarations),
         clock,
         ids,
     };
@@ -281,6 +287,7 @@ async fn spine(config: &Config, data: DataFolder, writer: &WriterId, parts: Part
         chain,
         activity,
         commands,
+        declarations,
         standing,
         watching,
         decider,

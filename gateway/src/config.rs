@@ -1,8 +1,13 @@
 //! Configuration: flags and environment, read once, checked, and made into values. Nothing else reads the environment.
 
+mod import;
+mod litellm;
+mod validate;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
@@ -13,9 +18,14 @@ use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::routing::{ProbeBy, Routing};
 use tallygate_core::secret::Secret;
 
+use crate::declarations::{Loaded, NotLoaded, load};
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
 use crate::settings::{ProbeSettings, RequestSettings};
+
+pub use import::{ImportCommand, ImportLitellmArgs, ImportPricesArgs};
+pub use litellm::BootstrapArgs;
+pub use validate::ValidateArgs;
 
 /// Secrets that guides and templates show: everybody knows them.
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
@@ -47,32 +57,12 @@ pub enum CliCommand {
         #[command(subcommand)]
         what: ImportCommand,
     },
-}
-
-/// What to import.
-#[derive(Debug, Subcommand)]
-pub enum ImportCommand {
-    /// LiteLLM's price map: says what is wrong with it and what it would change, and changes it with --apply.
-    Prices(ImportPricesArgs),
-}
-
-/// How to import prices.
-#[derive(Debug, Clone, Args)]
-pub struct ImportPricesArgs {
-    /// The price map, as LiteLLM publishes it: model_prices_and_context_window.json.
-    pub file: PathBuf,
-    /// The gateway whose prices these are to be.
-    #[arg(long, env = "TALLYGATE_URL", default_value = "http://127.0.0.1:4000")]
-    pub gateway: String,
-    /// The operator's key. LITELLM_MASTER_KEY works too.
-    #[arg(long, alias = "master_key", env = "TALLYGATE_MASTER_KEY", hide_env_values = true)]
-    pub master_key: Option<String>,
-    /// Carries the changes out.
-    #[arg(long)]
-    pub apply: bool,
-    /// Tells what is wrong or strange about models that are not in use, too.
-    #[arg(long)]
-    pub all_findings: bool,
+    /// Checks a configuration file: tells all that is wrong with it, and all that has no effect.
+    Validate(ValidateArgs),
+    /// Prints the document of all routes: what a gateway serves under /openapi.json.
+    Openapi,
+    /// Prepares a folder of environment files for a running gateway: providers' keys mirrored, the agent's key issued.
+    Bootstrap(BootstrapArgs),
 }
 
 /// How to serve.
@@ -87,6 +77,10 @@ pub struct ServeArgs {
     /// The folder for log, views and this gateway's id.
     #[arg(long, env = "TALLYGATE_DATA", default_value = "./data")]
     pub data: PathBuf,
+    /// A file that declares models and settings: LiteLLM's proxy_config.yaml. CONFIG_FILE_PATH works too. It is read again
+    /// when it changes, and on SIGHUP.
+    #[arg(long, env = "TALLYGATE_CONFIG")]
+    pub config: Option<PathBuf>,
     /// NATS servers to keep the log on, such as nats://127.0.0.1:4222; without it the log is in the data folder.
     #[arg(long, env = "TALLYGATE_NATS")]
     pub nats: Option<String>,
@@ -106,9 +100,9 @@ pub struct ServeArgs {
     /// LITELLM_SALT_KEY works too. On loopback one is made if there is none.
     #[arg(long, env = "TALLYGATE_SECRET", hide_env_values = true)]
     pub secret: Option<String>,
-    /// The status of a request that a budget refuses: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
-    #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", default_value_t = 422, value_parser = clap::value_parser!(u16).range(400..500))]
-    pub budget_exceeded_status: u16,
+    /// The status of a request that a budget refuses: 422 as LiteLLM 1.109 (the default), 400 as 1.80, or 429.
+    #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", value_parser = clap::value_parser!(u16).range(400..500))]
+    pub budget_exceeded_status: Option<u16>,
     /// How long requests are answered after the control log was last heard of, in seconds.
     #[arg(long, env = "TALLYGATE_MAX_STALENESS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub max_staleness_seconds: u64,
@@ -139,9 +133,9 @@ pub struct ServeArgs {
     /// How deployments are asked: by the list of their models, which costs nothing, or by a call, which costs some tokens.
     #[arg(long, env = "TALLYGATE_PROBE_BY", value_enum, default_value_t = ProbesBy::List)]
     pub probe_by: ProbesBy,
-    /// The longest request body, in bytes.
-    #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES", default_value_t = 32 * 1024 * 1024)]
-    pub body_max_bytes: usize,
+    /// The longest request body, in bytes; 33554432 when nothing is said.
+    #[arg(long, env = "TALLYGATE_BODY_MAX_BYTES")]
+    pub body_max_bytes: Option<usize>,
     /// How long a connection to an upstream may take, with its name and TLS, in seconds.
     #[arg(long, env = "TALLYGATE_UPSTREAM_CONNECT_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub upstream_connect_seconds: u64,
@@ -241,6 +235,8 @@ pub(crate) struct Config {
     pub(crate) cors_origins: Vec<Origin>,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
+    /// The configuration file, as it is now.
+    pub(crate) declared: Option<Loaded>,
 }
 
 /// Where the log is, when it is on NATS.
@@ -255,6 +251,9 @@ pub(crate) struct NatsConfig {
 /// Why a configuration is refused. Each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    /// The configuration file.
+    #[error(transparent)]
+    File(#[from] NotLoaded),
     /// Others reach this address, and there is no master key.
     #[error("{0} can be reached by others: set a master key with --master-key or TALLYGATE_MASTER_KEY")]
     MasterKeyMissing(IpAddr),
@@ -292,18 +291,25 @@ impl ServeArgs {
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub(crate) fn check(self, environment: BTreeMap<String, String>) -> Result<Config, ConfigError> {
+    pub(crate) fn check(self, mut environment: BTreeMap<String, String>) -> Result<Config, ConfigError> {
+        let declared = self.declared(&environment)?;
+        let said = declared.as_ref().map(|loaded| loaded.file.settings.clone()).unwrap_or_default();
+        environment.extend(said.environment.iter().cloned());
         let from_environment = |name: &str| environment.get(name).cloned();
-        let master_key = self.master_key.clone().or_else(|| from_environment("LITELLM_MASTER_KEY"));
+        let master_key = self.master_key.clone().or_else(|| from_environment("LITELLM_MASTER_KEY")).or(said.master_key);
         check_master_key(self.host, master_key.as_deref())?;
         let secret = self.secret.clone().or_else(|| from_environment("LITELLM_SALT_KEY"));
         if self.nats.is_some() && secret.is_none() {
             return Err(ConfigError::SecretMissing);
         }
+        let usual = RequestSettings::default();
         let mut requests = RequestSettings {
-            body_max_bytes: self.body_max_bytes,
+            body_max_bytes: self.body_max_bytes.or(said.body_max_bytes).unwrap_or(usual.body_max_bytes),
             body_timeout: Duration::from_secs(self.body_timeout_seconds),
-            budget_exceeded_status: self.budget_exceeded_status,
+            budget_exceeded_status: self
+                .budget_exceeded_status
+                .or(said.budget_exceeded_status)
+                .unwrap_or(usual.budget_exceeded_status),
             staleness_max: Duration::from_secs(self.max_staleness_seconds),
             abandoned_streams_max: self.abandoned_streams_max,
             retries_abandoned: self.retry_abandoned == RetryAbandoned::Always,
@@ -313,11 +319,14 @@ impl ServeArgs {
                 timeout: Duration::from_secs(self.probe_timeout_seconds),
                 by: self.probe_by.into(),
             },
-            ..RequestSettings::default()
+            ..usual
         };
         requests.timeouts.connect = Duration::from_secs(self.upstream_connect_seconds);
         requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
         requests.timeouts.first_byte = Duration::from_secs(self.upstream_first_byte_seconds);
+        if let Some(ms) = said.request_timeout_ms {
+            requests.timeouts.total = Some(Duration::from_millis(ms));
+        }
         Ok(Config {
             address: SocketAddr::new(self.host, self.port),
             data: self.data,
@@ -345,7 +354,15 @@ impl ServeArgs {
             cors_origins: self.cors_origins,
             network: NetworkPolicy { private_names: self.private_names },
             environment: Variables(environment),
+            declared,
         })
+    }
+
+    /// The configuration file, if there is one.
+    fn declared(&self, environment: &BTreeMap<String, String>) -> Result<Option<Loaded>, NotLoaded> {
+        let named = environment.get("CONFIG_FILE_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let path = self.config.clone().or(named);
+        path.map(|path| load(&path, &Arc::new(environment.clone()))).transpose()
     }
 }
 

@@ -19,11 +19,12 @@ mod models;
 mod selector;
 mod commands;
 mod health;
+pub(crate) mod openapi;
 mod state;
 mod budgets;
 mod limits;
 mod prices;
-mod litellm;
+pub(crate) mod litellm;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use tallygate_adapters::provider::doors;
 use tokio::sync::Semaphore;
 
 use crate::command::Commands;
+use crate::declarations::Declarations;
 use crate::leases::Leases;
 use crate::limits::exchange::Rates;
 use crate::pipeline::Pipeline;
@@ -56,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) commands: Commands,
     pub(crate) leases: Leases,
+    /// What a configuration file declares.
+    pub(crate) declarations: Arc<Declarations>,
     /// None where this gateway has the log, and all rate limits, to itself.
     pub(crate) rates: Option<Rates>,
     /// How many prompts may be counted at once: counting takes a core.
@@ -76,8 +80,13 @@ impl Deref for App {
     }
 }
 
-/// All routes.
+/// All routes, served with what they need.
 fn router(app: App) -> Router {
+    routes().with_state(app)
+}
+
+/// All routes.
+fn routes() -> Router<App> {
     let mut router = Router::new();
     for path in doors::BY_MODEL {
         router = router.route(path, post(inference::by_path));
@@ -115,12 +124,12 @@ fn router(app: App) -> Router {
         .route("/health/liveness", get(health::alive))
         .route("/health/readiness", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
         .merge(selector::router())
         .merge(litellm::router())
         .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(app)
 }
 
 /// A path that leads nowhere: FastAPI's words beside ours, since LiteLLM's clients know those.

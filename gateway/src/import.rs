@@ -1,19 +1,19 @@
 //! `tallygate import`: brings what other programs know into a running gateway. It reads a file, says what it would change,
 //! and changes it only when asked: by commands, over HTTP, as anybody else would.
 
-mod client;
 mod prices;
+mod litellm;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use tallygate_adapters::litellm::database::DatabaseError;
 use tallygate_adapters::litellm::price_map::NoPriceMap;
-use tallygate_adapters::provider::client::{NoClient, install_tls};
+use tallygate_adapters::provider::client::install_tls;
 use tallygate_adapters::provider::vendors::InvalidVendors;
-use tallygate_core::endpoint::InvalidUrl;
-use tallygate_core::port::provider::failure::Failure;
 
 use crate::config::{ImportCommand, environment};
+use crate::operator_client::ClientError;
 
 /// Why an import ended early. Nothing is changed then, unless it says so.
 #[derive(Debug, thiserror::Error)]
@@ -27,24 +27,27 @@ pub enum ImportError {
     /// No master key was given.
     #[error("managing takes the master key: set --master-key, TALLYGATE_MASTER_KEY or LITELLM_MASTER_KEY")]
     MasterKeyMissing,
-    /// The gateway's address is not one.
-    #[error("the gateway's address is not one")]
-    Address(#[from] InvalidUrl),
-    /// The client.
+    /// The gateway did not do what was asked.
     #[error(transparent)]
-    Client(#[from] NoClient),
+    Gateway(#[from] ClientError),
     /// The table of vendors. A defect of the build.
     #[error("the table of vendors cannot be used")]
     Vendors(#[from] InvalidVendors),
-    /// The gateway did not answer, or said no.
-    #[error("the gateway did not do what was asked{}", said(.0))]
-    Http(#[source] Failure),
-    /// An answer in another form than this version knows.
-    #[error("the gateway's answer cannot be read")]
-    Answer(#[from] serde_json::Error),
     /// The file is wrong about models that are in use.
     #[error("{0} prices of models in use are wrong in the file: mend them there; nothing is applied")]
     Wrong(usize),
+    /// Neither a file nor a database was named.
+    #[error("name what to import: --config FILE, --database-url URL, or both")]
+    NothingNamed,
+    /// The configuration file is wrong.
+    #[error("{} has errors: mend them there; nothing is carried over", .0.display())]
+    FileWrong(PathBuf),
+    /// The database.
+    #[error("LiteLLM's database cannot be read")]
+    Database(#[from] DatabaseError),
+    /// The gateway refused something.
+    #[error("{0} things were refused; the others are carried over")]
+    NotAll(usize),
     /// Some prices were not taken.
     #[error("{refused} of {all} prices were refused; the others are in force")]
     Refused {
@@ -55,29 +58,12 @@ pub enum ImportError {
     },
 }
 
-impl From<Failure> for ImportError {
-    fn from(failure: Failure) -> Self {
-        Self::Http(failure)
-    }
-}
-
-/// What the gateway said, where it said something.
-fn said(failure: &Failure) -> String {
-    let message = |body: &[u8]| {
-        let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-        Some(body.pointer("/error/message")?.as_str()?.to_owned())
-    };
-    failure.said.as_deref().map_or_else(String::new, |said| match message(&said.body) {
-        Some(message) => format!(" (status {}: {message})", said.status),
-        None => format!(" (status {})", said.status),
-    })
-}
-
 /// Imports what the command line says.
 pub(crate) async fn run(command: ImportCommand) -> Result<(), ImportError> {
     install_tls();
     match command {
         ImportCommand::Prices(args) => prices::import(args, &environment()).await,
+        ImportCommand::Litellm(args) => Box::pin(litellm::import(args, &environment())).await,
     }
 }
 

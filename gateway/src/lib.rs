@@ -9,6 +9,7 @@ mod logs;
 mod data_folder;
 
 mod command;
+mod declarations;
 mod pipeline;
 mod prober;
 mod standing;
@@ -30,10 +31,15 @@ mod system;
 
 mod serve;
 mod demo;
+mod operator_client;
 mod import;
+mod bootstrap;
 
+pub use bootstrap::{BootstrapError, EnvFileError};
 pub use compose::StartError;
 pub use data_folder::DataFolderError;
+pub use declarations::{InvalidFile, NotLoaded};
 pub use demo::DemoError;
 pub use import::ImportError;
+pub use operator_client::ClientError;
 pub use serve::{ExitReason, run};

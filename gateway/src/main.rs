@@ -16,7 +16,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let log_json = match &cli.command {
         Some(CliCommand::Serve(args) | CliCommand::Demo(args)) => args.log_json,
-        Some(CliCommand::Import { .. }) => false,
+        Some(CliCommand::Import { .. } | CliCommand::Bootstrap(_) | CliCommand::Validate(_) | CliCommand::Openapi) => {
+            false
+        }
         None => cli.serve.log_json,
     };
     start_tracing(log_json);

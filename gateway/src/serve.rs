@@ -2,9 +2,12 @@
 
 use std::io::Write as _;
 
+use crate::bootstrap::{self, BootstrapError};
 use crate::compose::{self, Running, StartError};
 use crate::config::{Cli, CliCommand, ConfigError, ServeArgs, environment};
+use crate::declarations::{self, InvalidFile};
 use crate::demo::{self, DemoError};
+use crate::http::openapi;
 use crate::import::{self, ImportError};
 
 /// Why the program ended with an error.
@@ -22,6 +25,15 @@ pub enum ExitReason {
     /// The import.
     #[error("the import ended early")]
     Import(#[from] ImportError),
+    /// The configuration file.
+    #[error(transparent)]
+    Invalid(#[from] InvalidFile),
+    /// The document of all routes. A defect of the build.
+    #[error("the document of all routes cannot be made")]
+    Openapi(#[from] serde_json::Error),
+    /// The bootstrap.
+    #[error("the bootstrap ended early")]
+    Bootstrap(#[from] BootstrapError),
 }
 
 /// Does what the command line says.
@@ -34,7 +46,16 @@ pub async fn run(cli: Cli) -> Result<(), ExitReason> {
         Some(CliCommand::Serve(args)) => serve(args).await,
         Some(CliCommand::Demo(args)) => Ok(Box::pin(demo::run(args)).await?),
         Some(CliCommand::Import { what }) => Ok(import::run(what).await?),
+        Some(CliCommand::Openapi) => Ok(print_openapi()?),
+        Some(CliCommand::Validate(args)) => Ok(declarations::validate(args)?),
+        Some(CliCommand::Bootstrap(args)) => Ok(bootstrap::run(args).await?),
     }
+}
+
+fn print_openapi() -> Result<(), serde_json::Error> {
+    let document = serde_json::to_string_pretty(&openapi::document()?)?;
+    let _ = writeln!(std::io::stdout(), "{document}");
+    Ok(())
 }
 
 async fn serve(args: ServeArgs) -> Result<(), ExitReason> {

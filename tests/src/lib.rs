@@ -5,6 +5,7 @@
 pub mod binaries;
 pub mod process;
 pub mod nats_server;
+pub mod postgres;
 pub mod nats_bridge;
 pub mod lossy_link;
 pub mod small_disk;

@@ -40,6 +40,12 @@ pub fn is_allowed_name(name: &str) -> bool {
         && !FORBIDDEN_WORDS.iter().any(|word| name.contains(word))
 }
 
+/// Whether a variable may hold a secret of the gateway's own, its clients' or its stores', by its name.
+#[must_use]
+pub fn is_own_name(name: &str) -> bool {
+    FORBIDDEN_WORDS.iter().any(|word| name.to_ascii_uppercase().contains(word))
+}
+
 /// The variables that the gateway was started with and that may be read as provider secrets. The rest is not even kept.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{Command, Malformed};
 
 /// The most commands in one [`Together`].
-pub const TOGETHER_MAX: usize = 100;
+pub const TOGETHER_MAX: usize = 500;
 pub(super) const TOGETHER: &str = "Together";
 
 /// Commands that are one: decided in a row, each on what the one before would leave; all of them or none. One that

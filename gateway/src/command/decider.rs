@@ -17,6 +17,7 @@ use tallygate_core::stream::{ChainId, Head, Position};
 use tallygate_projections::{DecisionState, Health, Views};
 
 use super::{Pending, Queue, Receipt, Refused};
+use crate::declarations::Declarations;
 use crate::http::error_code::ErrorCode;
 use crate::sabotage::Sabotage;
 
@@ -38,6 +39,7 @@ pub(crate) struct Decider {
     pub(crate) mac: MacKey,
     pub(crate) vendors: Arc<BTreeSet<VendorId>>,
     pub(crate) prices: Arc<PriceList>,
+    pub(crate) declarations: Arc<Declarations>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
 }
@@ -159,6 +161,9 @@ impl Decider {
     ) -> Result<Receipt, Refused> {
         if let Some(known) = known(state, &pending.request) {
             return known;
+        }
+        if let Some(why) = self.declarations.refusal(state, &pending.actor, &pending.request.command) {
+            return Err(Refused::gateway(ErrorCode::DeclaredInFile, why));
         }
         let context = Context { now: self.clock.now(), vendors: &self.vendors, prices: &self.prices };
         let circumstances = Circumstances { actor: &pending.actor, after: head.position, context };

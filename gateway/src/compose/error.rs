@@ -48,6 +48,14 @@ pub enum StartError {
     /// The first realm could not be registered.
     #[error("the realm `default` could not be registered: {0}")]
     FirstRealm(String),
+    /// The configuration file declares what cannot be.
+    #[error("the configuration file {file} cannot be in force:\n  {problems}")]
+    Declarations {
+        /// Which file.
+        file: String,
+        /// All that is wrong, a line each.
+        problems: String,
+    },
     /// The table of vendors. A defect of the build.
     #[error("the table of vendors cannot be used")]
     Vendors(#[from] InvalidVendors),

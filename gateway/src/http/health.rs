@@ -54,6 +54,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
             "position": app.pipeline.views.control.position(),
             "activity_waiting": app.pipeline.activity.waiting(),
             "reason": reason,
+            "configuration": app.declarations.state(),
         },
     });
     (status, Json(body)).into_response()

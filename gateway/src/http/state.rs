@@ -26,5 +26,6 @@ pub(super) async fn digests(State(app): State<App>, headers: HeaderMap) -> Resul
         "version": env!("CARGO_PKG_VERSION"),
         "control": { "position": head.position, "head": head.hash, "rows": control.rows, "digest": control.digest },
         "activity": { "positions": positions, "rows": activity.rows, "digest": activity.digest },
+        "configuration": app.declarations.told(),
     })))
 }

@@ -14,9 +14,9 @@ use tallygate_core::price::Price;
 use tallygate_core::secret::Secret;
 use tallygate_core::stream::Position;
 
-use super::client::Client;
 use super::{ImportError, say};
 use crate::config::ImportPricesArgs;
+use crate::operator_client::Client;
 
 /// The most commands of one call: what `POST /api/commands` takes.
 const COMMANDS_MAX: usize = 100;

@@ -3,6 +3,8 @@
 pub(super) mod request;
 pub(super) mod models;
 pub(super) mod budget;
+pub(crate) mod declared_budget;
+pub(crate) mod imported;
 pub(super) mod find;
 pub(super) mod refused;
 pub(super) mod row;

@@ -13,6 +13,7 @@ mod new;
 mod update;
 mod delete;
 pub(super) mod info;
+pub(crate) mod declared;
 pub(in crate::http) mod groups;
 
 use axum::Router;

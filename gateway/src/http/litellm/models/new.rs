@@ -45,7 +45,7 @@ pub(super) async fn new(State(app): State<App>, headers: HeaderMap, body: Body) 
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?,
     };
     let realm = request.realm.clone().unwrap_or_else(RealmId::default_realm);
-    let wanted = Wanted::of(&app, &request, id, None)?;
+    let wanted = Wanted::of(&app.pipeline.upstreams, &request, id, None)?;
     let registration = Registration { realm, name, wanted, id_was_chosen: request.id.is_some() };
     let (position, id) = registration.carry_out(&app, &actor).await?;
     let snapshot = app.pipeline.views.control.snapshot();

@@ -6,6 +6,7 @@ use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::id::RealmId;
 use tallygate_core::registry::{Deployment, Model};
 
+use super::declared::file_of;
 use super::find::Found;
 use super::known;
 use super::params::API_KEY;
@@ -91,7 +92,7 @@ fn params(deployment: &Deployment) -> Map<String, Value> {
 fn own_info(model: &Model, deployment: &Deployment) -> Map<String, Value> {
     let mut info = object(deployment.info.to_value());
     info.insert("id".to_owned(), json!(deployment.id));
-    info.insert("db_model".to_owned(), json!(true));
+    info.insert("db_model".to_owned(), json!(file_of(deployment).is_none()));
     if model.realm != RealmId::default_realm() {
         info.insert("team_id".to_owned(), json!(model.realm));
     }

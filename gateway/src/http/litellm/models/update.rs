@@ -61,7 +61,7 @@ async fn update(app: &App, actor: Actor, id: &DeploymentId, request: &ModelReque
     let snapshot = app.pipeline.views.control.snapshot();
     let current = find::by_id(&snapshot.control, id).ok_or_else(not_found)?;
     stays_where_it_is(request, &current)?;
-    let wanted = Wanted::of(app, request, id.clone(), Some(&current.deployment))?;
+    let wanted = Wanted::of(&app.pipeline.upstreams, request, id.clone(), Some(&current.deployment))?;
     let commands = commands(app, &snapshot.control, &current, wanted)?;
     let position = carry_out(app, actor, commands).await.map_err(refused)?;
     let snapshot = app.pipeline.views.control.snapshot();

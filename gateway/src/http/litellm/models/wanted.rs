@@ -12,6 +12,7 @@ use super::request::ModelRequest;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
+use crate::upstreams::Upstreams;
 
 /// A deployment as it is to be, but for its credential.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Wanted {
     /// # Errors
     /// 400: no such vendor, no address, an address or a variable that may not be used, attachments that are too large.
     pub(super) fn of(
-        app: &App,
+        upstreams: &Upstreams,
         request: &ModelRequest,
         id: DeploymentId,
         current: Option<&Deployment>,
@@ -39,7 +40,6 @@ impl Wanted {
         let text = |name: &str| params.get(name).and_then(Value::as_str);
         let model = text("model").unwrap_or_default();
         let base_url = request.api_base.clone().or_else(|| current.and_then(|current| current.base_url.clone()));
-        let upstreams = &app.pipeline.upstreams;
         let (vendor, upstream_model) = upstreams
             .vendors()
             .resolve(model, text("custom_llm_provider"), base_url.is_some())
