@@ -29,6 +29,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::activity::{self, ActivityWriter, WriterTask};
+use crate::agents::Hub;
 use crate::command::{Commands, Decider};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
@@ -167,7 +168,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let clientless = (Arc::clone(&pipeline.clientless), config.server.drain_timeout);
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
     let counting = Arc::new(Semaphore::new(COUNTS_MAX));
-    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates, counting });
+    let agents = Hub::new(config.agents, stopped.clone(), pipeline.metrics.agents_connected.clone());
+    let app = App::new(AppParts { pipeline: Arc::new(pipeline), commands, leases, rates, counting, agents });
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;

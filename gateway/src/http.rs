@@ -24,6 +24,7 @@ mod budgets;
 mod limits;
 mod prices;
 mod litellm;
+mod control_plane;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use tallygate_adapters::dialect::wire::PathSays;
 use tallygate_adapters::provider::doors;
 use tokio::sync::Semaphore;
 
+use crate::agents::Hub;
 use crate::command::Commands;
 use crate::leases::Leases;
 use crate::limits::exchange::Rates;
@@ -60,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) rates: Option<Rates>,
     /// How many prompts may be counted at once: counting takes a core.
     pub(crate) counting: Arc<Semaphore>,
+    /// The agents that are connected here.
+    pub(crate) agents: Hub,
 }
 
 impl App {
@@ -117,6 +121,7 @@ fn router(app: App) -> Router {
         .route("/metrics", get(health::metrics))
         .merge(selector::router())
         .merge(litellm::router())
+        .merge(control_plane::router())
         .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

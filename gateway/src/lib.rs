@@ -13,6 +13,7 @@ mod pipeline;
 mod standing;
 
 mod http;
+mod agents;
 mod activity;
 mod outbox;
 mod spending;

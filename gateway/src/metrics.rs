@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     pub(crate) activity_waiting: IntGauge,
     pub(crate) position: IntGauge,
     pub(crate) journal_writable: IntGauge,
+    pub(crate) agents_connected: IntGauge,
     pub(crate) spending: SpendingMetrics,
     pub(crate) bound_violations: IntCounter,
 }
@@ -51,6 +52,7 @@ impl Metrics {
         let position = gauge("tallygate_control_position", "The control position that requests are answered from.")?;
         let journal_writable =
             gauge("tallygate_journal_writable", "Whether the journal can be written: what happens survives a kill.")?;
+        let agents_connected = gauge("tallygate_agents_connected", "Agents that are connected to this gateway.")?;
         let bound_violations = IntCounter::new(
             "tallygate_budget_bound_violations_total",
             "Requests that cost more than was held for them.",
@@ -81,6 +83,7 @@ impl Metrics {
             activity_waiting: waiting,
             position,
             journal_writable,
+            agents_connected,
             spending,
             bound_violations,
         })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled};
+use tallygate_core::agent::{Configuration, ConfigureAgent, JoinRealm, Manual, ManualKey};
 use tallygate_core::budget::{NewBudgetLimit, SetBudget};
 use tallygate_core::credential::StoreCredential;
 use tallygate_core::envelope::Line;
@@ -114,11 +115,24 @@ fn control_log() -> MemoryLog {
         writer.command(SelectModel { scope: Scope::Realm(acme), slot: id("current"), model: id("gpt") }),
         writer.unknown_event(StreamId::key(samples::key_id(2))),
         writer.command(SetRouting { model: samples::model_id(1), routing: Some(routing()) }),
+        writer.command(samples::register_agent("did:acme:1")),
+        writer.command(JoinRealm { primary: true, ..samples::join_realm("did:acme:1", "acme", 11) }),
+        writer.command(ConfigureAgent { agent: id("did:acme:1"), configuration: manual() }),
     ];
     for batch in batches {
         block_on(log.append(batch)).unwrap();
     }
     log
+}
+
+fn manual() -> Configuration {
+    let secret = SealedSecret { key_id: "k1".to_owned(), nonce: [7; 24], ciphertext: vec![0, 255, 16] };
+    Configuration::Manual(Manual {
+        provider: samples::VENDOR.to_owned(),
+        model: "gpt-1".to_owned(),
+        base_url: Some("https://acme.example".to_owned()),
+        key: Some(ManualKey { id: samples::credential_id(2), secret }),
+    })
 }
 
 fn settled() -> RequestSettled {

@@ -32,6 +32,7 @@ mod demo;
 mod litellm;
 mod guides;
 mod model_selection;
+mod control_plane;
 mod full_disk;
 mod stopping;
 mod quarantine;

@@ -14,6 +14,7 @@ mod update;
 mod delete;
 mod info;
 pub(in crate::http) mod groups;
+pub(in crate::http) mod plain;
 
 use axum::Router;
 use axum::routing::{get, patch, post};
