@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use tallygate_adapters::provider::doors::OWN_PROVIDER;
 use tallygate_core::agent::effective::{Effective, effective};
 use tallygate_core::agent::{Agent, Manual, Membership};
 use tallygate_core::control::Control;
@@ -15,8 +16,6 @@ use tallygate_core::secret::Secret;
 use super::sealing;
 use crate::pipeline::Pipeline;
 
-/// What agents know the gateway's own API by.
-const OWN_PROVIDER: &str = "openai-compatible";
 /// Why there is nothing to tell where a secret cannot be opened here.
 const KEY_UNREADABLE: &str = "key_unreadable";
 

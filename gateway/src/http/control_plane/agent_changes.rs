@@ -56,7 +56,7 @@ pub(super) async fn new_token(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/agents/{did}/token").await?;
+    let actor = operator::authorize(&app, &headers, "/api/agents/{agent}/token").await?;
     let agent = id_of(&app, &id)?;
     let token = random::token();
     let rotate = RotateAgentToken { agent: agent.clone(), token: TokenHash::of_token(&token) };
@@ -70,7 +70,7 @@ pub(super) async fn remove(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/agents/{did}").await?;
+    let actor = operator::authorize(&app, &headers, "/api/agents/{agent}").await?;
     let agent = id_of(&app, &id)?;
     let position = app.commands.issue(actor, RemoveAgent { agent: agent.clone() }).await?.position;
     Ok(answered::changed(position, json!({ "did": agent })))

@@ -31,7 +31,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    operator::authorize_to_read(&app, &headers, "/api/agents/{did}").await?;
+    operator::authorize_to_read(&app, &headers, "/api/agents/{agent}").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let agent = find::agent(&snapshot.control, &id)?;
     Ok(Json(json!({ "agent": agent_shown(&app, &snapshot.control, agent, &headers) })))

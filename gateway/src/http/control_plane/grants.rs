@@ -41,7 +41,7 @@ pub(super) async fn list(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    operator::authorize_to_read(&app, &headers, "/api/models/{id}/realms").await?;
+    operator::authorize_to_read(&app, &headers, "/api/models/{model}/realms").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let control = &snapshot.control;
     let model = find::model(control, &id)?;
@@ -62,7 +62,7 @@ pub(super) async fn grant(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/models/{id}/realms").await?;
+    let actor = operator::authorize(&app, &headers, "/api/models/{model}/realms").await?;
     let asked: Asked = asked::read(&app, &headers, body).await?;
     let mut attempt = 1;
     loop {
@@ -131,7 +131,7 @@ pub(super) async fn withdraw(
     Path((id, realm)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/models/{id}/realms/{realmId}").await?;
+    let actor = operator::authorize(&app, &headers, "/api/models/{model}/realms/{realm}").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let model = find::model(&snapshot.control, &id)?;
     let realm = find::realm(&snapshot.control, &realm)?.id.clone();

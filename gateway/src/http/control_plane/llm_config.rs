@@ -49,7 +49,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    operator::authorize_to_read(&app, &headers, "/api/agents/{did}/llm-config").await?;
+    operator::authorize_to_read(&app, &headers, "/api/agents/{agent}/llm-config").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let agent = find::agent(&snapshot.control, &id)?;
     let pushed = app.agents.seen(&agent.id).is_some_and(|seen| seen.progress.told.is_some());
@@ -63,7 +63,7 @@ pub(super) async fn set(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/agents/{did}/llm-config").await?;
+    let actor = operator::authorize(&app, &headers, "/api/agents/{agent}/llm-config").await?;
     let asked: Asked = asked::read(&app, &headers, body).await?;
     let agent = id_of(&app, &id)?;
     let configuration = configuration(&app, &agent, asked)?;
@@ -78,7 +78,7 @@ pub(super) async fn clear(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/agents/{did}/llm-config").await?;
+    let actor = operator::authorize(&app, &headers, "/api/agents/{agent}/llm-config").await?;
     let agent = id_of(&app, &id)?;
     let position = match app.commands.issue(actor, ClearAgentConfiguration { agent: agent.clone() }).await {
         Ok(receipt) => receipt.position,

@@ -37,7 +37,7 @@ pub(super) async fn list(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    operator::authorize_to_read(&app, &headers, "/api/agents/{did}/realms").await?;
+    operator::authorize_to_read(&app, &headers, "/api/agents/{agent}/realms").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let agent = find::agent(&snapshot.control, &id)?;
     Ok(Json(json!({ "realms": realms(&snapshot.control, agent) })))
@@ -50,7 +50,7 @@ pub(super) async fn join(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/agents/{did}/realms").await?;
+    let actor = operator::authorize(&app, &headers, "/api/agents/{agent}/realms").await?;
     let Asked { realm_id, primary } = asked::read(&app, &headers, body).await?;
     let agent = id_of(&app, &id)?;
     let join = command(&app, &agent, &realm_id, primary)?;
@@ -64,7 +64,7 @@ pub(super) async fn leave(
     Path((id, realm)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/agents/{did}/realms/{realmId}").await?;
+    let actor = operator::authorize(&app, &headers, "/api/agents/{agent}/realms/{realm}").await?;
     let agent = id_of(&app, &id)?;
     let leave = LeaveRealm { agent: agent.clone(), realm: realm_of(&app, &realm)? };
     let position = app.commands.issue(actor, leave).await?.position;
@@ -77,7 +77,7 @@ pub(super) async fn new_key(
     Path((id, realm)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/agents/{did}/realms/{realmId}/key").await?;
+    let actor = operator::authorize(&app, &headers, "/api/agents/{agent}/realms/{realm}/key").await?;
     let agent = id_of(&app, &id)?;
     let realm = realm_of(&app, &realm)?;
     let key = new(&app, &agent, &realm)?;

@@ -74,7 +74,7 @@ pub(super) async fn revise(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/models/{id}").await?;
+    let actor = operator::authorize(&app, &headers, "/api/models/{model}").await?;
     let plain: Plain = asked::read::<Asked>(&app, &headers, body).await?.into();
     let snapshot = app.pipeline.views.control.snapshot();
     let model = find::model(&snapshot.control, &id)?;
@@ -92,7 +92,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/models/{id}").await?;
+    let actor = operator::authorize(&app, &headers, "/api/models/{model}").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let model = find::model(&snapshot.control, &id)?;
     let mut commands = grants_of(&snapshot.control, model);

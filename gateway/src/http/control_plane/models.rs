@@ -26,7 +26,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    operator::authorize_to_read(&app, &headers, "/api/models/{id}").await?;
+    operator::authorize_to_read(&app, &headers, "/api/models/{model}").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let model = find::model(&snapshot.control, &id)?;
     Ok(Json(json!({ "model": shown::model(&snapshot.control, model) })))

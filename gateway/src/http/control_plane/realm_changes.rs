@@ -78,7 +78,7 @@ pub(super) async fn revise(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/realms/{id}").await?;
+    let actor = operator::authorize(&app, &headers, "/api/realms/{realm}").await?;
     let Revision { name, metadata } = asked::read(&app, &headers, body).await?;
     let realm = id_of(&app, &id)?;
     let revise = ReviseRealm { realm, name, limits: LimitsPatch::default(), metadata };
@@ -91,7 +91,7 @@ pub(super) async fn suspend(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/realms/{id}/suspend").await?;
+    let actor = operator::authorize(&app, &headers, "/api/realms/{realm}/suspend").await?;
     let realm = id_of(&app, &id)?;
     finish(&app, actor, &id, vec![SuspendRealm { realm }.into()]).await
 }
@@ -102,7 +102,7 @@ pub(super) async fn resume(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/realms/{id}/resume").await?;
+    let actor = operator::authorize(&app, &headers, "/api/realms/{realm}/resume").await?;
     let realm = id_of(&app, &id)?;
     finish(&app, actor, &id, vec![ResumeRealm { realm }.into()]).await
 }
@@ -114,7 +114,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/realms/{id}").await?;
+    let actor = operator::authorize(&app, &headers, "/api/realms/{realm}").await?;
     let realm = id_of(&app, &id)?;
     if realm == RealmId::default_realm() {
         return Err(asked::refused("realmId", "the realm `default` cannot be deleted: suspend it"));
@@ -137,7 +137,7 @@ pub(super) async fn new_key(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let actor = operator::authorize(&app, &headers, "/api/realms/{id}/key").await?;
+    let actor = operator::authorize(&app, &headers, "/api/realms/{realm}/key").await?;
     let realm = id_of(&app, &id)?;
     let secret = random::key();
     let command = realm_key::renew(&app, &realm, &secret)?;

@@ -17,7 +17,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    operator::authorize_to_read(&app, &headers, "/api/agents/{did}/realm-llm").await?;
+    operator::authorize_to_read(&app, &headers, "/api/agents/{agent}/realm-llm").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let control = &snapshot.control;
     let agent = find::agent(control, &id)?;

@@ -26,7 +26,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    operator::authorize_to_read(&app, &headers, "/api/realms/{id}").await?;
+    operator::authorize_to_read(&app, &headers, "/api/realms/{realm}").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let realm = find::realm(&snapshot.control, &id)?;
     Ok(Json(json!({ "realm": shown::realm(&app, &snapshot.control, realm)? })))
