@@ -165,6 +165,7 @@ impl Event {
             key::Event::TYPES,
             budget::Event::TYPES,
             selection::Event::TYPES,
+            agent::Event::TYPES,
             activity::Event::TYPES,
             lease::Event::TYPES,
         ]

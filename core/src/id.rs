@@ -232,6 +232,9 @@ uuid_id!(
     /// A provider credential.
     CredentialId, "credential id");
 uuid_id!(
+    /// One connection of an agent.
+    ConnectionId, "connection id");
+uuid_id!(
     /// One request through the pipeline: the call id of response headers and spend logs.
     RequestId, "request id");
 

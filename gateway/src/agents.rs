@@ -8,6 +8,7 @@ pub(crate) mod told;
 pub(crate) mod message;
 pub(crate) mod connection;
 mod goodbye;
+mod recorded;
 mod pace;
 
 use std::collections::HashMap;
@@ -15,11 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntGauge;
+use recorded::RECORDED_EVERY;
 use tallygate_core::digest::Digest;
 use tallygate_core::id::AgentId;
 use tallygate_core::stream::Position;
 use tallygate_core::time::Timestamp;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::Instant;
 
 /// The most agents that are connected to one gateway.
 const AGENTS_MAX: usize = 10_000;
@@ -54,6 +57,8 @@ struct Inner {
 struct Presence {
     next: u64,
     agents: HashMap<AgentId, Present>,
+    /// When a connection of an agent was recorded last.
+    recorded: HashMap<AgentId, Instant>,
 }
 
 #[derive(Debug)]
@@ -101,6 +106,8 @@ pub(crate) struct Seat {
     pub(crate) progress: watch::Sender<Progress>,
     /// Done when a newer connection of the agent has taken its place.
     pub(crate) replaced: oneshot::Receiver<()>,
+    /// Whether the connection is to be recorded: no agent fills the log by connecting.
+    pub(crate) is_recorded: bool,
 }
 
 impl Hub {
@@ -141,9 +148,10 @@ impl Hub {
         let connection = present.next;
         let entry = Present { connection, since: now, progress: receiver, _replaced: replace };
         present.agents.insert(agent.clone(), entry);
+        let is_recorded = present.is_to_be_recorded(&agent, Instant::now());
         self.count(&present);
         drop(present);
-        Some(Seat { hub: self.clone(), agent, connection, progress: sender, replaced })
+        Some(Seat { hub: self.clone(), agent, connection, progress: sender, replaced, is_recorded })
     }
 
     fn count(&self, present: &Presence) {
@@ -169,6 +177,20 @@ impl Hub {
         let told = progress.wait_for(|progress| progress.checked >= position);
         let progress = tokio::time::timeout(TELL_MAX, told).await.ok()?.ok()?.clone();
         Some(Seen { since, progress })
+    }
+}
+
+impl Presence {
+    fn is_to_be_recorded(&mut self, agent: &AgentId, now: Instant) -> bool {
+        if self.recorded.len() >= AGENTS_MAX {
+            self.recorded.retain(|_, at| now.duration_since(*at) < RECORDED_EVERY);
+        }
+        let last = self.recorded.get(agent);
+        if last.is_some_and(|at| now.duration_since(*at) < RECORDED_EVERY) || self.recorded.len() >= 2 * AGENTS_MAX {
+            return false;
+        }
+        self.recorded.insert(agent.clone(), now);
+        true
     }
 }
 
@@ -206,6 +228,7 @@ mod tests {
         let mut older = hub.enter(id("a"), now).unwrap();
         let newer = hub.enter(id("a"), Timestamp::from_millis(2)).unwrap();
         assert!((&mut older.replaced).await.is_err(), "the older one is told");
+        assert!(older.is_recorded && !newer.is_recorded, "no agent fills the log by connecting");
         drop(older);
         assert_eq!(hub.seen(&id("a")).unwrap().since, Timestamp::from_millis(2));
         assert_eq!(hub.0.connected.get(), 1);

@@ -235,7 +235,9 @@ pub enum ConfigError {
     #[error("gateways that share a log on NATS must share their secret: set TALLYGATE_SECRET or LITELLM_SALT_KEY")]
     SecretMissing,
     /// Agents could not be told where the gateway is.
-    #[error("the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL")]
+    #[error(
+        "the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL"
+    )]
     PublicUrl,
 }
 

@@ -115,6 +115,18 @@ fn control_log() -> MemoryLog {
         writer.command(SelectModel { scope: Scope::Realm(acme), slot: id("current"), model: id("gpt") }),
         writer.unknown_event(StreamId::key(samples::key_id(2))),
         writer.command(SetRouting { model: samples::model_id(1), routing: Some(routing()) }),
+    ];
+    for batch in batches {
+        block_on(log.append(batch)).unwrap();
+    }
+    log
+}
+
+/// Agents have a log of their own, so that the samples of all other tables are as they were.
+fn agents_log() -> MemoryLog {
+    let (log, mut writer) = (MemoryLog::new(Log::Control), ControlWriter::new());
+    let batches = [
+        writer.command(samples::register_realm("acme")),
         writer.command(samples::register_agent("did:acme:1")),
         writer.command(JoinRealm { primary: true, ..samples::join_realm("did:acme:1", "acme", 11) }),
         writer.command(ConfigureAgent { agent: id("did:acme:1"), configuration: manual() }),
@@ -352,6 +364,13 @@ fn samples_of_rows() -> Rows {
     let mut rows = Rows::new();
     rows_of(&control, &mut rows);
     rows_of(&activity, &mut rows);
+    let of_agents = tempfile::tempdir().unwrap();
+    block_on(rebuild_control(&agents_log(), None, of_agents.path())).unwrap();
+    let mut others = Rows::new();
+    rows_of(&open(&of_agents.path().join("control"), control_rows::LAYOUT), &mut others);
+    for (table, found) in others {
+        rows.entry(table).or_insert(found);
+    }
     let (key, value) = summary();
     rows.insert(SUMMARIES.id, format!("{key} {value}\n"));
     rows

@@ -40,7 +40,9 @@ async fn follow(agent: &mut Agent) -> Result<()> {
         let told = agent.told().await?;
         match told.config.is_null() {
             true => say(&format!("nothing to use: {}", told.message["payload"]["reason"]))?,
-            false => say(&format!("uses {}: {}", told.model(), ask(&told).await.unwrap_or_else(|error| error.to_string())))?,
+            false => {
+                say(&format!("uses {}: {}", told.model(), ask(&told).await.unwrap_or_else(|error| error.to_string())))?
+            }
         }
         agent.acknowledge(&told).await?;
     }

@@ -140,7 +140,8 @@ struct Asking<'s> {
 impl Asking<'_> {
     fn key_of(&self, membership: &Membership) -> Result<Arc<Key>, Idle> {
         let key = (self.key)(membership).filter(|key| key.realm == membership.realm).ok_or(Idle::KeyUnusable)?;
-        admission::authenticate(self.control, &key, &membership.hash, self.now).map_err(|refusal| Idle::of(&refusal))?;
+        admission::authenticate(self.control, &key, &membership.hash, self.now)
+            .map_err(|refusal| Idle::of(&refusal))?;
         Ok(key)
     }
 

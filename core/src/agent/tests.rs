@@ -81,7 +81,10 @@ fn an_agent_is_registered_once_and_its_name_and_token_are_its_own() {
     let of_token = RegisterAgent { token: register.token, ..register_agent("other") };
     given(world()).when(of_token).then_rejected(Rejection::TokenTaken);
     // Names are told apart to the letter: these look alike, and are others.
-    given(world()).when(register_agent("did:аcme:1")).then_any().then_state(|control| assert_eq!(control.agents.len(), 2));
+    given(world())
+        .when(register_agent("did:аcme:1"))
+        .then_any()
+        .then_state(|control| assert_eq!(control.agents.len(), 2));
 }
 
 #[test]
@@ -137,9 +140,7 @@ fn what_cannot_be_joined_is_refused() {
     let suspended = Rejection::Key(key::Rejection::RealmSuspended(id("default")));
     given(world().with(SuspendRealm { realm: id("default") })).when(join("default", 12)).then_rejected(suspended);
     given(world()).when(join("default", 1)).then_rejected(Rejection::Key(key::Rejection::AlreadyIssued(key_id(1))));
-    given(world())
-        .when(join_realm("nobody", "default", 12))
-        .then_rejected(Rejection::NotRegistered(id("nobody")));
+    given(world()).when(join_realm("nobody", "default", 12)).then_rejected(Rejection::NotRegistered(id("nobody")));
     let mut world = world();
     for number in 1..REALMS_MAX as u128 {
         world = world.with_realm(&format!("r{number}"), None).with(join(&format!("r{number}"), 100 + number));
@@ -171,13 +172,8 @@ fn an_agent_that_leaves_loses_its_key_and_the_configuration_that_named_the_realm
 #[test]
 fn another_key_ends_the_old_one() {
     let key = agent_key(12);
-    let replaced = KeyReplaced {
-        agent: id(AGENT),
-        realm: id("acme"),
-        key: key.key,
-        hash: key.hash,
-        secret: key.secret.clone(),
-    };
+    let replaced =
+        KeyReplaced { agent: id(AGENT), realm: id("acme"), key: key.key, hash: key.hash, secret: key.secret.clone() };
     let replace = ReplaceAgentKey { agent: id(AGENT), realm: id("acme"), key };
     given(world()).when(replace.clone()).then_any().then_planned(|planned| {
         assert_eq!(planned[0].recorded.event, AnyEvent::Agent(Event::KeyReplaced(replaced)));
@@ -263,7 +259,10 @@ fn an_agent_that_is_removed_is_nobody_and_its_keys_work_no_more() {
     let gone = world().with(remove());
     assert_eq!(used(&gone), Err(Idle::Removed));
     given(gone.clone()).when(register_agent(AGENT)).then_rejected(Rejection::AlreadyRegistered(id(AGENT)));
-    given(gone).when(RegisterAgent { name: id(AGENT), ..register_agent("other") }).then_any().then_state(|control| assert_eq!(control.agents.len(), 2));
+    given(gone)
+        .when(RegisterAgent { name: id(AGENT), ..register_agent("other") })
+        .then_any()
+        .then_state(|control| assert_eq!(control.agents.len(), 2));
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("ClearAgentConfiguration", r#"{"agent":"a"}"#),
         ("RemoveAgent", r#"{"agent":"a"}"#),
     ];
-    let agent_key = r#"{"key":"ID","hash":"HASH","shown":"sk-...","secret":{"key_id":"k","nonce":"NONCE","ciphertext":"00"}}"#;
+    let agent_key =
+        r#"{"key":"ID","hash":"HASH","shown":"sk-...","secret":{"key_id":"k","nonce":"NONCE","ciphertext":"00"}}"#;
     let nonce = "0".repeat(48);
     let filled = |data: &str| {
         let data = data.replace("AGENTKEY", agent_key).replace("NONCE", &nonce);

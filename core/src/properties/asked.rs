@@ -29,8 +29,8 @@ use crate::scope::Scope;
 use crate::secret::SecretSource;
 use crate::selection::{ClearSelection, SelectModel, UndoSelection};
 use crate::testing::samples::{
-    agent_key, credential_id, id, issue_key, join_realm, json, key_id, model_id, new_deployment, only, price, register_agent, register_model, register_realm,
-    revise_deployment, secret, store_credential,
+    agent_key, credential_id, id, issue_key, join_realm, json, key_id, model_id, new_deployment, only, price,
+    register_agent, register_model, register_realm, revise_deployment, secret, store_credential,
 };
 use crate::time::{Period, Timestamp};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use tallygate_core::agent::TokenHash;
-use tallygate_core::id::AgentId;
+use tallygate_core::id::{AgentId, ConnectionId};
 use tallygate_core::stream::Position;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
@@ -15,6 +15,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use super::goodbye::Goodbye;
 use super::message::{Envelope, Heard};
 use super::pace::Pace;
+use super::recorded::Recorder;
 use super::told::told;
 use super::{Progress, Seat, ToldAt};
 use crate::http::App;
@@ -60,16 +61,26 @@ async fn run(app: &App, socket: &mut WebSocket, comer: Comer, known: &mut Option
     };
     *known = Some(agent.clone());
     let Some(seat) = app.agents.enter(agent.clone(), app.pipeline.clock.now()) else { return Goodbye::Full };
-    let connection = Connection { app, socket, agent, token, base_url: comer.base_url, seat, heard_at: Instant::now() };
-    match connection.converse().await {
+    let recorder = seat.is_recorded.then(|| {
+        let id = ConnectionId::new(app.pipeline.ids.uuid());
+        Recorder::connected(app.pipeline.activity.clone(), agent.clone(), id)
+    });
+    let (base_url, heard_at) = (comer.base_url, Instant::now());
+    let connection = Connection { app, socket, agent, token, base_url, seat, recorder: recorder.as_ref(), heard_at };
+    let goodbye = match connection.converse().await {
         Ok(never) => match never {},
         Err(goodbye) => goodbye,
+    };
+    if let Some(recorder) = recorder {
+        recorder.disconnected(goodbye);
     }
+    goodbye
 }
 
 /// The token of a connection that came without one: its first message, within a while.
 async fn ask_for_token(app: &App, socket: &mut WebSocket) -> Result<TokenHash, Goodbye> {
     let _place = app.agents.strangers().try_acquire().map_err(|_| Goodbye::Full)?;
+    let mut stop = app.agents.stop();
     let first = timeout(AUTHENTICATION_MAX, async {
         loop {
             match socket.recv().await {
@@ -81,7 +92,10 @@ async fn ask_for_token(app: &App, socket: &mut WebSocket) -> Result<TokenHash, G
             }
         }
     });
-    let text = first.await.map_err(|_| Goodbye::Idle)??;
+    let text = tokio::select! {
+        text = first => text.map_err(|_| Goodbye::Idle)??,
+        () = stopped(&mut stop) => return Err(Goodbye::Stopping),
+    };
     let heard: Heard = serde_json::from_str(&text).map_err(|_| Goodbye::Malformed)?;
     let token = heard.token.filter(|_| heard.kind == "auth").ok_or(Goodbye::Unknown)?;
     Ok(TokenHash::of_token(token.expose()))
@@ -94,6 +108,7 @@ struct Connection<'c> {
     token: TokenHash,
     base_url: String,
     seat: Seat,
+    recorder: Option<&'c Recorder>,
     heard_at: Instant,
 }
 
@@ -170,6 +185,7 @@ impl Connection<'_> {
             return Ok(());
         }
         let at = self.app.pipeline.clock.now();
+        let mut acknowledged = None;
         self.seat.progress.send_if_modified(|progress| {
             let Some(told) = &progress.told else { return false };
             let by_message = heard.message_id.as_ref().is_some_and(|message| *message == told.message);
@@ -177,9 +193,13 @@ impl Connection<'_> {
             if !(by_message || by_position) || progress.acknowledged_at.is_some() {
                 return false;
             }
+            acknowledged = Some(told.position);
             progress.acknowledged_at = Some(at);
             true
         });
+        if let (Some(recorder), Some(position)) = (self.recorder, acknowledged) {
+            recorder.acknowledged(position);
+        }
         Ok(())
     }
 
@@ -222,7 +242,8 @@ async fn end(app: &App, mut socket: WebSocket, agent: Option<&AgentId>, goodbye:
     let id = app.pipeline.ids.uuid().to_string();
     let text = Envelope { id: &id, agent, at: app.pipeline.clock.now() }.error(word, message);
     let told = async {
-        if socket.send(Message::Text(text.into())).await.is_ok() && socket.send(Message::Close(Some(frame))).await.is_ok()
+        if socket.send(Message::Text(text.into())).await.is_ok()
+            && socket.send(Message::Close(Some(frame))).await.is_ok()
         {
             // The agent's own close ends it; without waiting for that the last message might be lost.
             while let Some(Ok(_)) = socket.recv().await {}

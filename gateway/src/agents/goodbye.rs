@@ -37,15 +37,28 @@ pub(super) enum Goodbye {
 }
 
 impl Goodbye {
+    /// The word for it in records.
+    pub(super) const fn word(self) -> &'static str {
+        match self.said() {
+            Some((_, word, _)) => word,
+            None if matches!(self, Self::Slow) => "slow",
+            None => "gone",
+        }
+    }
+
     /// The code that the connection is closed with, a word, and a sentence. None where nobody listens.
     const fn said(self) -> Option<(u16, &'static str, &'static str)> {
         Some(match self {
             Self::Gone | Self::Slow => return None,
-            Self::Replaced => (REPLACED, "replaced", "a newer connection of this agent has taken the place of this one"),
+            Self::Replaced => {
+                (REPLACED, "replaced", "a newer connection of this agent has taken the place of this one")
+            }
             Self::Unknown => (UNAUTHORIZED, "agent_unknown", "the token is no agent's"),
             Self::TokenEnded => (UNAUTHORIZED, "token_ended", "the token was replaced, or the agent removed"),
             Self::Idle => (IDLE, "idle", "nothing was heard of this agent for too long: answer pings"),
-            Self::Flood => (close_code::POLICY, "too_many_messages", "an agent sends at most 60 messages in 10 seconds"),
+            Self::Flood => {
+                (close_code::POLICY, "too_many_messages", "an agent sends at most 60 messages in 10 seconds")
+            }
             Self::Malformed => (close_code::INVALID, "message_malformed", "a message is a JSON object with a `type`"),
             Self::TooLong => (close_code::SIZE, "message_too_long", "a message has at most 16384 bytes"),
             Self::Full => (close_code::AGAIN, "overloaded", "too many agents are connected: try again later"),

@@ -101,13 +101,8 @@ mod tests {
     fn a_key_opens_for_its_agent_its_realm_and_its_id_alone() {
         let vault = vault();
         let key = new_key(&vault, &SeededIds::new(1), &id("did:a"), &id("acme")).unwrap();
-        let membership = Membership {
-            realm: id("acme"),
-            key: key.key,
-            hash: key.hash,
-            secret: key.secret,
-            since: Position::new(1),
-        };
+        let membership =
+            Membership { realm: id("acme"), key: key.key, hash: key.hash, secret: key.secret, since: Position::new(1) };
         let opened = open_key(&vault, &id("did:a"), &membership).unwrap();
         assert_eq!(KeyHash::of_secret(opened.expose()), membership.hash);
         assert_eq!(open_key(&vault, &id("did:b"), &membership).unwrap_err(), OpenError::Forged);

@@ -155,7 +155,14 @@ fn every_route_is_in_one_list_of_who_may_use_it() {
         found.extend(text.split('"').skip(1).step_by(2).filter(|literal| literal.starts_with('/')).map(str::to_owned));
     }
     let managed = ADMIN.iter().chain(&OWN).map(|(_, path)| *path);
-    let known =
-        managed.chain(SYNONYMS).chain(AGENTS).chain(ANY_KEY).chain(INFERENCE).chain(OPEN).chain(QUIET).map(str::to_owned).collect::<BTreeSet<_>>();
+    let known = managed
+        .chain(SYNONYMS)
+        .chain(AGENTS)
+        .chain(ANY_KEY)
+        .chain(INFERENCE)
+        .chain(OPEN)
+        .chain(QUIET)
+        .map(str::to_owned)
+        .collect::<BTreeSet<_>>();
     assert_eq!(found, known);
 }

@@ -133,9 +133,7 @@ async fn agents_are_told_the_address_that_is_configured() -> Result<()> {
     let Scene { plane, one, two, realm, agent } = scene(setup).await?;
     assert_eq!(plane.connect(&agent).await?.told().await?.text("baseUrl"), "http://litellm:4000");
     let shown = plane.operator()?.get(&format!("/api/agents/{}/realm-llm", agent.did)).await?.expect(200)?;
-    let model = |id: &str, name: &str, full: &str| {
-        json!({ "id": id, "name": name, "provider": "openai-compatible", "modelId": format!("upstream-{name}"), "litellmModelName": full })
-    };
+    let model = |id: &str, name: &str, full: &str| json!({ "id": id, "name": name, "provider": "openai-compatible", "modelId": format!("upstream-{name}"), "litellmModelName": full });
     let expected = json!({
         "litellmConfigured": true,
         "litellmBaseUrl": "http://litellm:4000",

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tallygate_tests::agent::Agent;
 
 use super::{Known, Plane};
-use crate::scene::command;
+use crate::scene::{command, lines};
 
 const ONE: &str = "openai-compatible/one";
 const TWO: &str = "openai-compatible/two";
@@ -31,7 +31,9 @@ async fn a_message_has_the_guides_envelope() -> Result<()> {
     let Scene { plane, agent, .. } = scene().await?;
     let message = plane.connect(&agent).await?.told().await?.message;
     assert_eq!((&message["type"], &message["agentId"]), (&json!("llm_config"), &json!(agent.did)));
-    for text in ["/messageId", "/timestamp", "/payload/config/provider", "/payload/config/model", "/payload/config/apiKey"] {
+    for text in
+        ["/messageId", "/timestamp", "/payload/config/provider", "/payload/config/model", "/payload/config/apiKey"]
+    {
         assert!(message.pointer(text).is_some_and(Value::is_string), "{text}: {message}");
     }
     assert_eq!(message["payload"]["config"]["baseUrl"], plane.gateway.url());
@@ -93,6 +95,30 @@ async fn what_an_agent_uses_is_known_and_told_again_when_it_connects_again() -> 
 }
 
 #[tokio::test]
+async fn what_an_agent_does_is_recorded_in_activity() -> Result<()> {
+    let Scene { plane, agent, .. } = scene().await?;
+    let mut connected = plane.connect(&agent).await?;
+    let told = connected.told().await?;
+    connected.acknowledge(&told).await?;
+    while plane.seen(&agent).await?["told"]["acknowledged"] != json!(true) {}
+    drop(connected);
+    let recorded = || -> Result<Vec<Value>> {
+        let all = lines(plane.gateway.data(), "activity")?;
+        Ok(all.into_iter().filter(|line| line["data"]["agent"] == *agent.did).collect())
+    };
+    while recorded()?.len() < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let recorded = recorded()?;
+    let kinds: Vec<&Value> = recorded.iter().map(|line| &line["type"]).collect();
+    assert_eq!(kinds, ["agent.connected", "agent.configuration_acknowledged", "agent.disconnected"]);
+    assert_eq!(recorded[1]["data"]["position"], told.message["payload"]["position"]);
+    assert_eq!((&recorded[2]["data"]["reason"], &recorded[2]["actor"]["kind"]), (&json!("gone"), &json!("agent")));
+    assert!(recorded.iter().all(|line| line["data"]["connection"] == recorded[0]["data"]["connection"]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_token_may_come_as_the_first_message() -> Result<()> {
     let Scene { plane, agent, .. } = scene().await?;
     let url = plane.gateway.url();
@@ -141,9 +167,7 @@ async fn many_changes_at_once_leave_an_agent_with_the_last() -> Result<()> {
     }
     let last = json!({ "scope": format!("realm:{realm}"), "slot": "current", "model": TWO });
     let position = command(&plane.gateway, "SelectModel", last).await?.expect(200)?.at("/position")?;
-    let told = connected
-        .told_until(|told| told.message["payload"]["position"].as_u64() >= position.as_u64())
-        .await?;
+    let told = connected.told_until(|told| told.message["payload"]["position"].as_u64() >= position.as_u64()).await?;
     assert_eq!(told.model(), TWO);
     Ok(())
 }

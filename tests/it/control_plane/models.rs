@@ -16,7 +16,12 @@ async fn a_model_is_registered_by_the_guides_words_and_called_by_its_public_name
     let model = made.at("/model")?;
     assert_eq!(
         (&model["name"], &model["provider"], &model["modelId"], &model["litellmModelName"]),
-        (&json!("Llama 3 (local)"), &json!("openai-compatible"), &json!("llama3-8b"), &json!("openai-compatible/llama-3-local"))
+        (
+            &json!("Llama 3 (local)"),
+            &json!("openai-compatible"),
+            &json!("llama3-8b"),
+            &json!("openai-compatible/llama-3-local")
+        )
     );
     assert_eq!((&model["hasApiKey"], &model["baseUrl"]), (&json!(true), &json!(plane.upstream.url())));
     let id = text(&made, "/model/id")?;

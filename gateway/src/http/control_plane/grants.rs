@@ -91,7 +91,8 @@ async fn give(
 ) -> Result<(Position, bool), ApiError> {
     let pattern = ModelPattern::exactly(model.name.clone());
     if pattern.is_wildcard() {
-        let message = "the model's name holds a wildcard: granting it would grant others too. Use the command GrantModel";
+        let message =
+            "the model's name holds a wildcard: granting it would grant others too. Use the command GrantModel";
         return Err(asked::refused("modelId", message));
     }
     let issued = realm_key::find(app, realm)?.is_none();

@@ -8,9 +8,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tallygate_core::agent::{
-    Agent, ClearAgentConfiguration, Configuration, ConfigureAgent, Manual, RealmRouting,
-};
+use tallygate_core::agent::{Agent, ClearAgentConfiguration, Configuration, ConfigureAgent, Manual, RealmRouting};
 use tallygate_core::command::Command;
 use tallygate_core::control::Control;
 use tallygate_core::id::{AgentId, ModelId};
