@@ -322,5 +322,6 @@ fn opening() -> Vec<Command> {
         SelectModel { scope: Scope::Gateway, slot: id("fast"), model: id("m1") }.into(),
         register_agent("did:a").into(),
         join_realm("did:a", "a", 11).into(),
+        ConfigureAgent { agent: id("did:a"), configuration: Configuration::Registry(model_id(1)) }.into(),
     ]
 }
