@@ -3,6 +3,7 @@
 //! A settlement holds outcomes, not recipes: tokens, the price event, the cost, and the budget windows it was charged
 //! to. So a fold never prices anything again.
 
+mod agents;
 mod charged;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::stream::Position;
 use crate::time::{Period, Timestamp};
 use crate::usage::Usage;
 
+pub use agents::{AgentConnected, AgentDisconnected, ConfigurationAcknowledged};
 pub use charged::Charged;
 
 /// What a request asked for.
@@ -284,5 +286,11 @@ event_types! {
         BoundViolated(BoundViolated) = "budget.bound_violated", 1;
         /// A deployment was probed by a call.
         DeploymentProbed(DeploymentProbed) = "deployment.probed", 1;
+        /// An agent connected.
+        AgentConnected(AgentConnected) = "agent.connected", 1;
+        /// An agent uses what it was told.
+        ConfigurationAcknowledged(ConfigurationAcknowledged) = "agent.configuration_acknowledged", 1;
+        /// An agent's connection ended.
+        AgentDisconnected(AgentDisconnected) = "agent.disconnected", 1;
     }
 }

@@ -12,6 +12,8 @@ pub enum ActorKind {
     Service,
     /// A virtual key.
     Key,
+    /// An agent.
+    Agent,
     /// The gateway itself: start-up, activity.
     Gateway,
     /// A configuration file, by its name.

@@ -14,7 +14,7 @@ use crate::id::{CommandId, VendorId};
 use crate::price::PriceList;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
-use crate::{budget, credential, grant, key, realm, registry, rights, selection, user};
+use crate::{agent, budget, credential, grant, key, realm, registry, rights, selection, user};
 
 pub use together::{TOGETHER_MAX, Together};
 
@@ -204,6 +204,22 @@ commands! {
     ClearSelection(selection::ClearSelection);
     /// A slot that leads where it led before.
     UndoSelection(selection::UndoSelection);
+    /// A new agent.
+    RegisterAgent(agent::RegisterAgent);
+    /// Another token of an agent.
+    RotateAgentToken(agent::RotateAgentToken);
+    /// An agent in one more realm.
+    JoinRealm(agent::JoinRealm);
+    /// An agent in one realm less.
+    LeaveRealm(agent::LeaveRealm);
+    /// Another key of an agent.
+    ReplaceAgentKey(agent::ReplaceAgentKey);
+    /// What an agent is to use.
+    ConfigureAgent(agent::ConfigureAgent);
+    /// An agent that follows its realms.
+    ClearAgentConfiguration(agent::ClearAgentConfiguration);
+    /// An agent that is refused for ever.
+    RemoveAgent(agent::RemoveAgent);
     /// Several commands that are carried out together or not at all.
     Together(Together);
 }
@@ -238,6 +254,9 @@ pub enum Rejection {
     /// A rule of selections.
     #[error(transparent)]
     Selection(#[from] selection::Rejection),
+    /// A rule of agents.
+    #[error(transparent)]
+    Agent(#[from] agent::Rejection),
     /// Something that the command would change has an event that this version cannot read.
     #[error("`{stream}` has an event at position {position} that this version cannot read: upgrade before changing it")]
     Quarantined {
@@ -268,6 +287,7 @@ impl Rejection {
             Self::Key(rejection) => rejection.code(),
             Self::Budget(rejection) => rejection.code(),
             Self::Selection(rejection) => rejection.code(),
+            Self::Agent(rejection) => rejection.code(),
             Self::Quarantined { .. } => "quarantined",
             Self::NothingTogether => "no_change",
             Self::TooManyTogether => "too_many_together",
@@ -326,6 +346,10 @@ impl Command {
             Self::SelectModel(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
             Self::UndoSelection(data) => needs.scope(&data.scope),
+            Self::JoinRealm(data) => needs.agent_key(None, Some(&data.key)),
+            Self::LeaveRealm(data) => needs.agent_key(Some(&data.agent), None),
+            Self::ReplaceAgentKey(data) => needs.agent_key(Some(&data.agent), Some(&data.key)),
+            Self::RemoveAgent(data) => needs.agent_key(Some(&data.agent), None),
             Self::Together(data) => data.commands().for_each(|command| needs.extend(command.needs())),
             _ => {}
         }
@@ -375,6 +399,14 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::SelectModel(data) => selection::select(state, data)?,
         Command::ClearSelection(data) => selection::clear(state, data)?,
         Command::UndoSelection(data) => selection::undo(state, data)?,
+        Command::RegisterAgent(data) => agent::register(state, data)?,
+        Command::RotateAgentToken(data) => agent::rotate_token(state, data)?,
+        Command::JoinRealm(data) => agent::join_realm(state, data, context)?,
+        Command::LeaveRealm(data) => agent::leave_realm(state, data)?,
+        Command::ReplaceAgentKey(data) => agent::replace_key(state, data, context)?,
+        Command::ConfigureAgent(data) => agent::configure(state, data)?,
+        Command::ClearAgentConfiguration(data) => agent::clear_configuration(state, data)?,
+        Command::RemoveAgent(data) => agent::remove(state, data)?,
         Command::Together(_) => return Err(Rejection::TooManyTogether),
     };
     check_readable(state, &changes)?;

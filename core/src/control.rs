@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use crate::agent::{self, Agent, AgentKey, TokenHash};
 use crate::aggregate::{Mark, Table};
 use crate::budget::{self, Budget};
 use crate::credential::{self, Credential};
@@ -16,7 +17,8 @@ use crate::digest::Digest;
 use crate::event::{Event, Recorded};
 use crate::grant::{self, Grants};
 use crate::id::{
-    CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId, SlotName, UserId,
+    AgentId, AgentName, CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId, SlotName,
+    UserId,
 };
 use crate::key::{self, Key, KeyHash};
 use crate::model_pattern::Allowed;
@@ -54,6 +56,12 @@ pub struct Control {
     pub selections: Table<(Scope, SlotName), Selection>,
     /// The history of selections. May be partial: no decision reads it.
     pub choices: Table<(Scope, SlotName, Position), Choice>,
+    /// Agents, removed ones too.
+    pub agents: Table<AgentId, Agent>,
+    /// Agents that are not removed, by name.
+    pub agent_names: Table<AgentName, AgentId>,
+    /// Agents that are not removed, by the hash of their token.
+    pub agent_tokens: Table<TokenHash, AgentId>,
     /// Streams that hold an event which this version cannot read. What they are about fails closed.
     pub quarantined: Table<StreamId, Position>,
     /// Keys. May be partial.
@@ -101,6 +109,8 @@ pub struct Needs {
     pub hashes: Vec<KeyHash>,
     /// Aliases of keys.
     pub aliases: Vec<KeyAlias>,
+    /// Agents, for the keys that they have.
+    pub agents: Vec<AgentId>,
     /// Commands.
     pub commands: Vec<CommandId>,
 }
@@ -113,11 +123,29 @@ impl Needs {
         }
     }
 
+    /// Adds the keys that an agent has, and one that it is to have.
+    pub fn agent_key(&mut self, agent: Option<&AgentId>, new: Option<&AgentKey>) {
+        self.agents.extend(agent.cloned());
+        if let Some(new) = new {
+            self.keys.push(new.key);
+            self.hashes.push(new.hash);
+        }
+    }
+
+    /// The same, with the keys of the agents by their ids.
+    #[must_use]
+    pub fn resolved(&self, control: &Control) -> Self {
+        let agents = self.agents.iter().filter_map(|id| control.agents.get(id));
+        let keys = agents.flat_map(|agent| agent.realms.iter().map(|membership| membership.key));
+        Self { keys: self.keys.iter().copied().chain(keys).collect(), agents: Vec::new(), ..self.clone() }
+    }
+
     /// Adds all that another needs.
     pub fn extend(&mut self, other: Self) {
         self.keys.extend(other.keys);
         self.hashes.extend(other.hashes);
         self.aliases.extend(other.aliases);
+        self.agents.extend(other.agents);
         self.commands.extend(other.commands);
     }
 }
@@ -253,6 +281,7 @@ impl Control {
                 let (scope, slot) = event.place();
                 self.selections.get(&(scope.clone(), slot.clone())).map(|row| &row.trail)
             }
+            Event::Agent(event) => self.agents.get(event.agent()).map(|row| &row.trail),
             Event::Activity(_) | Event::Lease(_) => None,
         };
         trail.map_or(0, |trail| trail.version)
@@ -270,6 +299,7 @@ impl Control {
             Event::Key(event) => key::evolve(self, event, &mark),
             Event::Budget(event) => budget::evolve(self, event, recorded.realm.as_ref(), &mark),
             Event::Selection(event) => selection::evolve(self, event, recorded.realm.as_ref(), &mark),
+            Event::Agent(event) => agent::evolve(self, event, &mark),
             Event::Activity(_) | Event::Lease(_) => {}
         }
         self.note_command(recorded);

@@ -6,7 +6,7 @@ use crate::envelope::{CommandRef, Envelope};
 use crate::id::{EventId, RealmId};
 use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
-use crate::{activity, budget, credential, grant, json, key, lease, realm, registry, selection, upcast, user};
+use crate::{activity, agent, budget, credential, grant, json, key, lease, realm, registry, selection, upcast, user};
 
 /// What happened. Serialized it is its data, without its type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -28,6 +28,8 @@ pub enum Event {
     Budget(budget::Event),
     /// To a selection.
     Selection(selection::Event),
+    /// To an agent.
+    Agent(agent::Event),
     /// In the activity log.
     Activity(activity::Event),
     /// In the lease log.
@@ -53,6 +55,7 @@ from_aggregate! {
     Key(key::Event);
     Budget(budget::Event);
     Selection(selection::Event);
+    Agent(agent::Event);
     Activity(activity::Event);
     Lease(lease::Event);
 }
@@ -122,6 +125,7 @@ impl Event {
             Self::Key(event) => event.kind(),
             Self::Budget(event) => event.kind(),
             Self::Selection(event) => event.kind(),
+            Self::Agent(event) => event.kind(),
             Self::Activity(event) => event.kind(),
             Self::Lease(event) => event.kind(),
         }
@@ -139,6 +143,7 @@ impl Event {
             Self::Key(event) => event.schema(),
             Self::Budget(event) => event.schema(),
             Self::Selection(event) => event.schema(),
+            Self::Agent(event) => event.schema(),
             Self::Activity(event) => event.schema(),
             Self::Lease(event) => event.schema(),
         }
@@ -166,6 +171,7 @@ impl Event {
             key::Event::TYPES,
             budget::Event::TYPES,
             selection::Event::TYPES,
+            agent::Event::TYPES,
             activity::Event::TYPES,
             lease::Event::TYPES,
         ]
@@ -202,6 +208,7 @@ impl Event {
             .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))
             .or_else(|| credential::Event::decode(kind, data).map(|event| event.map(Self::Credential)))
             .or_else(|| selection::Event::decode(kind, data).map(|event| event.map(Self::Selection)))
+            .or_else(|| agent::Event::decode(kind, data).map(|event| event.map(Self::Agent)))
     }
 }
 

@@ -207,6 +207,12 @@ text_id!(
     /// A key's alias: unique over the whole gateway, as in LiteLLM.
     KeyAlias, "key alias");
 text_id!(
+    /// An agent: its did, or whatever its registration named it by.
+    AgentId, "agent id");
+text_id!(
+    /// An agent's name for people: unique over the whole gateway.
+    AgentName, "agent name");
+text_id!(
     /// A slot of a selection: the name that clients call, such as `current` or `fast`.
     SlotName, "slot name");
 text_id!(
@@ -225,6 +231,9 @@ uuid_id!(
 uuid_id!(
     /// A provider credential.
     CredentialId, "credential id");
+uuid_id!(
+    /// One connection of an agent.
+    ConnectionId, "connection id");
 uuid_id!(
     /// One request through the pipeline: the call id of response headers and spend logs.
     RequestId, "request id");

@@ -42,6 +42,7 @@ pub mod registry;
 pub mod key;
 pub mod budget;
 pub mod selection;
+pub mod agent;
 
 // What happened.
 pub mod activity;

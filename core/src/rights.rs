@@ -121,6 +121,14 @@ fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
         | Command::DistrustModel(_)
         | Command::TrustModel(_)
         | Command::SetRouting(_) => Err(Rejection::NotPermitted("change models and credentials")),
+        Command::RegisterAgent(_)
+        | Command::RotateAgentToken(_)
+        | Command::JoinRealm(_)
+        | Command::LeaveRealm(_)
+        | Command::ReplaceAgentKey(_)
+        | Command::ConfigureAgent(_)
+        | Command::ClearAgentConfiguration(_)
+        | Command::RemoveAgent(_) => Err(Rejection::NotPermitted("change agents")),
     }
 }
 

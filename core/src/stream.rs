@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::id::{CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
+use crate::id::{AgentId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
 
 /// One of the three logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -132,6 +132,8 @@ pub enum StreamKind {
     Budget,
     /// `selection-<slot>@<scope>`.
     Selection,
+    /// `agent-<agent>`.
+    Agent,
     /// `gateway-<writer>`.
     Gateway,
     /// `lease-<root>`.
@@ -139,7 +141,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
@@ -148,6 +150,7 @@ impl StreamKind {
         (Self::Grant, "grant"),
         (Self::Budget, "budget"),
         (Self::Selection, "selection"),
+        (Self::Agent, "agent"),
         (Self::Gateway, "gateway"),
         (Self::Lease, "lease"),
     ];
@@ -200,6 +203,12 @@ impl StreamId {
     #[must_use]
     pub fn grant(realm: &RealmId) -> Self {
         Self::of(StreamKind::Grant, realm.as_str())
+    }
+
+    /// The stream of an agent.
+    #[must_use]
+    pub fn agent(id: &AgentId) -> Self {
+        Self::of(StreamKind::Agent, id.as_str())
     }
 
     /// The stream of what one gateway saw happen.

@@ -29,6 +29,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::activity::{self, ActivityWriter, WriterTask};
+use crate::agents::Hub;
 use crate::command::{Commands, Decider};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
@@ -171,7 +172,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let pipeline = Arc::new(pipeline);
     spine.watching.spawn(Prober::new(&pipeline, stopped.clone()).run());
     let declarations = Arc::clone(&spine.declarations);
-    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting });
+    let agents = Hub::new(config.agents, stopped.clone(), pipeline.metrics.agents_connected.clone());
+    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, agents });
     declarations::begin(&app, config.declared, &mut spine.watching, stopped.clone()).await?;
     let listener = TcpListener::bind(config.address)
         .await

@@ -18,6 +18,7 @@ use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::routing::{ProbeBy, Routing};
 use tallygate_core::secret::Secret;
 
+use crate::agents::AgentSettings;
 use crate::declarations::{Loaded, NotLoaded, load};
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
@@ -169,6 +170,13 @@ pub struct ServeArgs {
     /// May be repeated. Without it none may.
     #[arg(long = "cors-origin", env = "TALLYGATE_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
+    /// Where agents reach the gateway, as they are told; without it by the address that each of them came by.
+    /// LITELLM_BASE_URL works too.
+    #[arg(long, env = "TALLYGATE_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// How long an agent may be silent before its connection is closed, in seconds. It is pinged three times as often.
+    #[arg(long, env = "TALLYGATE_AGENT_IDLE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub agent_idle_seconds: u64,
     /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.
     #[arg(long = "private-name", env = "TALLYGATE_PRIVATE_NAMES", value_delimiter = ',')]
     pub private_names: Vec<String>,
@@ -233,6 +241,7 @@ pub(crate) struct Config {
     pub(crate) upkeep: Upkeep,
     pub(crate) server: ServerLimits,
     pub(crate) cors_origins: Vec<Origin>,
+    pub(crate) agents: AgentSettings,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
     /// The configuration file, as it is now.
@@ -266,6 +275,11 @@ pub enum ConfigError {
     /// Several gateways share a log, so they must share the secret.
     #[error("gateways that share a log on NATS must share their secret: set TALLYGATE_SECRET or LITELLM_SALT_KEY")]
     SecretMissing,
+    /// Agents could not be told where the gateway is.
+    #[error(
+        "the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL"
+    )]
+    PublicUrl,
 }
 
 /// The variables of the process. They hold secrets, so they are not printed.
@@ -352,6 +366,10 @@ impl ServeArgs {
                 ..ServerLimits::default()
             },
             cors_origins: self.cors_origins,
+            agents: AgentSettings {
+                public_url: check_public_url(self.public_url.or_else(|| from_environment("LITELLM_BASE_URL")))?,
+                idle_max: Duration::from_secs(self.agent_idle_seconds),
+            },
             network: NetworkPolicy { private_names: self.private_names },
             environment: Variables(environment),
             declared,
@@ -364,6 +382,16 @@ impl ServeArgs {
         let path = self.config.clone().or(named);
         path.map(|path| load(&path, &Arc::new(environment.clone()))).transpose()
     }
+}
+
+/// An address without a slash at its end, so that paths can be put behind it.
+fn check_public_url(url: Option<String>) -> Result<Option<String>, ConfigError> {
+    let Some(url) = url.filter(|url| !url.is_empty()) else { return Ok(None) };
+    let is_url = url.starts_with("http://") || url.starts_with("https://");
+    if !is_url || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ConfigError::PublicUrl);
+    }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
 }
 
 /// On loopback a short key is a convenience; where others reach the gateway it is a hole.
@@ -431,6 +459,17 @@ mod tests {
         }
         let limits = config(&["--head-timeout-seconds", "7", "--drain-seconds", "9"], &[]).unwrap().server;
         assert_eq!((limits.head_timeout.as_secs(), limits.drain_timeout.as_secs()), (7, 9));
+    }
+
+    #[test]
+    fn where_agents_reach_the_gateway_is_an_address_without_a_slash_at_its_end() {
+        let url = |url: &str| config(&["--public-url", url], &[]).map(|config| config.agents.public_url.unwrap());
+        assert_eq!(url("https://gateway.example/llm/").unwrap(), "https://gateway.example/llm");
+        for wrong in ["gateway.example", "ftp://gateway.example", "http://a b"] {
+            assert_eq!(url(wrong).unwrap_err(), ConfigError::PublicUrl, "{wrong}");
+        }
+        let of_guide = config(&[], &[("LITELLM_BASE_URL", "http://litellm:4000")]).unwrap();
+        assert_eq!(of_guide.agents.public_url.as_deref(), Some("http://litellm:4000"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod budgets;
 mod limits;
 mod prices;
 pub(crate) mod litellm;
+mod control_plane;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use tallygate_adapters::dialect::wire::PathSays;
 use tallygate_adapters::provider::doors;
 use tokio::sync::Semaphore;
 
+use crate::agents::Hub;
 use crate::command::Commands;
 use crate::declarations::Declarations;
 use crate::leases::Leases;
@@ -64,6 +66,8 @@ pub(crate) struct Parts {
     pub(crate) rates: Option<Rates>,
     /// How many prompts may be counted at once: counting takes a core.
     pub(crate) counting: Arc<Semaphore>,
+    /// The agents that are connected here.
+    pub(crate) agents: Hub,
 }
 
 impl App {
@@ -127,6 +131,7 @@ fn routes() -> Router<App> {
         .route("/openapi.json", get(openapi::serve))
         .merge(selector::router())
         .merge(litellm::router())
+        .merge(control_plane::router())
         .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

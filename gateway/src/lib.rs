@@ -15,6 +15,7 @@ mod prober;
 mod standing;
 
 mod http;
+mod agents;
 mod activity;
 mod outbox;
 mod spending;

@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     pub(crate) position: IntGauge,
     pub(crate) clientless: IntGauge,
     pub(crate) journal_writable: IntGauge,
+    pub(crate) agents_connected: IntGauge,
     pub(crate) spending: SpendingMetrics,
     pub(crate) bound_violations: IntCounter,
     pub(crate) probes: Probes,
@@ -57,6 +58,7 @@ impl Metrics {
         let clientless = gauge("tallygate_requests_clientless", "Requests that go on without their client.")?;
         let journal_writable =
             gauge("tallygate_journal_writable", "Whether the journal can be written: what happens survives a kill.")?;
+        let agents_connected = gauge("tallygate_agents_connected", "Agents that are connected to this gateway.")?;
         let bound_violations = IntCounter::new(
             "tallygate_budget_bound_violations_total",
             "Requests that cost more than was held for them.",
@@ -88,6 +90,7 @@ impl Metrics {
             position,
             clientless,
             journal_writable,
+            agents_connected,
             spending,
             bound_violations,
             probes,

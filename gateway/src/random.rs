@@ -11,6 +11,11 @@ pub(crate) fn key() -> String {
     format!("sk-{}", base64url(&bytes::<KEY_BYTES>()))
 }
 
+/// A new token of an agent: `agt-` and 43 random characters, 256 bits.
+pub(crate) fn token() -> String {
+    format!("agt-{}", base64url(&bytes::<SECRET_BYTES>()))
+}
+
 /// A new secret of a gateway: 256 bits.
 pub(crate) fn secret() -> String {
     base64url(&bytes::<SECRET_BYTES>())

@@ -1,5 +1,6 @@
 //! The views of the control log, one a file: their rows, how rows are written and read again, and what can be asked.
 
+pub(crate) mod agents;
 pub(crate) mod budgets;
 pub(crate) mod choices;
 pub(crate) mod commands;

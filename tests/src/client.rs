@@ -97,6 +97,15 @@ impl Client {
         self.send(request.body(body.to_string()), path).await
     }
 
+    /// PUT of JSON.
+    ///
+    /// # Errors
+    /// When there is no answer at all.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
+        let request = self.request(Method::PUT, path).header("content-type", "application/json");
+        self.send(request.body(body.to_string()), path).await
+    }
+
     /// POST of JSON.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ use crate::dialect::openai_chat::completions::{self, OpenaiCompletions};
 use crate::dialect::openai_responses::{self, OpenaiResponses};
 use crate::dialect::wire::Dialect;
 
+/// What programs that are told which API to call know the gateway's own by.
+pub const OWN_PROVIDER: &str = "openai-compatible";
+
 /// What a route asks for.
 #[derive(Debug, Clone, Copy)]
 pub enum Asks {

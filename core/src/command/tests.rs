@@ -57,8 +57,22 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("SelectModel", r#"{"scope":"gateway","model":"m"}"#),
         ("ClearSelection", r#"{"scope":"gateway"}"#),
         ("UndoSelection", r#"{"scope":"gateway"}"#),
+        ("RegisterAgent", r#"{"agent":"a","name":"n","token":"HASH"}"#),
+        ("RotateAgentToken", r#"{"agent":"a","token":"HASH"}"#),
+        ("JoinRealm", r#"{"agent":"a","realm":"a","key":AGENTKEY}"#),
+        ("LeaveRealm", r#"{"agent":"a","realm":"a"}"#),
+        ("ReplaceAgentKey", r#"{"agent":"a","realm":"a","key":AGENTKEY}"#),
+        ("ConfigureAgent", r#"{"agent":"a","configuration":{"registry":"ID"}}"#),
+        ("ClearAgentConfiguration", r#"{"agent":"a"}"#),
+        ("RemoveAgent", r#"{"agent":"a"}"#),
     ];
-    let filled = |data: &str| data.replace("ID", &key_id(1).to_string()).replace("HASH", &"0".repeat(64));
+    let agent_key =
+        r#"{"key":"ID","hash":"HASH","shown":"sk-...","secret":{"key_id":"k","nonce":"NONCE","ciphertext":"00"}}"#;
+    let nonce = "0".repeat(48);
+    let filled = |data: &str| {
+        let data = data.replace("AGENTKEY", agent_key).replace("NONCE", &nonce);
+        data.replace("ID", &key_id(1).to_string()).replace("HASH", &"0".repeat(64))
+    };
     folder.into_iter().map(|(name, data)| (name, filled(data))).collect()
 }
 

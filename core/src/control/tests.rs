@@ -146,7 +146,7 @@ fn a_command_names_the_rows_that_it_touches() {
     let key = || vec![key_id(1)];
     assert_eq!(
         needs(issue().into()),
-        Needs { keys: key(), hashes: vec![hash], aliases: vec![alias.clone()], commands: vec![] }
+        Needs { keys: key(), hashes: vec![hash], aliases: vec![alias.clone()], ..Needs::default() }
     );
     let revise = ReviseKey { alias: Patch::Set(alias.clone()), ..ReviseKey::nothing(key_id(1)) };
     assert_eq!(needs(revise.into()), Needs { keys: key(), aliases: vec![alias.clone()], ..Needs::default() });
@@ -158,7 +158,7 @@ fn a_command_names_the_rows_that_it_touches() {
     assert_eq!(needs(select(Scope::Gateway).into()), Needs::default());
     assert_eq!(needs(register_model(1, "gpt").into()), Needs::default());
     let together = Together::new(vec![issue().into(), BlockKey { key: key_id(2) }.into()]);
-    let both = Needs { keys: vec![key_id(1), key_id(2)], hashes: vec![hash], aliases: vec![alias], commands: vec![] };
+    let both = Needs { keys: vec![key_id(1), key_id(2)], hashes: vec![hash], aliases: vec![alias], ..Needs::default() };
     assert_eq!(needs(together.into()), both);
 }
 

@@ -71,6 +71,9 @@ tables! {
     budgets: crate::scope::Scope => crate::budget::Budget;
     selections: (crate::scope::Scope, crate::id::SlotName) => crate::selection::Selection;
     choices: (crate::scope::Scope, crate::id::SlotName, crate::stream::Position) => crate::selection::Choice;
+    agents: crate::id::AgentId => crate::agent::Agent;
+    agent_names: crate::id::AgentName => crate::id::AgentId;
+    agent_tokens: crate::agent::TokenHash => crate::id::AgentId;
     quarantined: crate::stream::StreamId => crate::stream::Position;
     keys: crate::id::KeyId => crate::key::Key;
     key_hashes: crate::key::KeyHash => crate::id::KeyId;
@@ -82,6 +85,7 @@ tables! {
 impl Archive {
     /// Loads what an event or a command touches.
     pub(super) fn load(&self, control: &mut Control, needs: &Needs) {
+        let needs = needs.resolved(control);
         self.keys.load(&mut control.keys, &needs.keys);
         self.key_budgets.load(&mut control.key_budgets, &needs.keys);
         self.key_hashes.load(&mut control.key_hashes, &needs.hashes);

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use proptest::strategy::Union;
 
+use crate::agent::{
+    ClearAgentConfiguration, Configuration, ConfigureAgent, JoinRealm, LeaveRealm, Manual, RealmRouting, RegisterAgent,
+    RemoveAgent, ReplaceAgentKey, RotateAgentToken, TokenHash,
+};
 use crate::budget::{NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::{Command, Together};
 use crate::credential::{RemoveCredential, ReplaceSecret, StoreCredential};
@@ -25,8 +29,8 @@ use crate::scope::Scope;
 use crate::secret::SecretSource;
 use crate::selection::{ClearSelection, SelectModel, UndoSelection};
 use crate::testing::samples::{
-    credential_id, id, issue_key, json, key_id, model_id, new_deployment, only, price, register_model, register_realm,
-    register_user, revise_deployment, secret, store_credential,
+    agent_key, credential_id, id, issue_key, join_realm, json, key_id, model_id, new_deployment, only, price,
+    register_agent, register_model, register_realm, register_user, revise_deployment, secret, store_credential,
 };
 use crate::time::{Period, Timestamp};
 use crate::user::{AddMember, BlockUser, RegisterUser, RemoveMember, RemoveUser, ReviseUser, Role, UnblockUser};
@@ -257,6 +261,41 @@ fn about_scopes() -> impl Strategy<Value = Command> {
     ]
 }
 
+/// Keys of agents, beside those that are issued by themselves.
+const AGENT_KEYS: std::ops::Range<u128> = 11..60;
+
+fn about_agents() -> impl Strategy<Value = Command> {
+    let agent = || prop::sample::select(&["did:a", "b"][..]);
+    let model = || (1..=3_u128).prop_map(model_id);
+    let manual = || Manual { provider: "acme".to_owned(), model: "m".to_owned(), base_url: None, key: None };
+    let configuration = prop_oneof![
+        (realm(), prop::option::of(model()))
+            .prop_map(|(realm, model)| Configuration::Realm(RealmRouting { realm, model })),
+        model().prop_map(Configuration::Registry),
+        Just(Configuration::Manual(manual())),
+    ];
+    prop_oneof![
+        3 => (agent(), prop::sample::select(&["did:a", "b"][..]))
+            .prop_map(|(agent, name)| RegisterAgent { name: id(name), ..register_agent(agent) }.into()),
+        1 => (agent(), 0..3_u8).prop_map(|(agent, number)| {
+            RotateAgentToken { agent: id(agent), token: TokenHash::of_token(&number.to_string()) }.into()
+        }),
+        6 => (agent(), realm(), any::<bool>(), AGENT_KEYS).prop_map(|(agent, realm, primary, number)| {
+            JoinRealm { primary, ..join_realm(agent, realm.as_str(), number) }.into()
+        }),
+        2 => (agent(), realm()).prop_map(|(agent, realm)| LeaveRealm { agent: id(agent), realm }.into()),
+        2 => (agent(), realm(), AGENT_KEYS).prop_map(|(agent, realm, number)| {
+            ReplaceAgentKey { agent: id(agent), realm, key: agent_key(number) }.into()
+        }),
+        3 => (agent(), configuration)
+            .prop_map(|(agent, configuration)| ConfigureAgent { agent: id(agent), configuration }.into()),
+        1 => agent().prop_map(|agent| ClearAgentConfiguration { agent: id(agent) }.into()),
+        1 => agent().prop_map(|agent| RemoveAgent { agent: id(agent) }.into()),
+        // As an operator may do to any key.
+        1 => AGENT_KEYS.prop_map(|number| RevokeKey { key: key_id(number) }.into()),
+    ]
+}
+
 fn single() -> impl Strategy<Value = Command> {
     Union::new_weighted(vec![
         (3, about_realms().boxed()),
@@ -266,6 +305,7 @@ fn single() -> impl Strategy<Value = Command> {
         (4, about_models().boxed()),
         (5, about_keys().boxed()),
         (4, about_scopes().boxed()),
+        (4, about_agents().boxed()),
     ])
 }
 
@@ -305,5 +345,8 @@ fn opening() -> Vec<Command> {
         IssueKey { realm: id("b@a"), models: only(["m*", "n1"]), ..issue_key(2) }.into(),
         SelectModel { scope: Scope::Gateway, slot: id("fast"), model: id("m1") }.into(),
         RegisterUser { memberships: [(id("a"), Role::Member)].into(), ..register_user("ada") }.into(),
+        register_agent("did:a").into(),
+        join_realm("did:a", "a", 11).into(),
+        ConfigureAgent { agent: id("did:a"), configuration: Configuration::Registry(model_id(1)) }.into(),
     ]
 }

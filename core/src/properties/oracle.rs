@@ -209,7 +209,12 @@ impl Oracle {
             Command::RotateKey(data) => self.key(&data.key).hash = data.hash.to_string(),
             Command::BlockKey(data) => self.key(&data.key).blocked = true,
             Command::UnblockKey(data) => self.key(&data.key).blocked = false,
-            Command::RevokeKey(data) => self.key(&data.key).revoked = true,
+            Command::RevokeKey(data) => {
+                // Keys of agents are none of those that are followed here.
+                if let Some(key) = self.keys.get_mut(&data.key.to_string()) {
+                    key.revoked = true;
+                }
+            }
             _ => {}
         }
     }

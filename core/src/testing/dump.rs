@@ -26,6 +26,9 @@ pub fn dump(control: &Control) -> String {
     rows(&mut text, "budget", &control.budgets);
     rows(&mut text, "selection", &control.selections);
     rows(&mut text, "choice", &control.choices);
+    rows(&mut text, "agent", &control.agents);
+    rows(&mut text, "agent name", &control.agent_names);
+    rows(&mut text, "agent token", &control.agent_tokens);
     rows(&mut text, "quarantined", &control.quarantined);
     rows(&mut text, "key", &control.keys);
     rows(&mut text, "key hash", &control.key_hashes);

@@ -91,6 +91,16 @@ impl When {
         Then { world: self.after, planned }
     }
 
+    /// It was done, whatever happened.
+    ///
+    /// # Panics
+    /// When it was refused.
+    pub fn then_any(self) -> Then {
+        let planned = self.outcome.unwrap_or_else(|rejection| panic!("refused: {rejection}"));
+        assert_well_placed(&self.before, &planned);
+        Then { world: self.after, planned }
+    }
+
     /// It was refused for this reason, and all is as before.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use crate::agent::{AgentKey, JoinRealm, RegisterAgent, TokenHash};
 use crate::credential::StoreCredential;
 use crate::id::{CredentialId, KeyId, ModelId, RealmId};
 use crate::json::Json;
@@ -19,7 +20,7 @@ use crate::patch::Patch;
 use crate::price::Price;
 use crate::realm::RegisterRealm;
 use crate::registry::{NewDeployment, RegisterModel, ReviseDeployment};
-use crate::secret::SecretSource;
+use crate::secret::{SealedSecret, SecretSource};
 use crate::user::{RegisterUser, Role};
 
 /// The vendor of all deployments here.
@@ -180,6 +181,35 @@ pub fn issue_key(number: u128) -> IssueKey {
         blocked: false,
         kind: KeyKind::Default,
         metadata: Json::empty(),
+    }
+}
+
+/// An agent whose token is `token of <agent>`.
+///
+/// # Panics
+/// When the text is no id.
+#[must_use]
+pub fn register_agent(agent: &str) -> RegisterAgent {
+    RegisterAgent { agent: id(agent), name: id(agent), token: TokenHash::of_token(&format!("token of {agent}")) }
+}
+
+/// An agent in a realm, with the key of a number, whose secret is [`secret`]`(number)`.
+///
+/// # Panics
+/// When a text is no id.
+#[must_use]
+pub fn join_realm(agent: &str, realm: &str, number: u128) -> JoinRealm {
+    JoinRealm { agent: id(agent), realm: id(realm), primary: false, key: agent_key(number) }
+}
+
+/// The key of a number, as an agent's. What is sealed is not the secret: nothing here opens it.
+#[must_use]
+pub fn agent_key(number: u128) -> AgentKey {
+    AgentKey {
+        key: key_id(number),
+        hash: KeyHash::of_secret(&secret(number)),
+        shown: "sk-...".to_owned(),
+        secret: SealedSecret { key_id: "k1".to_owned(), nonce: [7; 24], ciphertext: vec![0, 255, 16] },
     }
 }
 

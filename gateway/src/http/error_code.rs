@@ -10,6 +10,8 @@ pub(crate) enum ErrorCode {
     KeyBlocked,
     KeyExpired,
     KeyKindForbids,
+    AgentUnknown,
+    UpgradeRequired,
     AdminOnly,
     UserBlocked,
     RealmUnknown,
@@ -62,6 +64,8 @@ impl ErrorCode {
             Self::KeyBlocked => "key_blocked",
             Self::KeyExpired => "key_expired",
             Self::KeyKindForbids => "key_kind_forbids",
+            Self::AgentUnknown => "agent_unknown",
+            Self::UpgradeRequired => "upgrade_required",
             Self::AdminOnly => "admin_only",
             Self::UserBlocked => "user_blocked",
             Self::RealmUnknown => "realm_unknown",
@@ -109,7 +113,8 @@ impl ErrorCode {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::KeyMissing | Self::KeyMalformed | Self::KeyUnknown | Self::KeyBlocked | Self::KeyExpired => 401,
-            Self::AdminOnly | Self::UserBlocked => 401,
+            Self::AdminOnly | Self::UserBlocked | Self::AgentUnknown => 401,
+            Self::UpgradeRequired => 426,
             Self::KeyKindForbids
             | Self::RealmUnknown
             | Self::RealmSuspended

@@ -111,7 +111,9 @@ async fn connection(
         .header_read_timeout(limits.head_timeout)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.head_max_bytes)
-        .serve_connection(TokioIo::new(stream), front);
+        .serve_connection(TokioIo::new(stream), front)
+        // An agent's connection goes on as a WebSocket.
+        .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => {}

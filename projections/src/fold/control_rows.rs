@@ -12,7 +12,9 @@ use crate::row_key::RowKey;
 use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
 use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
-use crate::view::{budgets, choices, commands, credentials, grants, quarantine, realms, registry, selections, users};
+use crate::view::{
+    agents, budgets, choices, commands, credentials, grants, quarantine, realms, registry, selections, users,
+};
 
 /// The checkpoint and the moment of the last event. It is no part of a digest.
 const CHECKPOINT: RowTable<(ControlCheckpoint, Timestamp)> = RowTable::new(META_TABLE, 1, "checkpoint");
@@ -31,6 +33,9 @@ pub(crate) const LAYOUT: Layout = Layout {
         (budgets::BUDGETS.id, budgets::BUDGETS.schema),
         (selections::SELECTIONS.id, selections::SELECTIONS.schema),
         (choices::CHOICES.id, choices::CHOICES.schema),
+        (agents::AGENTS.id, agents::AGENTS.schema),
+        (agents::AGENT_NAMES.id, agents::AGENT_NAMES.schema),
+        (agents::AGENT_TOKENS.id, agents::AGENT_TOKENS.schema),
         (quarantine::QUARANTINED.id, quarantine::QUARANTINED.schema),
         (keys::KEYS.id, keys::KEYS.schema),
         (keys::KEY_BUDGETS.id, keys::KEY_BUDGETS.schema),
@@ -73,13 +78,14 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     credentials::load(store, &mut control)?;
     budgets::load(store, &mut control)?;
     selections::load(store, &mut control)?;
+    agents::load(store, &mut control)?;
     quarantine::load(store, &mut control)?;
     Ok(Beginning { control, list: KeyList::load(store)?, checkpoint, at })
 }
 
 /// Brings rows of the partial tables into a state.
 pub(crate) fn load(store: &Store, control: &mut Control, needs: &Needs) -> Result<(), StoreError> {
-    keys::load(store, control, needs)?;
+    keys::load(store, control, &needs.resolved(control))?;
     commands::load(store, control, &needs.commands)
 }
 
@@ -99,6 +105,7 @@ pub(crate) fn write(
     budgets::write(control, writes)?;
     selections::write(control, writes)?;
     choices::write(control, writes)?;
+    agents::write(control, writes)?;
     quarantine::write(control, writes)?;
     commands::write(control, writes)?;
     keys::write(control, before, list, store, writes)

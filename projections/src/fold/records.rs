@@ -83,7 +83,12 @@ fn record_of(Happened { realm, at, event }: Happened) -> Option<UsageRecord> {
     let ending = match event {
         Event::RequestSettled(settled) => Ending::Settled(settled),
         Event::RequestRefused(refused) => Ending::Refused(refused),
-        Event::CommandRefused(_) | Event::BoundViolated(_) | Event::DeploymentProbed(_) => return None,
+        Event::CommandRefused(_)
+        | Event::BoundViolated(_)
+        | Event::DeploymentProbed(_)
+        | Event::AgentConnected(_)
+        | Event::ConfigurationAcknowledged(_)
+        | Event::AgentDisconnected(_) => return None,
     };
     Some(UsageRecord { realm, at, ending })
 }

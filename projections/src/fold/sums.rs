@@ -57,7 +57,12 @@ impl Sums {
             match &happened.event {
                 Event::RequestSettled(settled) => Alike::add(&mut alike, happened.realm.as_ref(), settled),
                 Event::RequestRefused(refused) => sums.add_refused(happened, refused),
-                Event::CommandRefused(_) | Event::BoundViolated(_) | Event::DeploymentProbed(_) => {}
+                Event::CommandRefused(_)
+                | Event::BoundViolated(_)
+                | Event::DeploymentProbed(_)
+                | Event::AgentConnected(_)
+                | Event::ConfigurationAcknowledged(_)
+                | Event::AgentDisconnected(_) => {}
             }
         }
         for requests in alike {

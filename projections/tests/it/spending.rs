@@ -40,7 +40,12 @@ async fn every_sum_is_the_sum_of_the_same_requests() {
     let totals_of = |event: &Event| match event {
         Event::RequestSettled(settled) => Totals::of_settled(settled),
         Event::RequestRefused(refused) => Totals::of_refused(refused),
-        Event::CommandRefused(_) | Event::BoundViolated(_) | Event::DeploymentProbed(_) => Totals::default(),
+        Event::CommandRefused(_)
+        | Event::BoundViolated(_)
+        | Event::DeploymentProbed(_)
+        | Event::AgentConnected(_)
+        | Event::ConfigurationAcknowledged(_)
+        | Event::AgentDisconnected(_) => Totals::default(),
     };
     let expected = sum(all.iter().map(|happened| totals_of(&happened.event)));
     assert!(expected.succeeded > 500 && expected.refused > 100);

@@ -40,6 +40,7 @@ async fn no_key_but_the_operators_does_what_the_operator_does_and_its_tries_are_
     let mut tried = Vec::new();
     for (method, path) in ADMIN {
         let filled = path.replace("{key}", &other.secret).replace("{id}", "deployment-1").replace("{*model}", "m");
+        let filled = filled.replace(['{', '}'], "");
         for (key, code) in
             [(Some(own.secret.as_str()), "admin_only"), (Some("sk-nobodys-key"), "key_unknown"), (None, "key_missing")]
         {

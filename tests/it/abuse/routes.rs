@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 49] = [
+pub const ADMIN: [(&str, &str); 78] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -55,7 +55,53 @@ pub const ADMIN: [(&str, &str); 49] = [
     ("POST", "/fallback"),
     ("GET", "/fallback/{*model}"),
     ("DELETE", "/fallback/{*model}"),
+    ("GET", "/api/models"),
+    ("POST", "/api/models"),
+    ("GET", "/api/models/{model}"),
+    ("PATCH", "/api/models/{model}"),
+    ("DELETE", "/api/models/{model}"),
+    ("GET", "/api/models/{model}/realms"),
+    ("POST", "/api/models/{model}/realms"),
+    ("DELETE", "/api/models/{model}/realms/{realm}"),
+    ("GET", "/api/realms"),
+    ("POST", "/api/realms"),
+    ("GET", "/api/realms/{realm}"),
+    ("PATCH", "/api/realms/{realm}"),
+    ("DELETE", "/api/realms/{realm}"),
+    ("POST", "/api/realms/{realm}/suspend"),
+    ("POST", "/api/realms/{realm}/resume"),
+    ("POST", "/api/realms/{realm}/key"),
+    ("GET", "/api/agents"),
+    ("POST", "/api/agents"),
+    ("GET", "/api/agents/{agent}"),
+    ("DELETE", "/api/agents/{agent}"),
+    ("POST", "/api/agents/{agent}/token"),
+    ("GET", "/api/agents/{agent}/llm-config"),
+    ("PUT", "/api/agents/{agent}/llm-config"),
+    ("DELETE", "/api/agents/{agent}/llm-config"),
+    ("GET", "/api/agents/{agent}/realm-llm"),
+    ("GET", "/api/agents/{agent}/realms"),
+    ("POST", "/api/agents/{agent}/realms"),
+    ("DELETE", "/api/agents/{agent}/realms/{realm}"),
+    ("POST", "/api/agents/{agent}/realms/{realm}/key"),
 ];
+
+/// The same as the ones above, by another word for a realm: `tests/it/control_plane/realms.rs` asks them.
+const SYNONYMS: [&str; 10] = [
+    "/api/workspaces",
+    "/api/workspaces/{realm}",
+    "/api/workspaces/{realm}/suspend",
+    "/api/workspaces/{realm}/resume",
+    "/api/workspaces/{realm}/key",
+    "/api/models/{model}/workspaces",
+    "/api/models/{model}/workspaces/{realm}",
+    "/api/agents/{agent}/workspaces",
+    "/api/agents/{agent}/workspaces/{realm}",
+    "/api/agents/{agent}/workspaces/{realm}/key",
+];
+
+/// For agents, by their tokens.
+const AGENTS: [&str; 1] = ["/api/agents/ws"];
 
 /// For any key, which reads and chooses what is its own.
 pub const OWN: [(&str, &str); 23] = [
@@ -149,7 +195,14 @@ fn every_route_is_in_one_list_of_who_may_use_it() {
         found.extend(text.split('"').skip(1).step_by(2).filter(|literal| literal.starts_with('/')).map(str::to_owned));
     }
     let managed = ADMIN.iter().chain(&OWN).map(|(_, path)| *path);
-    let known =
-        managed.chain(ANY_KEY).chain(INFERENCE).chain(OPEN).chain(QUIET).map(str::to_owned).collect::<BTreeSet<_>>();
+    let known = managed
+        .chain(SYNONYMS)
+        .chain(AGENTS)
+        .chain(ANY_KEY)
+        .chain(INFERENCE)
+        .chain(OPEN)
+        .chain(QUIET)
+        .map(str::to_owned)
+        .collect::<BTreeSet<_>>();
     assert_eq!(found, known);
 }

@@ -9,7 +9,7 @@ use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::testing::samples::{credential_id, id, key_id, model_id};
 use crate::time::Timestamp;
-use crate::{budget, credential, grant, key, realm, registry, rights, selection, user};
+use crate::{agent, budget, credential, grant, key, realm, registry, rights, selection, user};
 
 /// Codes that stand for one meaning in several places, as in "all is so already".
 const SHARED: [&str; 5] = ["no_change", "too_many_patterns", "realm_suspended", "model_not_found", "quarantined"];
@@ -129,6 +129,22 @@ fn of_selections() -> Vec<&'static str> {
     )
 }
 
+fn of_agents() -> Vec<&'static str> {
+    use agent::Rejection as R;
+    let (agent, model) = (|| id("did:a"), model_id(1));
+    let codes = every!(
+        [R::Key(key::Rejection::HashTaken), R::AlreadyRegistered(agent()), R::NameTaken(id("planner")), R::TokenTaken,
+            R::NotRegistered(agent()), R::AlreadyInRealm { agent: agent(), realm: id("acme") },
+            R::NotInRealm { agent: agent(), realm: id("acme") }, R::TooManyRealms, R::UnknownModel(model),
+            R::ModelNotGranted { agent: agent(), model }, R::Field { field: "f", expected: "e" },
+            R::NotConfigured(agent()), R::NoChange(agent())];
+        R::Key(_), R::AlreadyRegistered(_), R::NameTaken(_), R::TokenTaken, R::NotRegistered(_),
+        R::AlreadyInRealm { .. }, R::NotInRealm { .. }, R::TooManyRealms, R::UnknownModel(_), R::ModelNotGranted { .. },
+        R::Field { .. }, R::NotConfigured(_), R::NoChange(_)
+    );
+    own(&codes, 1)
+}
+
 fn of_commands() -> Vec<&'static str> {
     use Rejection as R;
     let codes = every!(
@@ -137,12 +153,13 @@ fn of_commands() -> Vec<&'static str> {
             R::Credential(credential::Rejection::Name), R::Registry(registry::Rejection::DeploymentCount),
             R::Key(key::Rejection::HashTaken), R::Budget(budget::Rejection::Period),
             R::Selection(selection::Rejection::UnknownModel(id("gpt"))),
+            R::Agent(agent::Rejection::TooManyRealms),
             R::Quarantined { stream: StreamId::key(key_id(1)), position: Position::new(1) }, R::NothingTogether,
             R::TooManyTogether];
         R::Realm(_), R::User(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::Selection(_),
-        R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
+        R::Agent(_), R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
     );
-    own(&codes, 9)
+    own(&codes, 10)
 }
 
 fn of_admission() -> Vec<&'static str> {
@@ -176,6 +193,7 @@ fn each_code_has_one_meaning_and_is_lower_case_with_underscores() {
         ("key", of_keys()),
         ("budget", of_budgets()),
         ("selection", of_selections()),
+        ("agent", of_agents()),
         ("command", of_commands()),
         ("admission", of_admission()),
     ] {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tallygate_core::money::{NanoUsd, PicoUsd};
 
 /// An amount.
-pub(super) fn usd(amount: NanoUsd) -> Value {
+pub(in crate::http) fn usd(amount: NanoUsd) -> Value {
     number(&amount.to_string())
 }
 

@@ -14,7 +14,11 @@ use crate::http::App;
 /// nothing that would change, is no error: LiteLLM's clients say again what is so already.
 ///
 /// Cancellation: what was begun may still be carried out.
-pub(super) async fn carry_out(app: &App, actor: Actor, mut commands: Vec<Command>) -> Result<Position, Refused> {
+pub(in crate::http) async fn carry_out(
+    app: &App,
+    actor: Actor,
+    mut commands: Vec<Command>,
+) -> Result<Position, Refused> {
     let command = match commands.len() {
         0 => return Ok(app.pipeline.views.control.position()),
         1 => commands.remove(0),

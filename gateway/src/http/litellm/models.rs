@@ -15,6 +15,7 @@ mod delete;
 pub(super) mod info;
 pub(crate) mod declared;
 pub(in crate::http) mod groups;
+pub(in crate::http) mod plain;
 
 use axum::Router;
 use axum::routing::{get, patch, post};

@@ -89,7 +89,12 @@ fn stays_where_it_is(request: &ModelRequest, current: &Found) -> Result<(), ApiE
 
 /// The commands that make a deployment what is wanted. A new key, or a new host for the key, is a new credential; the
 /// old one is forgotten unless something else uses it.
-fn commands(app: &App, control: &Control, current: &Found, wanted: Wanted) -> Result<Vec<Command>, ApiError> {
+pub(super) fn commands(
+    app: &App,
+    control: &Control,
+    current: &Found,
+    wanted: Wanted,
+) -> Result<Vec<Command>, ApiError> {
     let Found { model, deployment: was } = current;
     let mut commands: Vec<Command> = Vec::new();
     let key = key_to_store(app, control, current, &wanted)?;

@@ -1,0 +1,2 @@
+curl https://vaultysclaw.acme.com/api/agents/{did}/realm-llm \
+-H "Cookie: ..."
