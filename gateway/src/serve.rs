@@ -42,8 +42,8 @@ pub enum ExitReason {
 /// [`ExitReason`].
 pub async fn run(cli: Cli) -> Result<(), ExitReason> {
     match cli.command {
-        None => serve(cli.serve).await,
-        Some(CliCommand::Serve(args)) => serve(args).await,
+        None => Box::pin(serve(cli.serve)).await,
+        Some(CliCommand::Serve(args)) => Box::pin(serve(args)).await,
         Some(CliCommand::Demo(args)) => Ok(Box::pin(demo::run(args)).await?),
         Some(CliCommand::Import { what }) => Ok(import::run(what).await?),
         Some(CliCommand::Openapi) => Ok(print_openapi()?),

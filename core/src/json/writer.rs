@@ -423,6 +423,7 @@ impl ser::SerializeStructVariant for Parts<'_, '_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_types, reason = "floats are written too")]
 mod tests {
     use std::collections::BTreeMap;
 

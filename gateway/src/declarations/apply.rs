@@ -75,7 +75,7 @@ pub(super) async fn apply(app: &App, loaded: &Loaded) -> Result<(), NotApplied> 
             app.declarations.put(in_force, Outcome::Unchanged);
             Ok(())
         }
-        Err(refused) => Err(not_applied(refused)),
+        Err(refused) => Err(not_applied(&refused)),
     }
 }
 
@@ -143,7 +143,7 @@ fn wrong(wrong: Vec<Wrong>) -> NotApplied {
 }
 
 /// Another gateway that reads the same file may have been faster: what it did is seen at the next try.
-fn not_applied(refused: Refused) -> NotApplied {
+fn not_applied(refused: &Refused) -> NotApplied {
     const OVERTAKEN: [&str; 6] = [
         "deployment_already_exists",
         "deployment_not_found",

@@ -56,18 +56,18 @@ pub(super) async fn manager(app: &App, headers: &HeaderMap, route: &str) -> Resu
 /// Checks that a request to read is the operator's, and waits for the position that it demands.
 pub(super) async fn authorize_to_read(app: &App, headers: &HeaderMap, route: &str) -> Result<(), ApiError> {
     let manager = check(app, headers, route).await.and_then(|manager| manager.operator(route));
-    manager.map(drop).map_err(|denied| denied.error)
+    manager.map(drop).map_err(|denied| *denied.error)
 }
 
 /// Someone who may not, and the key they came with, if it is one.
 struct Denied {
-    error: ApiError,
+    error: Box<ApiError>,
     key: Option<KeyRow>,
 }
 
 impl From<ApiError> for Denied {
     fn from(error: ApiError) -> Self {
-        Self { error, key: None }
+        Self { error: Box::new(error), key: None }
     }
 }
 
@@ -76,7 +76,7 @@ impl Denied {
         if let Some(row) = self.key {
             app.commands.denied(&row.key, &self.error);
         }
-        self.error
+        *self.error
     }
 }
 
@@ -85,7 +85,7 @@ impl Manager {
         if self.is_operator() {
             return Ok(self);
         }
-        Err(Denied { error: admins_only(route), key: self.key })
+        Err(Denied { error: Box::new(admins_only(route)), key: self.key })
     }
 }
 
@@ -118,7 +118,7 @@ fn of_key(app: &App, secret: &Secret, route: &str) -> Result<Manager, Denied> {
             role: user.role,
             key: Some(row),
         }),
-        None => Err(Denied { error: admins_only(route), key: Some(row) }),
+        None => Err(Denied { error: Box::new(admins_only(route)), key: Some(row) }),
     }
 }
 
