@@ -23,12 +23,17 @@ async fn no_operation_of_the_document_is_unknown_to_the_gateway_and_none_without
     let document = gateway.operator()?.get("/openapi.json").await?.expect(200)?.json()?;
     let stranger = Client::new(gateway.url(), None)?;
     for (path, item) in document["paths"].as_object().context("no paths")? {
-        let at = path.replace("{key}", "sk-x").replace("{rest}", "m:generateContent").replace("{id}", "m");
+        // What stands for several paths is asked as one of those that there are.
+        let rest = if path.contains("v1beta") { "m:generateContent" } else { "m/chat/completions" };
+        let at = path.replace("{key}", "sk-x").replace("{rest}", rest).replace("{id}", "m:generateContent");
+        let at = ["{model}", "{realm}", "{agent}"].iter().fold(at, |at, name| at.replace(name, "m"));
         for (method, operation) in item.as_object().context("no operations")? {
             let answer = match method.as_str() {
                 "get" => stranger.get(&at).await?,
                 "post" => stranger.post_bytes(&at, "application/json", "{}".to_owned()).await?,
                 "patch" => stranger.patch(&at, &serde_json::json!({})).await?,
+                "put" => stranger.put(&at, &serde_json::json!({})).await?,
+                "delete" => stranger.delete(&at).await?,
                 other => anyhow::bail!("{other}"),
             };
             let code = answer.header("x-tallygate-error").unwrap_or_default().to_owned();

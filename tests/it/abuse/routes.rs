@@ -176,6 +176,9 @@ const INFERENCE: [&str; 36] = [
 /// For everybody.
 pub const OPEN: [&str; 4] = ["/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"];
 
+/// For everybody: what this version can do, and nothing of an installation.
+const DOCUMENT: [&str; 1] = ["/openapi.json"];
+
 /// For everybody, and nothing comes of them.
 const QUIET: [&str; 3] = ["/", "/api/hello", "/api/event_logging/batch"];
 
@@ -201,6 +204,7 @@ fn every_route_is_in_one_list_of_who_may_use_it() {
         .chain(ANY_KEY)
         .chain(INFERENCE)
         .chain(OPEN)
+        .chain(DOCUMENT)
         .chain(QUIET)
         .map(str::to_owned)
         .collect::<BTreeSet<_>>();
