@@ -112,16 +112,12 @@ mod tests {
     use super::document;
     use crate::http::routes;
 
-    /// What stands between the first `start` and the next `end` after it, and what follows.
-    fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<(&'a str, &'a str)> {
-        let (_, rest) = text.split_once(start)?;
-        rest.split_once(end)
-    }
-
     /// The routes of the router, as it tells of them: methods and paths by their number.
     fn served() -> BTreeSet<(String, String)> {
         let told = format!("{:?}", routes());
         let (routes, paths) = told.split_once("node: Node").expect("a router tells of its paths");
+        // After them come those of fallbacks, numbered anew.
+        let (paths, _) = paths.split_once("prev_route_id").unwrap_or((paths, ""));
         let mut of_route: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for route in routes.split("RouteId(").skip(1) {
             let (number, route) = route.split_once("): ").expect("a route has a number");
@@ -133,13 +129,12 @@ mod tests {
             of_route.insert(number, methods.iter().filter(has).map(|method| (*method).to_owned()).collect());
         }
         let mut served = BTreeSet::new();
-        let mut rest = paths;
-        while let Some((number, after)) = between(rest, "RouteId(", "): \"") {
-            let (path, after) = after.split_once('"').expect("a path ends");
-            for method in &of_route[number] {
-                served.insert((method.clone(), path.replace("{*", "{")));
-            }
-            rest = after;
+        // Numbers stand elsewhere too: only before a path are they followed by a text.
+        for piece in paths.split("RouteId(").skip(1) {
+            let Some((number, after)) = piece.split_once("): \"") else { continue };
+            let Some(methods) = of_route.get(number) else { continue };
+            let (path, _) = after.split_once('"').expect("a path ends");
+            served.extend(methods.iter().map(|method| (method.clone(), path.replace("{*", "{"))));
         }
         assert!(served.len() > 60, "{served:?}");
         served
