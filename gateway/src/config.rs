@@ -1,5 +1,6 @@
 //! Configuration: flags and environment, read once, checked, and made into values. Nothing else reads the environment.
 
+mod environment;
 mod import;
 mod litellm;
 mod validate;
@@ -24,6 +25,7 @@ use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
 use crate::settings::{ProbeSettings, RequestSettings};
 
+pub(crate) use environment::{Variables, environment};
 pub use import::{ImportCommand, ImportLitellmArgs, ImportPricesArgs};
 pub use litellm::BootstrapArgs;
 pub use validate::ValidateArgs;
@@ -280,24 +282,6 @@ pub enum ConfigError {
         "the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL"
     )]
     PublicUrl,
-}
-
-/// The variables of the process. They hold secrets, so they are not printed.
-#[derive(Clone)]
-pub(crate) struct Variables(pub(crate) BTreeMap<String, String>);
-
-impl std::fmt::Debug for Variables {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Variables({} ***)", self.0.len())
-    }
-}
-
-/// The variables of the process, once.
-#[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
-pub(crate) fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
 }
 
 impl ServeArgs {

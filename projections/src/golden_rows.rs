@@ -1,13 +1,14 @@
 //! A tripwire: the bytes of sample rows of every table. A changed layout must have a new schema number, or rows that
 //! an older version wrote are read as something they are not.
 
+mod agents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled};
-use tallygate_core::agent::{Configuration, ConfigureAgent, JoinRealm, Manual, ManualKey};
 use tallygate_core::budget::{NewBudgetLimit, SetBudget};
 use tallygate_core::credential::StoreCredential;
 use tallygate_core::envelope::Line;
@@ -131,31 +132,6 @@ fn control_log() -> MemoryLog {
         block_on(log.append(batch)).unwrap();
     }
     log
-}
-
-/// Agents have a log of their own, so that the samples of all other tables are as they were.
-fn agents_log() -> MemoryLog {
-    let (log, mut writer) = (MemoryLog::new(Log::Control), ControlWriter::new());
-    let batches = [
-        writer.command(samples::register_realm("acme")),
-        writer.command(samples::register_agent("did:acme:1")),
-        writer.command(JoinRealm { primary: true, ..samples::join_realm("did:acme:1", "acme", 11) }),
-        writer.command(ConfigureAgent { agent: id("did:acme:1"), configuration: manual() }),
-    ];
-    for batch in batches {
-        block_on(log.append(batch)).unwrap();
-    }
-    log
-}
-
-fn manual() -> Configuration {
-    let secret = SealedSecret { key_id: "k1".to_owned(), nonce: [7; 24], ciphertext: vec![0, 255, 16] };
-    Configuration::Manual(Manual {
-        provider: samples::VENDOR.to_owned(),
-        model: "gpt-1".to_owned(),
-        base_url: Some("https://acme.example".to_owned()),
-        key: Some(ManualKey { id: samples::credential_id(2), secret }),
-    })
 }
 
 fn settled() -> RequestSettled {
@@ -383,7 +359,7 @@ fn samples_of_rows() -> Rows {
     rows_of(&control, &mut rows);
     rows_of(&activity, &mut rows);
     let of_agents = tempfile::tempdir().unwrap();
-    block_on(rebuild_control(&agents_log(), None, of_agents.path())).unwrap();
+    block_on(rebuild_control(&agents::agents_log(), None, of_agents.path())).unwrap();
     let mut others = Rows::new();
     rows_of(&open(&of_agents.path().join("control"), control_rows::LAYOUT), &mut others);
     for (table, found) in others {

@@ -76,6 +76,6 @@ async fn readiness_has_the_fields_that_clients_of_litellm_look_for() -> Result<(
     assert_eq!(body.as_object().context("no object")?.keys().collect::<Vec<_>>(), fields);
     assert_eq!((&body["status"], &body["db"]), (&json!("healthy"), &json!("connected")));
     let own = body["tallygate"].as_object().context("no object")?;
-    assert_eq!(own.keys().collect::<Vec<_>>(), ["activity_waiting", "position", "reason"]);
+    assert_eq!(own.keys().collect::<Vec<_>>(), ["activity_waiting", "configuration", "position", "reason"]);
     Ok(())
 }

@@ -12,7 +12,7 @@ async fn a_changed_model_is_revised_a_new_one_added_and_one_that_is_gone_retired
     let caller = declaring.caller().await?;
     let file = FILE.replace("0.00000125", "0.000002").replace("the large one", "dearer").replace(
         "  - model_name: local\n    litellm_params: {model: openai/llama, api_base: os.environ/LOCAL_BASE, api_key: sk-canary-two}\n",
-        "  - model_name: new\n    litellm_params: {model: openai/llama, api_base: os.environ/LOCAL_BASE}\n",
+        "  - model_name: new\n    litellm_params: {model: openai/llama, api_base: os.environ/LOCAL_BASE, input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}\n",
     );
     declaring.write(&file)?;
     for _ in 0..1_500 {

@@ -211,3 +211,19 @@ async fn members_come_and_go_and_who_is_not_known_is_registered() -> Result<()> 
     )
     .await
 }
+
+#[tokio::test]
+async fn a_team_whose_member_was_removed_is_deleted_all_the_same_and_is_no_realm_any_more() -> Result<()> {
+    let scene = Scene::start().await?;
+    let operator = scene.gateway.operator()?;
+    operator.post("/user/new", &json!({ "user_id": "ann", "auto_create_key": false })).await?.expect(200)?;
+    operator.post("/team/new", &json!({ "team_id": "red" })).await?.expect(200)?;
+    let member = json!({ "team_id": "red", "member": { "role": "user", "user_id": "ann" } });
+    operator.post("/team/member_add", &member).await?.expect(200)?;
+    operator.post("/user/delete", &json!({ "user_ids": ["ann"] })).await?.expect(200)?;
+    operator.post("/team/delete", &json!({ "team_ids": ["red"] })).await?.expect(200)?;
+    let realms = operator.get("/api/realms").await?.expect(200)?.text().to_owned();
+    assert!(realms.contains("\"default\"") && !realms.contains("\"red\""), "{realms}");
+    operator.get("/api/realms/red").await?.expect(404)?;
+    Ok(())
+}

@@ -60,7 +60,7 @@ async fn a_key_chooses_for_no_other_scope_and_that_it_tried_is_recorded() -> Res
     caller.post("/models/select", &json!({ "model_id": "openai/gpt-4o", "scope": own })).await?.expect(200)?;
     assert_eq!(selector.selections()?.len(), 1);
     let nowhere = selector.operator()?;
-    for (scope, status) in [("realm:nowhere", 404), ("user:ada", 400)] {
+    for (scope, status) in [("realm:nowhere", 404), ("user:ada", 404), ("nobody:ada", 400)] {
         assert_eq!(nowhere.get(&format!("/models/current?scope={scope}")).await?.status, status, "{scope}");
         let body = json!({ "model_id": "openai/gpt-4o", "scope": scope });
         assert_eq!(nowhere.post("/models/select", &body).await?.status, status, "{scope}");

@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 /// # Errors
 /// 404 if there is none.
 pub(super) fn realm<'c>(control: &'c Control, id: &str) -> Result<&'c Arc<Realm>, ApiError> {
-    let found = RealmId::new(id).ok().and_then(|id| control.realms.get(&id));
+    let found = RealmId::new(id).ok().and_then(|id| control.realms.get(&id)).filter(|realm| realm.removed.is_none());
     found.ok_or_else(|| {
         let message = format!("there is no realm `{}`", cut(id));
         ApiError::coded("realm_not_registered", 404, message).param("realmId")

@@ -111,6 +111,7 @@ fn grants_of(control: &Control, model: &Model) -> Vec<Command> {
     let names = control.grants.iter().filter(|(realm, grants)| {
         matches!(&grants.allowed, Allowed::Only(patterns) if patterns.contains(&pattern))
             && control.visible_model(realm, &model.name).is_some_and(|seen| seen.id == model.id)
+            && control.realms.get(*realm).is_some_and(|realm| realm.removed.is_none())
     });
     names.map(|(realm, _)| WithdrawGrant { realm: realm.clone(), model: pattern.clone() }.into()).collect()
 }

@@ -15,8 +15,8 @@ pub(super) async fn list(State(app): State<App>, headers: HeaderMap) -> Result<J
     operator::authorize_to_read(&app, &headers, "/api/realms").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let control = &snapshot.control;
-    let realms: Result<Vec<Value>, ApiError> =
-        control.realms.iter().map(|(_, realm)| shown::realm(&app, control, realm)).collect();
+    let there = control.realms.iter().map(|(_, realm)| realm).filter(|realm| realm.removed.is_none());
+    let realms: Result<Vec<Value>, ApiError> = there.map(|realm| shown::realm(&app, control, realm)).collect();
     Ok(Json(json!({ "realms": realms? })))
 }
 

@@ -58,7 +58,8 @@ pub(in crate::http::litellm) async fn remove(
     let mut rest: Vec<Command> = Vec::new();
     for realm in &realms {
         rest.extend(keys_of(app, realm.clone()).await?);
-        let members = snapshot.control.users.iter().filter(|(_, user)| user.memberships.contains_key(realm));
+        let users = snapshot.control.users.iter().filter(|(_, user)| user.removed.is_none());
+        let members = users.filter(|(_, user)| user.memberships.contains_key(realm));
         rest.extend(members.map(|(user, _)| RemoveMember { realm: realm.clone(), user: user.clone() }.into()));
     }
     while !rest.is_empty() {
