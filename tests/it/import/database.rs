@@ -91,9 +91,11 @@ async fn what_a_key_was_and_had_left_it_is_and_has_here() -> Result<()> {
     assert_eq!((&shared["max_budget"], &shared["rpm_limit"]), (&json!(7.0), &json!(90)), "{shared}");
     assert_eq!(info("MONTHLY").await?["budget_duration"], "30d");
     assert_eq!(info("BLOCKED").await?["blocked"], true);
-    let budget = async |realm: &str| operator.get(&format!("/api/realms/{realm}")).await?.expect(200)?.at("/budget");
-    for realm in ["research", "acme"] {
-        assert!(!budget(realm).await?.is_null(), "{realm}");
+    let budget = async |team: &str| {
+        operator.get(&format!("/team/info?team_id={team}")).await?.expect(200)?.at("/team_info/max_budget")
+    };
+    for team in ["research", "acme"] {
+        assert!(budget(team).await?.as_f64().is_some_and(|usd| usd > 0.0), "{team}");
     }
     let closed = json!({ "id": "c", "type": "SuspendRealm", "data": { "realm": "closed" } });
     operator.post("/api/commands", &closed).await?.expect(409)?;

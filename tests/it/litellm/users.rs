@@ -86,7 +86,8 @@ async fn parallel_keys_of_one_user_never_overshoot_their_budget() -> Result<()> 
     operator.post("/team/new", &json!({ "team_id": "red" })).await?.expect(200)?;
     let ann = user(&operator, json!({ "user_id": "ann" })).await?;
     let other = generate(&operator, json!({ "user_id": "ann", "team_id": "red" })).await?;
-    let limit = 60_000_i64;
+    // A call costs 25 and holds some ten times as much: half of them can be paid.
+    let limit = 2_500_i64;
     let budget = json!({ "scope": "user:ann", "limits": [{ "period": "total", "limit_nano_usd": limit }] });
     command(&scene.gateway, "SetBudget", budget).await?.expect(200)?;
     let mut running = tokio::task::JoinSet::new();
@@ -94,7 +95,7 @@ async fn parallel_keys_of_one_user_never_overshoot_their_budget() -> Result<()> 
         let key = if number % 2 == 0 { &ann } else { &other };
         let caller = scene.gateway.caller(&text(key, "key"))?;
         let mut body = chat(MODEL);
-        body["max_tokens"] = json!(1_000);
+        body["max_tokens"] = json!(40);
         running.spawn(async move { caller.post("/v1/chat/completions", &body).await });
     }
     let mut served = 0;
