@@ -91,6 +91,23 @@ async fn load_for(wanted: u64, callers: &[&Client], per_second: u32) -> Result<u
     Ok(through)
 }
 
+/// Loads the gateway that the load has moved to, until it let most of what refilled meanwhile through, or won't. Tells both.
+async fn load_moved(caller: &Client) -> Result<(u64, u64)> {
+    let (moved_at, mut through, mut refilled) = (Instant::now(), 0, 0);
+    for _ in 0..3 {
+        through += load(&[caller], 30, 8).await?[0];
+        refilled = (LIMIT as f64 * moved_at.elapsed().as_secs_f64() / 60.0) as u64;
+        if is_most_of(through, refilled) {
+            break;
+        }
+    }
+    Ok((through, refilled))
+}
+
+fn is_most_of(through: u64, refilled: u64) -> bool {
+    through * 100 >= refilled * 60
+}
+
 async fn served(caller: &Client) -> Result<bool> {
     let answer = caller.post("/v1/chat/completions", &chat(MODEL)).await?;
     assert!([200, 429].contains(&answer.status), "{}", answer.text());
@@ -120,11 +137,9 @@ async fn three_gateways_let_one_limit_through_whether_the_load_is_even_or_on_one
     let portions = cluster.portions(&key).await?;
     assert!(portions.iter().any(|held| *held > 950_000) && portions.iter().sum::<u64>() <= 1_000_000, "{portions:?}");
 
-    let moved_at = Instant::now();
-    let other = load(&[&callers[1]], 30, 8).await?[0];
+    let (other, refilled) = load_moved(&callers[1]).await?;
     assert!(one + other <= most(begun), "moved: {one} and {other}, at most {}", most(begun));
-    let refilled = (LIMIT as f64 * moved_at.elapsed().as_secs_f64() / 60.0) as u64;
-    assert!(other * 100 >= refilled * 60, "moved: {other} of {refilled} that refilled");
+    assert!(is_most_of(other, refilled), "moved: {other} of {refilled} that refilled");
     Ok(())
 }
 

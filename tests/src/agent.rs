@@ -97,14 +97,17 @@ impl Agent {
         Ok(self.socket.send(Message::binary(bytes)).await?)
     }
 
-    /// The next message. Pings are answered on the way.
+    /// The next message. Pings are answered on the way, and do not prolong the wait.
     ///
     /// # Errors
     /// When none comes in time, or the connection ends.
     pub async fn hear(&mut self) -> Result<Value> {
+        tokio::time::timeout(PATIENCE, self.message()).await.context("no message in time")?
+    }
+
+    async fn message(&mut self) -> Result<Value> {
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.context("no message in time")?;
-            match next.context("the connection has ended")?? {
+            match self.socket.next().await.context("the connection has ended")?? {
                 Message::Text(text) => return Ok(serde_json::from_str(&text)?),
                 Message::Close(frame) => bail!("closed: {frame:?}"),
                 _ => {}
@@ -150,10 +153,13 @@ impl Agent {
     /// # Errors
     /// When it goes on, or breaks off without a word.
     pub async fn ended(&mut self) -> Result<(String, u16)> {
+        tokio::time::timeout(PATIENCE, self.end()).await.context("it does not end")?
+    }
+
+    async fn end(&mut self) -> Result<(String, u16)> {
         let mut word = String::new();
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.context("it does not end")?;
-            match next.context("it broke off")?? {
+            match self.socket.next().await.context("it broke off")?? {
                 Message::Text(text) => {
                     let message: Value = serde_json::from_str(&text)?;
                     if message["type"] == "error" {

@@ -9,6 +9,7 @@ use crate::scene::{command, lines};
 
 const ONE: &str = "openai-compatible/one";
 const TWO: &str = "openai-compatible/two";
+const THREE: &str = "openai-compatible/three";
 
 /// A gateway with a model that a realm may call, another that it may not, and an agent in the realm.
 struct Scene {
@@ -158,6 +159,8 @@ async fn of_two_connections_with_one_token_the_newer_stays_and_the_older_is_told
 async fn many_changes_at_once_leave_an_agent_with_the_last() -> Result<()> {
     let Scene { plane, two, realm, agent } = scene().await?;
     plane.grant(&two, &realm).await?;
+    // Selected last and never before: what an agent uses already it is not told again.
+    plane.grant(&plane.model("three").await?, &realm).await?;
     let mut connected = plane.connect(&agent).await?;
     connected.told().await?;
     for round in 0..40 {
@@ -165,9 +168,9 @@ async fn many_changes_at_once_leave_an_agent_with_the_last() -> Result<()> {
         let select = json!({ "scope": format!("realm:{realm}"), "model": model });
         command(&plane.gateway, "SelectModel", select).await?.expect(200)?;
     }
-    let last = json!({ "scope": format!("realm:{realm}"), "slot": "current", "model": TWO });
+    let last = json!({ "scope": format!("realm:{realm}"), "slot": "current", "model": THREE });
     let position = command(&plane.gateway, "SelectModel", last).await?.expect(200)?.at("/position")?;
     let told = connected.told_until(|told| told.message["payload"]["position"].as_u64() >= position.as_u64()).await?;
-    assert_eq!(told.model(), TWO);
+    assert_eq!(told.model(), THREE);
     Ok(())
 }
