@@ -338,6 +338,8 @@ async fn catch_up(views: &Views, logs: &Logs, writer: &WriterId) -> Result<(), S
     let head = logs.control.head(&ChainId::control()).await.map_err(|error| StartError::Log(Log::Control, error))?;
     views.control.wait_for(head.position).await.map_err(|ended| StartError::CatchUp(ended.to_string()))?;
     let own = ChainId::writer(writer);
+    let (end, read_to) = views.activity.written_end(&own)?;
+    logs.activity.note_end(&own, end, read_to);
     let head = logs.activity.head(&own).await.map_err(|error| StartError::Log(Log::Activity, error))?;
     views.activity.wait_for(&own, head.position).await.map_err(|ended| StartError::CatchUp(ended.to_string()))
 }

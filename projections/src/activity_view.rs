@@ -8,7 +8,7 @@ use tallygate_core::activity::Charge;
 use tallygate_core::envelope::MacKey;
 use tallygate_core::id::{KeyId, ModelName, RealmId};
 use tallygate_core::money::NanoUsd;
-use tallygate_core::stream::{ChainId, Log, Offset, Position};
+use tallygate_core::stream::{ChainId, Head, Log, Offset, Position};
 use tokio::sync::watch;
 
 use crate::activity::charges;
@@ -20,6 +20,7 @@ use crate::fold::activity::ActivityFold;
 use crate::fold::activity_rows::{self, Beginning};
 use crate::follow::Health;
 use crate::follow::activity_reader::{ActivityReader, Tips};
+use crate::follow::chain::ChainTip;
 use crate::follower::{Followed, Resumed};
 use crate::metrics::LogMetrics;
 use crate::row_cache::RowCache;
@@ -153,6 +154,16 @@ impl ActivityView {
     #[must_use]
     pub fn position(&self, chain: &ChainId) -> Position {
         self.0.positions.borrow().get(chain).copied().unwrap_or_default()
+    }
+
+    /// Where a writer's chain ended when the log was read to an offset, by the rows: the newest group may be missing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn written_end(&self, chain: &ChainId) -> Result<(Head, Offset), StoreError> {
+        // The offset is read first, so the end is never older than it says.
+        let Beginning { checkpoint, tips } = activity_rows::read(&self.0.store())?;
+        Ok((tips.get(chain).map_or(Head::EMPTY, ChainTip::head), checkpoint.offset))
     }
 
     /// The positions of all chains, and each change of them.

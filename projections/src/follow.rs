@@ -1,8 +1,8 @@
 //! Following a log: entries in, checked and grouped, rows out, until it is stopped.
 //!
-//! *Poison*, a whole event that this version cannot read, is quarantined, and a forged line is skipped; both are
-//! counted. *Damage*, a line that is true and stands in the wrong place, stops the follower: the views stay what they
-//! were, and say so.
+//! *Poison*, a whole event that this version cannot read, is quarantined; a forged line, and a true one that somebody
+//! published again, is skipped; all are counted. *Damage*, a line that is true and stands in the place of another one, stops
+//! the follower: the views stay what they were, and say so.
 
 pub(crate) mod activity_reader;
 pub(crate) mod chain;
@@ -12,6 +12,7 @@ pub(crate) mod intake;
 pub(crate) mod item;
 pub(crate) mod pump;
 pub(crate) mod recent_heads;
+pub(crate) mod recent_lines;
 
 use std::sync::Arc;
 

@@ -283,7 +283,7 @@ fn meta_of(store: &Store) -> String {
 fn checkpoint() -> ControlCheckpoint {
     let forged = Line::from_bytes(Bytes::from_static(b"a forged line"));
     let mut tip = ChainTip::START;
-    tip.skip_forged(&forged);
+    tip.skip_foreign(&forged);
     ControlCheckpoint { offset: Offset::new(300), last_line: forged.hash(), tip }
 }
 

@@ -39,6 +39,7 @@ pub use control_view::{ControlView, DecisionState};
 pub use digest::StateDigest;
 pub use follow::chain::{ChainTip, Followed};
 pub use follow::checkpoint::Mismatch;
+pub use follow::recent_lines::RecentLines;
 pub use follow::{Damage, FollowError, Health, Misplaced};
 pub use lease_books::{ChainMark, Kept, KeptChain, LeaseBooks};
 pub use metrics::{Metrics, SkippedLines};

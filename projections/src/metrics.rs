@@ -32,6 +32,7 @@ pub struct SkippedLines {
 pub(crate) struct LogMetrics {
     pub(crate) lines: IntCounter,
     pub(crate) forged: IntCounter,
+    pub(crate) repeated: IntCounter,
     pub(crate) undecodable: IntCounter,
     pub(crate) groups: IntCounter,
     pub(crate) rows: IntCounter,
@@ -119,11 +120,11 @@ impl Metrics {
         self.of(log).waiting_for_disk.get() > 0
     }
 
-    /// Lines of a log that were forged or could not be read, so far.
+    /// Lines of a log that were forged or published again, or could not be read, so far.
     #[must_use]
     pub fn quarantined(&self, log: Log) -> u64 {
         let of_log = self.of(log);
-        of_log.forged.get() + of_log.undecodable.get()
+        of_log.forged.get() + of_log.repeated.get() + of_log.undecodable.get()
     }
 
     /// What is skipped of the lease log, which no view of this crate follows.
@@ -138,6 +139,7 @@ impl Metrics {
         LogMetrics {
             lines: self.lines.with_label_values(&[log]),
             forged: self.quarantined.with_label_values(&[log, "forged"]),
+            repeated: self.quarantined.with_label_values(&[log, "repeated"]),
             undecodable: self.quarantined.with_label_values(&[log, "undecodable"]),
             groups: self.groups.with_label_values(&[log]),
             rows: self.rows.with_label_values(&[log]),

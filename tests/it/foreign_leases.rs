@@ -28,7 +28,7 @@ fn stream() -> StreamId {
 }
 
 /// The first lines of a log, byte for byte.
-async fn first_lines(nats: &NatsServer, log: &str, count: usize) -> Result<Vec<String>> {
+pub async fn first_lines(nats: &NatsServer, log: &str, count: usize) -> Result<Vec<String>> {
     let (url, count) = (nats.url(), count.to_string());
     let arguments = ["tail", "--nats", &url, "--log", log, "--after", "0", "--lines", &count];
     let ended =

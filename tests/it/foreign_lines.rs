@@ -15,6 +15,7 @@ use tallygate_tests::nats_server::NatsServer;
 use tallygate_tests::process::Process;
 
 use crate::cluster::{SECRET, on};
+use crate::foreign_leases::first_lines;
 use crate::scene::{KeyTerms, MODEL, Scene, chat, command, issue, uuid};
 
 /// A line of the right form at a place, with a MAC under a key of the forger's own.
@@ -117,6 +118,58 @@ async fn forged_events_are_counted_and_named_and_never_believed_and_everything_e
     scene.gateway = scene.gateway.kill_and_restart().await?;
     command(&scene.gateway, "RegisterRealm", json!({ "realm": "behind" })).await?.expect(200)?;
     settle_one(&scene.gateway, &key.secret).await?;
+    drop(other);
+    verify_finds_them(&nats).await
+}
+
+/// Publishes the first lines of a log once more.
+async fn publish_again(nats: &NatsServer, log: &str, count: u64, subject: &str) -> Result<()> {
+    let lines = first_lines(nats, log, usize::try_from(count)?).await?;
+    assert_eq!(lines.len() as u64, count);
+    lines.iter().try_for_each(|line| nats.publish(subject, line.as_bytes()))
+}
+
+async fn until_repeated(gateway: &Gateway, log: &str, count: u64) -> Result<()> {
+    while skipped(gateway, log, "repeated").await? < count {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn lines_that_are_published_again_are_counted_and_named_and_change_nothing() -> Result<()> {
+    let nats = NatsServer::start().await?;
+    let mut scene = Scene::with(on(&nats)).await?;
+    let other = on(&nats).start().await?;
+    let key = issue(&scene.gateway, KeyTerms { budget_nano_usd: Some(1_000_000_000), ..KeyTerms::default() }).await?;
+    for _ in 0..3 {
+        settle_one(&scene.gateway, &key.secret).await?;
+    }
+    let writer = writer_of(&scene.gateway)?;
+    let spent = async |gateway: &Gateway| gateway.operator()?.get("/global/spend").await?.at("/spend");
+    let before = spent(&scene.gateway).await?;
+
+    let (of_control, of_activity) = (scene.position().await?, 3);
+    publish_again(&nats, "control", of_control, "tallygate.control.default.x").await?;
+    publish_again(&nats, "activity", of_activity, &format!("tallygate.activity.{writer}")).await?;
+    // A line of one log that is published in another is in no chain of that one.
+    let control = first_lines(&nats, "control", 1).await?;
+    nats.publish(&format!("tallygate.activity.{writer}"), control[0].as_bytes())?;
+    for gateway in [&scene.gateway, &other] {
+        until_repeated(gateway, "control", of_control).await?;
+        until_repeated(gateway, "activity", of_activity + 1).await?;
+        assert!(gateway.output().contains("a line that was published again is skipped"), "{}", gateway.output());
+        assert_eq!(spent(gateway).await?, before, "nothing is counted twice");
+    }
+    // Commands are decided behind them, and requests are answered and recorded, now and after a restart.
+    for round in 0..2 {
+        command(&scene.gateway, "RegisterRealm", json!({ "realm": format!("behind-{round}") })).await?.expect(200)?;
+        scene.gateway.caller(&key.secret)?.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+        scene.gateway = scene.gateway.kill_and_restart().await?;
+    }
+    let of_one = before.as_f64().context("no spend")? / 3.0;
+    let now = spent(&scene.gateway).await?.as_f64().context("no spend")?;
+    assert!((now / of_one - 5.0).abs() < 1e-6, "{now} of five requests at {of_one}");
     drop(other);
     verify_finds_them(&nats).await
 }

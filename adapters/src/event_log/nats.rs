@@ -18,7 +18,7 @@
 //! before what was already read are errors that end a tail. What foreigners publish into a stream is yielded as it is;
 //! readers check lines, the log does not. In control it takes a position like any line. In lease and activity it is in
 //! no chain, where the gateways' key is known (`Options::mac_key`), and counts as one line where it is not. Nor is a true
-//! line in a chain of lease where it was published a second time.
+//! line there where it was published a second time.
 
 mod append;
 mod chain;

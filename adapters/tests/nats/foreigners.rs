@@ -140,46 +140,54 @@ fn what_was_not_sealed_under_the_gateways_key_moves_no_chain_and_stops_no_writer
 }
 
 #[test]
-fn a_true_line_of_the_lease_log_that_is_published_again_moves_no_chain_and_lets_nobody_write_beside_it() {
+fn a_true_line_that_is_published_again_moves_no_chain_and_lets_nobody_write_beside_it() {
     run(async {
         let server = NatsServer::start().await.unwrap();
         let options = Options { mac_key: Some(TEST_MAC_KEY), ..impatient(server.url()) };
         let logs = NatsLogs::connect(options.clone()).await.unwrap();
         let foreigner = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
-        let log = &logs.lease;
-        let mut writer = ChainWriter::new(Log::Lease, "acme");
-        let mut behind = writer.clone();
-        let mut lines = Vec::new();
-        for _ in 0..3 {
-            let batch = writer.batch(1);
-            log.append(batch.clone()).await.unwrap();
-            lines.extend(batch.lines);
-        }
-        behind.batch(1);
-        let mut written = lines.clone();
-        for old in [&lines[0], &lines[2], &lines[1]] {
-            foreigner.publish(subject(Log::Lease), old.bytes().clone()).await.unwrap().await.unwrap();
-            written.push(old.clone());
-            // Who knows the chain and who has just come find its end where it is.
-            for logs in [&logs, &NatsLogs::connect(options.clone()).await.unwrap()] {
-                assert_eq!(logs.lease.head(&writer.chain()).await.unwrap(), writer.head());
-                let next = writer.batch(1);
-                assert_eq!(logs.lease.append(next.clone()).await.unwrap(), writer.head());
-                assert_eq!(logs.lease.append(next.clone()).await.unwrap(), writer.head(), "the same line again");
-                written.extend(next.lines);
+        for kind in [Log::Lease, Log::Activity] {
+            let log = logs.of(kind);
+            let mut writer = ChainWriter::new(kind, "acme");
+            let mut behind = writer.clone();
+            let mut lines = Vec::new();
+            for _ in 0..3 {
+                let batch = writer.batch(1);
+                log.append(batch.clone()).await.unwrap();
+                lines.extend(batch.lines);
             }
-            // Who has read no further than the line that was said again may not write behind it.
-            foreigner.publish(subject(Log::Lease), lines[0].bytes().clone()).await.unwrap().await.unwrap();
-            written.push(lines[0].clone());
-            let rival = behind.rival(7).batch(1);
-            let late = NatsLogs::connect(options.clone()).await.unwrap();
-            late.lease.note_end(&writer.chain(), behind.head(), Offset::new(1));
-            for logs in [&logs, &late] {
-                let refused = logs.lease.append(rival.clone()).await;
-                let Err(AppendError::Conflict { actual, .. }) = refused else { panic!("no conflict but {refused:?}") };
-                assert_eq!(actual, writer.head().position);
+            behind.batch(1);
+            let mut written = lines.clone();
+            for old in [&lines[0], &lines[2], &lines[1]] {
+                foreigner.publish(subject(kind), old.bytes().clone()).await.unwrap().await.unwrap();
+                written.push(old.clone());
+                // Who knows the chain and who has just come find its end where it is.
+                for logs in [&logs, &NatsLogs::connect(options.clone()).await.unwrap()] {
+                    assert_eq!(logs.of(kind).head(&writer.chain()).await.unwrap(), writer.head());
+                    let next = writer.batch(2);
+                    assert_eq!(logs.of(kind).append(next.clone()).await.unwrap(), writer.head());
+                    assert_eq!(
+                        logs.of(kind).append(next.clone()).await.unwrap(),
+                        writer.head(),
+                        "the same lines again"
+                    );
+                    written.extend(next.lines);
+                }
+                // Who has read no further than the line that was said again may not write behind it.
+                foreigner.publish(subject(kind), lines[0].bytes().clone()).await.unwrap().await.unwrap();
+                written.push(lines[0].clone());
+                let rival = behind.rival(7).batch(1);
+                let late = NatsLogs::connect(options.clone()).await.unwrap();
+                late.of(kind).note_end(&writer.chain(), behind.head(), Offset::new(1));
+                for logs in [&logs, &late] {
+                    let refused = logs.of(kind).append(rival.clone()).await;
+                    let Err(AppendError::Conflict { actual, .. }) = refused else {
+                        panic!("no conflict but {refused:?}")
+                    };
+                    assert_eq!(actual, writer.head().position);
+                }
             }
+            assert_eq!(all_lines(&**log).await, written);
         }
-        assert_eq!(all_lines(&**log).await, written);
     });
 }

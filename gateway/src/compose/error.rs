@@ -8,7 +8,7 @@ use tallygate_adapters::provider::vendors::InvalidVendors;
 use tallygate_adapters::secret::WeakSecret;
 use tallygate_core::port::event_log::LogError;
 use tallygate_core::stream::Log;
-use tallygate_projections::OpenError;
+use tallygate_projections::{OpenError, StoreError};
 
 use crate::activity;
 use crate::data_folder::DataFolderError;
@@ -42,6 +42,9 @@ pub enum StartError {
     /// The views.
     #[error("the views cannot be opened")]
     Views(#[from] OpenError),
+    /// How far the views have come.
+    #[error("the views cannot be read")]
+    Rows(#[from] StoreError),
     /// The views did not come to the end of the log.
     #[error("the views did not reach the end of the log: {0}")]
     CatchUp(String),

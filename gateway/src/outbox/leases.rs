@@ -209,7 +209,7 @@ impl Leases {
         let (chain, position) = said.map_or((None, None), |place| (Some(place.root), Some(place.position)));
         tracing::error!(log = "lease", chain = ?chain, position = ?position, "a forged line is skipped");
         let root = chain?;
-        self.chains.get_mut(&root)?.tip.skip_forged(line);
+        self.chains.get_mut(&root)?.tip.skip_foreign(line);
         Some(root)
     }
 

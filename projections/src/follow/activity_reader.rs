@@ -13,6 +13,7 @@ use tallygate_core::time::Timestamp;
 
 use super::chain::{ChainTip, Followed};
 use super::pump::{Group, Reader};
+use super::recent_lines::RecentLines;
 use super::{Damage, Misplaced};
 use crate::metrics::LogMetrics;
 
@@ -61,6 +62,8 @@ pub(crate) struct ActivityReader {
     key: Option<MacKey>,
     metrics: LogMetrics,
     tips: Tips,
+    /// What each chain has lately had.
+    recent: HashMap<ChainId, RecentLines>,
     /// The chain of the last line: most likely that of the next.
     last: Option<ChainId>,
     /// The tips that the entry which is being read has moved, as they were before it.
@@ -69,7 +72,7 @@ pub(crate) struct ActivityReader {
 
 impl ActivityReader {
     pub(crate) fn new(tips: Tips, key: Option<MacKey>, metrics: LogMetrics) -> Self {
-        Self { key, metrics, tips, last: None, moved: Vec::new() }
+        Self { key, metrics, tips, recent: HashMap::new(), last: None, moved: Vec::new() }
     }
 
     fn read_entries(&mut self, entries: &[Entry]) -> (Option<ActivityGroup>, Option<Damage>) {
@@ -128,7 +131,14 @@ impl ActivityReader {
             self.skip_forged(line, offset, grown);
             return Ok(());
         }
-        let (chain, followed) = self.follow(line)?;
+        let (chain, followed) = match self.follow(line) {
+            Ok(followed) => followed,
+            Err(fault) if self.is_repeated(line, &fault) => {
+                self.skip_repeated(line, offset, grown);
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        };
         self.metrics.lines.inc();
         match Happened::read(&followed) {
             Ok(happened) => events.extend(happened),
@@ -164,18 +174,45 @@ impl ActivityReader {
     fn follow_in<'a>(&mut self, chain: ChainId, line: &'a Line) -> Result<(ChainId, Followed<'a>), Fault> {
         let mut tip = self.tip(&chain);
         let followed = tip.follow(Log::Activity, &chain, line, None)?.ok_or(Fault::Forged)?;
+        match self.recent.get_mut(&chain) {
+            Some(recent) => recent.push(&tip.head().hash),
+            None => self.recent.entry(chain.clone()).or_default().push(&tip.head().hash),
+        }
         self.move_tip(chain.clone(), tip);
         Ok((chain, followed))
     }
 
-    /// A forged line takes a place in the chain that it names, if it names one.
+    /// Whether a true line has a fault because it was published again: its chain has it already, or another log.
+    fn is_repeated(&self, line: &Line, fault: &Fault) -> bool {
+        match fault {
+            Fault::Position { found, .. } => chain_of(line).is_ok_and(|chain| {
+                let head = self.tip(&chain).head();
+                self.recent.get(&chain).unwrap_or(&RecentLines::new()).has_had(&head, *found, &line.hash())
+            }),
+            Fault::Elsewhere(_) => self.key.is_some(),
+            _ => false,
+        }
+    }
+
+    fn skip_repeated(&mut self, line: &Line, offset: Offset, grown: &mut HashSet<ChainId>) {
+        self.metrics.repeated.inc();
+        let chain = chain_of(line).ok();
+        tracing::error!(log = "activity", %offset, ?chain, "a line that was published again is skipped");
+        self.skip_foreign(line, chain, grown);
+    }
+
     fn skip_forged(&mut self, line: &Line, offset: Offset, grown: &mut HashSet<ChainId>) {
         self.metrics.forged.inc();
         let chain = chain_of(line).ok();
         tracing::error!(log = "activity", %offset, ?chain, "a forged line is skipped");
+        self.skip_foreign(line, chain, grown);
+    }
+
+    /// A foreign line takes a place in the chain that it names, if it names one.
+    fn skip_foreign(&mut self, line: &Line, chain: Option<ChainId>, grown: &mut HashSet<ChainId>) {
         if let Some(chain) = chain.filter(|chain| self.tips.contains_key(chain)) {
             let mut tip = self.tip(&chain);
-            tip.skip_forged(line);
+            tip.skip_foreign(line);
             grown.insert(chain.clone());
             self.move_tip(chain, tip);
         }

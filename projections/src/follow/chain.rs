@@ -7,14 +7,15 @@ use tallygate_core::stream::{ChainId, Head, Log};
 
 /// Where a reader stands in a chain.
 ///
-/// A forged line is skipped. Whether it takes a place in the chain depends on where it got in, so the next true line
-/// may follow it or the last true one: either shows that nothing true was lost.
+/// A foreign line, one that is forged or was published again, is skipped. Whether it takes a place in the chain depends on
+/// where it got in, so the next line of the chain may follow it or the last one of the chain: either shows that nothing was
+/// lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainTip {
     /// The last true line.
     head: Head,
-    /// The last line, when it is forged.
-    past_forged: Option<Head>,
+    /// The last line, when it is a foreign one.
+    past_foreign: Option<Head>,
 }
 
 /// A true line at its place.
@@ -28,12 +29,12 @@ pub enum Followed<'a> {
 
 impl ChainTip {
     /// Before the first line.
-    pub const START: Self = Self { head: Head::EMPTY, past_forged: None };
+    pub const START: Self = Self { head: Head::EMPTY, past_foreign: None };
 
     /// The end of the chain: what the next line is sealed to follow.
     #[must_use]
     pub fn end(&self) -> Head {
-        self.past_forged.unwrap_or(self.head)
+        self.past_foreign.unwrap_or(self.head)
     }
 
     /// The last true line.
@@ -54,14 +55,14 @@ impl ChainTip {
         line: &'a Line,
         key: Option<&MacKey>,
     ) -> Result<Option<Followed<'a>>, Fault> {
-        if self.past_forged.is_none()
+        if self.past_foreign.is_none()
             && let Some(known) = line.known_at(log, chain, &self.head, key)
         {
             self.head = known.end();
             return Ok(Some(Followed::Known(known.recorded())));
         }
         let checked = match line.check(log, chain, &self.head, key) {
-            Err(Fault::Position { .. } | Fault::Chain) if self.past_forged.is_some() => {
+            Err(Fault::Position { .. } | Fault::Chain) if self.past_foreign.is_some() => {
                 // The MAC was found right before the place was found wrong.
                 line.check(log, chain, &self.end(), None)
             }
@@ -69,19 +70,19 @@ impl ChainTip {
         };
         match checked {
             Ok((envelope, head)) => {
-                *self = Self { head, past_forged: None };
+                *self = Self { head, past_foreign: None };
                 Ok(Some(Followed::Read(Box::new(envelope))))
             }
             Err(Fault::Forged) => {
-                self.skip_forged(line);
+                self.skip_foreign(line);
                 Ok(None)
             }
             Err(fault) => Err(fault),
         }
     }
 
-    /// Takes a line that was found to be forged.
-    pub fn skip_forged(&mut self, line: &Line) {
-        self.past_forged = Some(Head { position: self.end().position.plus(1), hash: line.hash() });
+    /// Takes a line that was found to be foreign.
+    pub fn skip_foreign(&mut self, line: &Line) {
+        self.past_foreign = Some(Head { position: self.end().position.plus(1), hash: line.hash() });
     }
 }

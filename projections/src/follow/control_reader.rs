@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tallygate_core::digest::Digest;
-use tallygate_core::envelope::{Line, MacKey};
+use tallygate_core::envelope::{Fault, Line, MacKey};
 use tallygate_core::port::event_log::Entry;
 use tallygate_core::stream::{ChainId, Head, Log, Offset};
 
@@ -10,6 +10,7 @@ use super::chain::ChainTip;
 use super::item::Item;
 use super::pump::{Group, Reader};
 use super::recent_heads::RecentHeads;
+use super::recent_lines::RecentLines;
 use super::{Damage, Misplaced};
 use crate::metrics::LogMetrics;
 
@@ -18,7 +19,7 @@ use crate::metrics::LogMetrics;
 pub(crate) struct ControlCheckpoint {
     /// The entry of the last line.
     pub(crate) offset: Offset,
-    /// SHA-256 of the last line, true or forged: it tells this log from another.
+    /// SHA-256 of the last line, whoever put it there: it tells this log from another.
     pub(crate) last_line: Digest,
     /// Where the chain ends.
     pub(crate) tip: ChainTip,
@@ -56,6 +57,7 @@ pub(crate) struct ControlReader {
     /// Whether `whole` was given out.
     given: bool,
     heads: RecentHeads,
+    recent: RecentLines,
     ready: Vec<Item>,
     /// The first parts of a command whose last part is still to come.
     held_back: Vec<Item>,
@@ -72,6 +74,7 @@ impl ControlReader {
             whole: from,
             given: true,
             heads,
+            recent: RecentLines::new(),
             ready,
             held_back,
         }
@@ -91,6 +94,12 @@ impl ControlReader {
     fn push_line(&mut self, line: &Line, offset: Offset) -> Result<(), Damage> {
         let damage = |what| Damage { log: Log::Control, offset, what };
         match self.tip.follow(Log::Control, &self.chain, line, self.key.as_ref()) {
+            Err(fault) if self.is_repeated(line, &fault) => {
+                self.metrics.repeated.inc();
+                self.tip.skip_foreign(line);
+                let position = self.tip.end().position;
+                tracing::error!(log = "control", %position, %offset, "a line that was published again is skipped");
+            }
             Err(fault) => return Err(damage(Misplaced::Line(fault))),
             Ok(None) => {
                 self.metrics.forged.inc();
@@ -100,6 +109,7 @@ impl ControlReader {
             Ok(Some(followed)) => {
                 self.metrics.lines.inc();
                 self.heads.push(self.tip.head());
+                self.recent.push(&self.tip.head().hash);
                 let item = Item::read(&followed);
                 if matches!(item, Item::Undecodable(_)) {
                     self.metrics.undecodable.inc();
@@ -112,6 +122,15 @@ impl ControlReader {
             self.given = false;
         }
         Ok(())
+    }
+
+    /// Whether a true line has a fault because it was published again: it stands here already, or in another log.
+    fn is_repeated(&self, line: &Line, fault: &Fault) -> bool {
+        match fault {
+            Fault::Position { found, .. } => self.recent.has_had(&self.tip.head(), *found, &line.hash()),
+            Fault::Elsewhere(_) => self.key.is_some(),
+            _ => false,
+        }
     }
 
     fn hold(&mut self, item: Item) -> Result<(), Misplaced> {
@@ -127,7 +146,7 @@ impl ControlReader {
         Ok(())
     }
 
-    /// The whole commands that were read since the last time; none when there are none, and no forged line either.
+    /// The whole commands that were read since the last time; none when there are none, and no foreign line either.
     pub(crate) fn take(&mut self) -> Option<ControlGroup> {
         if std::mem::replace(&mut self.given, true) {
             return None;

@@ -5,9 +5,9 @@
 //! was not sealed under it is in no chain at all, whatever it says: a forger can neither move a chain's end nor stop its
 //! writer, whose next line follows its own last one.
 //!
-//! In lease, where several gateways append to one chain, not even the last true line is believed to be the end: somebody
-//! may have published an old one again, and who took that for the end would write beside the chain. The end is walked to,
-//! from the last one that is known; `EventLog::note_end` spares walking through what a reader has read anyway.
+//! Not even the last true line is believed to be the end: somebody may have published an old one again, and who took that
+//! for the end would write beside the chain. The end is walked to, from the last one that is known; `EventLog::note_end`
+//! spares walking through what a reader has read anyway.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -108,7 +108,7 @@ impl NatsLog {
 
     /// Whether a true line may be one that was said before: see the module.
     fn walks_to_ends(&self) -> bool {
-        self.layout().log == Log::Lease && self.mac_key().is_some()
+        self.layout().log != Log::Control && self.mac_key().is_some()
     }
 
     /// Where to walk from, to a line at a position or to the end.
