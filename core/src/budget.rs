@@ -118,7 +118,7 @@ event_types! {
 /// Why a command about budgets is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The scope's realm, user or key does not exist.
+    /// The scope's realm, user, key or end user does not exist.
     #[error("there is no {0} to set a budget for")]
     UnknownScope(Scope),
     /// The scope has no budget.
@@ -241,6 +241,18 @@ pub fn reset(state: &Control, command: &ResetBudget, now: Timestamp) -> Result<V
     }])
 }
 
+/// What takes a scope's budget away when the scope itself goes; none where it has none.
+pub(crate) fn withdrawn(state: &Control, scope: &Scope) -> Option<Change> {
+    let budget = state.budget(scope).filter(|budget| !budget.limits.is_empty())?;
+    let set = Set { scope: scope.clone(), limits: Vec::new(), reclaim_after_seconds: None };
+    Some(Change {
+        realm: budget.realm.clone(),
+        stream: scope.budget_stream(),
+        event: AnyEvent::Budget(Event::Set(set)),
+        cause: vec![budget.trail.changed.position],
+    })
+}
+
 /// Folds what happened to a budget. The row stays when the limits go, since the stream's version must go on.
 pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
     let before = state.budget(event.scope());
@@ -261,7 +273,8 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
     let budget = Budget { scope: scope.clone(), realm, limits, reclaim_after_seconds, set, trail };
     match scope {
         Scope::Key(key) => state.key_budgets.put(key, budget),
-        Scope::Gateway | Scope::Realm(_) | Scope::User(_) => state.budgets.put(scope, budget),
+        Scope::Model(realm, model) => state.model_budgets.put((realm, model), budget),
+        Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::EndUser(_) => state.budgets.put(scope, budget),
     }
 }
 

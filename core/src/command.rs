@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::id::{CommandId, VendorId};
 use crate::price::PriceList;
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, grant, key, realm, registry, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, realm, registry, selection, user};
 
 pub use rejection::Rejection;
 pub use together::{TOGETHER_MAX, Together};
@@ -152,6 +152,16 @@ commands! {
     AddMember(user::AddMember);
     /// A user who is no member of a realm any more.
     RemoveMember(user::RemoveMember);
+    /// A new end user.
+    RegisterEndUser(end_user::RegisterEndUser);
+    /// Changes of an end user.
+    ReviseEndUser(end_user::ReviseEndUser);
+    /// An end user in whose name nothing is served for now.
+    BlockEndUser(end_user::BlockEndUser);
+    /// An end user in whose name requests are served again.
+    UnblockEndUser(end_user::UnblockEndUser);
+    /// An end user who is registered no more.
+    RemoveEndUser(end_user::RemoveEndUser);
     /// One more model for a realm.
     GrantModel(grant::GrantModel);
     /// One less.
@@ -296,6 +306,11 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::RemoveUser(data) => user::remove(state, data)?,
         Command::AddMember(data) => user::add_member(state, data)?,
         Command::RemoveMember(data) => user::remove_member(state, data)?,
+        Command::RegisterEndUser(data) => end_user::register(state, data)?,
+        Command::ReviseEndUser(data) => end_user::revise(state, data)?,
+        Command::BlockEndUser(data) => end_user::block(state, data)?,
+        Command::UnblockEndUser(data) => end_user::unblock(state, data)?,
+        Command::RemoveEndUser(data) => end_user::remove(state, data)?,
         Command::GrantModel(data) => grant::grant(state, data)?,
         Command::WithdrawGrant(data) => grant::withdraw(state, data)?,
         Command::ReplaceGrants(data) => grant::replace(state, data)?,

@@ -14,6 +14,7 @@ use crate::aggregate::{Mark, Table};
 use crate::budget::{self, Budget};
 use crate::credential::{self, Credential};
 use crate::digest::Digest;
+use crate::end_user::{self, EndUser, EndUserRef};
 use crate::event::{Event, Recorded};
 use crate::grant::{self, Grants};
 use crate::id::{
@@ -40,6 +41,8 @@ pub struct Control {
     pub realms: Table<RealmId, Realm>,
     /// Users, removed ones too.
     pub users: Table<UserId, User>,
+    /// End users, removed ones too.
+    pub end_users: Table<EndUserRef, EndUser>,
     /// What realms were granted.
     pub grants: Table<RealmId, Grants>,
     /// Provider credentials.
@@ -50,8 +53,10 @@ pub struct Control {
     pub model_names: Table<(RealmId, ModelName), ModelId>,
     /// The model that a deployment serves.
     pub deployments: Table<DeploymentId, ModelId>,
-    /// Budgets of all scopes but keys.
+    /// Budgets of all scopes but keys and models.
     pub budgets: Table<Scope, Budget>,
+    /// Budgets of models within realms.
+    pub model_budgets: Table<(RealmId, ModelName), Budget>,
     /// Selections.
     pub selections: Table<(Scope, SlotName), Selection>,
     /// The history of selections. May be partial: no decision reads it.
@@ -185,6 +190,12 @@ impl Control {
         self.users.get(id).map(AsRef::as_ref).filter(|user| user.removed.is_none())
     }
 
+    /// An end user, if they are registered and not removed.
+    #[must_use]
+    pub fn end_user(&self, whom: &EndUserRef) -> Option<&EndUser> {
+        self.end_users.get(whom).map(AsRef::as_ref).filter(|end_user| end_user.removed.is_none())
+    }
+
     /// The model of a name as a realm sees it: its own, else the nearest parent's, else the one of the realm `default`.
     pub fn visible_model(&self, realm: &RealmId, name: &ModelName) -> Option<&Arc<Model>> {
         let of_realm = |realm: &RealmId| {
@@ -220,6 +231,8 @@ impl Control {
             Scope::Key(id) => {
                 self.keys.get(id).is_some_and(|key| key.models.allows(name) && self.realm_may_call(&key.realm, name))
             }
+            Scope::Model(realm, model) => model == name && self.realm_may_call(realm, name),
+            Scope::EndUser(_) => false,
         }
     }
 
@@ -228,7 +241,7 @@ impl Control {
     pub fn owner(&self, scope: &Scope) -> Option<Owner> {
         match scope {
             Scope::Gateway => Some(Owner { realm: None, since: None }),
-            Scope::Realm(id) => {
+            Scope::Realm(id) | Scope::Model(id, _) => {
                 let realm = self.realms.get(id).filter(|realm| realm.removed.is_none())?;
                 Some(Owner { realm: Some(id.clone()), since: Some(realm.trail.changed.position) })
             }
@@ -240,6 +253,10 @@ impl Control {
                 let key = self.keys.get(id).filter(|key| key.revoked.is_none())?;
                 Some(Owner { realm: Some(key.realm.clone()), since: Some(key.trail.changed.position) })
             }
+            Scope::EndUser(whom) => {
+                let end_user = self.end_user(whom)?;
+                Some(Owner { realm: whom.realm.clone(), since: Some(end_user.trail.changed.position) })
+            }
         }
     }
 
@@ -248,7 +265,8 @@ impl Control {
     pub fn budget(&self, scope: &Scope) -> Option<&Budget> {
         match scope {
             Scope::Key(key) => self.key_budgets.get(key),
-            Scope::Gateway | Scope::Realm(_) | Scope::User(_) => self.budgets.get(scope),
+            Scope::Model(realm, model) => self.model_budgets.get(&(realm.clone(), model.clone())),
+            Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::EndUser(_) => self.budgets.get(scope),
         }
         .map(AsRef::as_ref)
     }
@@ -272,6 +290,7 @@ impl Control {
         let trail = match &change.event {
             Event::Realm(_) => change.realm.as_ref().and_then(|id| self.realms.get(id)).map(|row| &row.trail),
             Event::User(event) => self.users.get(event.user()).map(|row| &row.trail),
+            Event::EndUser(event) => self.end_users.get(&event.end_user()).map(|row| &row.trail),
             Event::Grant(_) => change.realm.as_ref().and_then(|id| self.grants.get(id)).map(|row| &row.trail),
             Event::Credential(event) => self.credentials.get(&event.credential()).map(|row| &row.trail),
             Event::Registry(event) => self.models.get(&event.model()).map(|row| &row.trail),
@@ -293,6 +312,7 @@ impl Control {
         match &recorded.event {
             Event::Realm(event) => realm::evolve(self, event, &mark),
             Event::User(event) => user::evolve(self, event, &mark),
+            Event::EndUser(event) => end_user::evolve(self, event, &mark),
             Event::Grant(event) => grant::evolve(self, event, &mark),
             Event::Credential(event) => credential::evolve(self, event, &mark),
             Event::Registry(event) => registry::evolve(self, event, &mark),

@@ -6,7 +6,9 @@ use crate::envelope::{CommandRef, Envelope};
 use crate::id::{EventId, RealmId};
 use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
-use crate::{activity, agent, budget, credential, grant, json, key, lease, realm, registry, selection, upcast, user};
+use crate::{
+    activity, agent, budget, credential, end_user, grant, json, key, lease, realm, registry, selection, upcast, user,
+};
 
 /// What happened. Serialized it is its data, without its type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -16,6 +18,8 @@ pub enum Event {
     Realm(realm::Event),
     /// To a user.
     User(user::Event),
+    /// To an end user.
+    EndUser(end_user::Event),
     /// To what a realm was granted.
     Grant(grant::Event),
     /// To a credential.
@@ -49,6 +53,7 @@ macro_rules! from_aggregate {
 from_aggregate! {
     Realm(realm::Event);
     User(user::Event);
+    EndUser(end_user::Event);
     Grant(grant::Event);
     Credential(credential::Event);
     Registry(registry::Event);
@@ -119,6 +124,7 @@ impl Event {
         match self {
             Self::Realm(event) => event.kind(),
             Self::User(event) => event.kind(),
+            Self::EndUser(event) => event.kind(),
             Self::Grant(event) => event.kind(),
             Self::Credential(event) => event.kind(),
             Self::Registry(event) => event.kind(),
@@ -137,6 +143,7 @@ impl Event {
         match self {
             Self::Realm(event) => event.schema(),
             Self::User(event) => event.schema(),
+            Self::EndUser(event) => event.schema(),
             Self::Grant(event) => event.schema(),
             Self::Credential(event) => event.schema(),
             Self::Registry(event) => event.schema(),
@@ -165,6 +172,7 @@ impl Event {
         [
             realm::Event::TYPES,
             user::Event::TYPES,
+            end_user::Event::TYPES,
             grant::Event::TYPES,
             credential::Event::TYPES,
             registry::Event::TYPES,
@@ -205,6 +213,7 @@ impl Event {
             .or_else(|| registry::Event::decode(kind, data).map(|event| event.map(Self::Registry)))
             .or_else(|| realm::Event::decode(kind, data).map(|event| event.map(Self::Realm)))
             .or_else(|| user::Event::decode(kind, data).map(|event| event.map(Self::User)))
+            .or_else(|| end_user::Event::decode(kind, data).map(|event| event.map(Self::EndUser)))
             .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))
             .or_else(|| credential::Event::decode(kind, data).map(|event| event.map(Self::Credential)))
             .or_else(|| selection::Event::decode(kind, data).map(|event| event.map(Self::Selection)))

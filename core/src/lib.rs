@@ -35,6 +35,7 @@ pub mod plan;
 pub mod aggregate;
 pub mod realm;
 pub mod user;
+pub mod end_user;
 pub mod rights;
 pub mod grant;
 pub mod credential;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::end_user::EndUserRef;
 use crate::id::{AgentId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
 
 /// One of the three logs.
@@ -126,6 +127,8 @@ pub enum StreamKind {
     Key,
     /// `user-<user>`.
     User,
+    /// `end_user-<end user>`, with the realm that they are registered for.
+    EndUser,
     /// `grant-<realm>`.
     Grant,
     /// `budget-<scope>`.
@@ -141,12 +144,13 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 11] = [
+    const ALL: [(Self, &'static str); 12] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
         (Self::Key, "key"),
         (Self::User, "user"),
+        (Self::EndUser, "end_user"),
         (Self::Grant, "grant"),
         (Self::Budget, "budget"),
         (Self::Selection, "selection"),
@@ -197,6 +201,12 @@ impl StreamId {
     #[must_use]
     pub fn user(id: &UserId) -> Self {
         Self::of(StreamKind::User, id.as_str())
+    }
+
+    /// The stream of an end user.
+    #[must_use]
+    pub fn end_user(end_user: &EndUserRef) -> Self {
+        Self::of(StreamKind::EndUser, &end_user.to_string())
     }
 
     /// The stream of what a realm was granted.

@@ -185,7 +185,12 @@ impl Chain<'_> {
             Scope::Gateway => Some(Root::Gateway),
             // Where the user belongs, whatever realm the key belongs to: all of a user's keys draw on one account.
             Scope::User(_) => Root::of_scope(self.control, scope),
-            Scope::Realm(_) | Scope::Key(_) => Root::of_realm(self.control, self.realm),
+            // One of a realm above the key's is in the chain of the same root.
+            Scope::EndUser(whom) => match &whom.realm {
+                Some(realm) => Root::of_realm(self.control, realm),
+                None => Some(Root::Gateway),
+            },
+            Scope::Realm(_) | Scope::Key(_) | Scope::Model(..) => Root::of_realm(self.control, self.realm),
         }
     }
 }

@@ -14,3 +14,4 @@ pub(crate) mod realms;
 pub(crate) mod registry;
 pub(crate) mod selections;
 pub(crate) mod users;
+pub(crate) mod end_users;

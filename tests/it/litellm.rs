@@ -10,6 +10,7 @@ mod fallbacks;
 mod guides;
 mod teams;
 mod users;
+mod customers;
 mod rights;
 mod rotation;
 

@@ -15,6 +15,7 @@ pub(crate) mod keys;
 mod teams;
 mod organizations;
 mod users;
+mod customers;
 mod roles;
 pub(crate) mod models;
 mod spent;
@@ -36,6 +37,7 @@ pub(super) fn router() -> Router<App> {
         .merge(teams::router())
         .merge(organizations::router())
         .merge(users::router())
+        .merge(customers::router())
         .merge(models::router())
         .merge(spend::router())
         .merge(counter)

@@ -7,6 +7,7 @@ use tallygate_adapters::dialect::answer_ids::{self, Earlier};
 use tallygate_adapters::dialect::client_request::ClientRequest;
 use tallygate_core::admission;
 use tallygate_core::control::Control;
+use tallygate_core::end_user::EndUser;
 use tallygate_core::key::Key;
 use tallygate_core::limits::Limits as Quotas;
 use tallygate_core::scope::Scope;
@@ -28,6 +29,8 @@ pub(crate) struct Admitted {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: KeyRow,
     pub(crate) request: ClientRequest,
+    /// Those in whose name it is asked, as far as they are registered.
+    pub(crate) end_users: Vec<Arc<EndUser>>,
     /// The model that it goes to first.
     pub(crate) to: Destination,
     /// The earlier answer that it goes on from: only the deployment that keeps it can answer.
@@ -48,6 +51,7 @@ impl Resolved {
                 snapshot: self.snapshot,
                 caller: self.caller,
                 request: self.request,
+                end_users: self.end_users,
                 to: Destination { model: self.model, selected: self.selected },
                 earlier,
                 share: Some(share),
@@ -78,8 +82,15 @@ impl Resolved {
         }
         pipeline
             .limits
-            .take(&quotas(&self.snapshot.control, &self.caller.key), self.token_estimate())
+            .take(&self.quotas(), self.token_estimate())
             .map_err(|limited| refusal::limited(&limited, &self.caller.key.hash))
+    }
+
+    /// The quotas of the key's chain, and of the end users.
+    fn quotas(&self) -> Vec<(Scope, Quotas)> {
+        let mut quotas = quotas(&self.snapshot.control, &self.caller.key);
+        quotas.extend(self.end_users.iter().map(|row| (Scope::EndUser(row.end_user.clone()), row.limits)));
+        quotas
     }
 
     /// What the request takes of a limit of tokens before it is known what it uses.

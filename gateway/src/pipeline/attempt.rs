@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tallygate_adapters::dialect::exchange::{Outgoing, OutputBound};
 use tallygate_adapters::dialect::metering::{IMAGE_TOKENS_MAX, InputBound};
-use tallygate_core::admission;
+use tallygate_core::admission::{self, Payers};
 use tallygate_core::budget::Budget;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::{Price, ServiceTier};
@@ -97,7 +97,7 @@ impl Admitted {
             .map_err(|refused| refusal::credential(&refused, &model.name))?;
         let target = pipeline.upstreams.target(&self.snapshot, deployment)?;
         let draft = self.request.toward(&target.speaks).map_err(|rejection| refusal::rejection(&rejection))?;
-        let chain = self.budgets()?;
+        let chain = self.budgets(model)?;
         admission::permit_paying(model, &chain.budgets)
             .map_err(|refused| refusal::distrusted(&refused, &model.name))?;
         let (held, bound) = if chain.budgets.is_empty() {
@@ -124,11 +124,12 @@ impl Admitted {
         })
     }
 
-    /// The budgets that the request is paid from.
-    fn budgets(&self) -> Result<Chain<'_>, ApiError> {
+    /// The budgets that a call of a model is paid from.
+    fn budgets<'a>(&'a self, model: &'a Model) -> Result<Chain<'a>, ApiError> {
         let (control, key) = (&self.snapshot.control, &self.caller.key);
-        let budgets = admission::budgets(control, key, self.caller.budget.as_deref())
-            .map_err(|refused| refusal::unread_budget(&refused))?;
+        let of_key = self.caller.budget.as_deref();
+        let payers = Payers { key, of_key, end_users: &self.end_users, model: &model.name };
+        let budgets = admission::budgets(control, &payers).map_err(|refused| refusal::unread_budget(&refused))?;
         let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty()).collect();
         Ok(Chain { control, realm: &key.realm, budgets })
     }

@@ -8,6 +8,7 @@ use super::{Applied, Entry, Gap, Hold, Moment, Proposal, Refused, SliceLedger};
 use crate::actor::Actor;
 use crate::aggregate::{Mark, Trail};
 use crate::budget::{Budget, BudgetLimit};
+use crate::end_user::EndUserRef;
 use crate::id::EventId;
 use crate::lease::allot::Policy;
 use crate::lease::checks::{Broken, Step};
@@ -48,7 +49,10 @@ fn budgets() -> Vec<Budget> {
 }
 
 fn root_of(budget: &Budget) -> Root {
-    if budget.scope == Scope::Gateway { Root::Gateway } else { Root::Realm(id("acme")) }
+    match &budget.scope {
+        Scope::Gateway | Scope::EndUser(EndUserRef { realm: None, .. }) => Root::Gateway,
+        _ => Root::Realm(id("acme")),
+    }
 }
 
 /// Slices without the manners of large amounts.

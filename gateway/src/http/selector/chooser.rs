@@ -97,7 +97,7 @@ impl Chooser {
                 None
             }
             Scope::Realm(realm) if control.snapshot().control.realms.contains(realm) => None,
-            Scope::Realm(_) => return Err(unknown(scope)),
+            Scope::Realm(_) | Scope::Model(..) | Scope::EndUser(_) => return Err(unknown(scope)),
             Scope::Key(id) => {
                 let row = control.key_by_id(*id).map_err(|error| refusal::views(&error))?;
                 let row = row.filter(|row| row.key.revoked.is_none());
@@ -110,7 +110,7 @@ impl Chooser {
     /// The realm that the scope belongs to; none for the gateway, and for users of the whole of it.
     pub(super) fn owner(&self) -> Option<RealmId> {
         match self.scope {
-            Scope::Gateway => None,
+            Scope::Gateway | Scope::Model(..) | Scope::EndUser(_) => None,
             Scope::User(_) => self.home.clone(),
             Scope::Realm(_) | Scope::Key(_) => Some(self.realm()),
         }
