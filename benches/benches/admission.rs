@@ -14,6 +14,7 @@ use tallygate_core::lease::decide::Opening;
 use tallygate_core::lease::recovery::Memory;
 use tallygate_core::lease::slices::{Entry, Moment};
 use tallygate_core::lease::{Root, SliceLedger};
+use tallygate_core::limits::Limits;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::Position;
@@ -60,6 +61,9 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
             realm: None,
             limits: vec![limit.clone()],
             reclaim_after_seconds: None,
+            named: None,
+            rates: Limits::default(),
+            terms: tallygate_core::budget::Terms::default(),
             set,
             trail: Trail::born(&mark),
         })

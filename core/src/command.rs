@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::id::{CommandId, VendorId};
 use crate::price::PriceList;
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, end_user, grant, key, realm, registry, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, user};
 
 pub use rejection::Rejection;
 pub use together::{TOGETHER_MAX, Together};
@@ -208,6 +208,16 @@ commands! {
     SetBudget(budget::SetBudget);
     /// A budget whose windows begin anew.
     ResetBudget(budget::ResetBudget);
+    /// A scope's budget by its name.
+    AttachBudget(budget::AttachBudget);
+    /// What holds of a scope's budget beside its limits.
+    ReviseBudget(budget::ReviseBudget);
+    /// A new named budget.
+    RegisterNamedBudget(named_budget::RegisterNamedBudget);
+    /// Changes of a named budget, and so of its holders'.
+    ReviseNamedBudget(named_budget::ReviseNamedBudget);
+    /// A named budget that is there no more.
+    RemoveNamedBudget(named_budget::RemoveNamedBudget);
     /// A slot's model.
     SelectModel(selection::SelectModel);
     /// A slot without a choice of its own.
@@ -276,6 +286,10 @@ impl Command {
             Self::RevokeKey(data) => needs.keys.push(data.key),
             Self::SetBudget(data) => needs.scope(&data.scope),
             Self::ResetBudget(data) => needs.scope(&data.scope),
+            Self::AttachBudget(data) => needs.scope(&data.scope),
+            Self::ReviseBudget(data) => needs.scope(&data.scope),
+            Self::ReviseNamedBudget(data) => needs.budgets.push(data.budget.clone()),
+            Self::RemoveNamedBudget(data) => needs.budgets.push(data.budget.clone()),
             Self::SelectModel(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
             Self::UndoSelection(data) => needs.scope(&data.scope),
@@ -334,6 +348,11 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::RevokeKey(data) => key::revoke(state, data)?,
         Command::SetBudget(data) => budget::set(state, data, context.now)?,
         Command::ResetBudget(data) => budget::reset(state, data, context.now)?,
+        Command::AttachBudget(data) => budget::attach(state, data)?,
+        Command::ReviseBudget(data) => budget::revise(state, data, context.now)?,
+        Command::RegisterNamedBudget(data) => named_budget::register(state, data, context.now)?,
+        Command::ReviseNamedBudget(data) => named_budget::revise(state, data, context.now)?,
+        Command::RemoveNamedBudget(data) => named_budget::remove(state, data)?,
         Command::SelectModel(data) => selection::select(state, data)?,
         Command::ClearSelection(data) => selection::clear(state, data)?,
         Command::UndoSelection(data) => selection::undo(state, data)?,

@@ -18,11 +18,12 @@ use crate::end_user::{self, EndUser, EndUserRef};
 use crate::event::{Event, Recorded};
 use crate::grant::{self, Grants};
 use crate::id::{
-    AgentId, AgentName, CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId, SlotName,
-    UserId,
+    AgentId, AgentName, BudgetId, CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId,
+    SlotName, UserId,
 };
 use crate::key::{self, Key, KeyHash};
 use crate::model_pattern::Allowed;
+use crate::named_budget::{self, NamedBudget};
 use crate::realm::{self, Realm};
 use crate::registry::{self, Model};
 use crate::scope::Scope;
@@ -57,6 +58,10 @@ pub struct Control {
     pub budgets: Table<Scope, Budget>,
     /// Budgets of models within realms.
     pub model_budgets: Table<(RealmId, ModelName), Budget>,
+    /// Named budgets, removed ones too.
+    pub named_budgets: Table<BudgetId, NamedBudget>,
+    /// Who has which named budget, and since which event.
+    pub budget_holders: Table<(BudgetId, Scope), Position>,
     /// Selections.
     pub selections: Table<(Scope, SlotName), Selection>,
     /// The history of selections. May be partial: no decision reads it.
@@ -116,6 +121,8 @@ pub struct Needs {
     pub aliases: Vec<KeyAlias>,
     /// Agents, for the keys that they have.
     pub agents: Vec<AgentId>,
+    /// Named budgets, for the keys that have them.
+    pub budgets: Vec<BudgetId>,
     /// Commands.
     pub commands: Vec<CommandId>,
 }
@@ -137,12 +144,15 @@ impl Needs {
         }
     }
 
-    /// The same, with the keys of the agents by their ids.
+    /// The same, with the keys of the agents and of the named budgets by their ids.
     #[must_use]
     pub fn resolved(&self, control: &Control) -> Self {
         let agents = self.agents.iter().filter_map(|id| control.agents.get(id));
         let keys = agents.flat_map(|agent| agent.realms.iter().map(|membership| membership.key));
-        Self { keys: self.keys.iter().copied().chain(keys).collect(), agents: Vec::new(), ..self.clone() }
+        let holders = self.budgets.iter().flat_map(|budget| control.holders(budget));
+        let holding = holders.filter_map(|scope| if let Scope::Key(key) = scope { Some(*key) } else { None });
+        let keys = self.keys.iter().copied().chain(keys).chain(holding).collect();
+        Self { keys, agents: Vec::new(), budgets: Vec::new(), ..self.clone() }
     }
 
     /// Adds all that another needs.
@@ -151,6 +161,7 @@ impl Needs {
         self.hashes.extend(other.hashes);
         self.aliases.extend(other.aliases);
         self.agents.extend(other.agents);
+        self.budgets.extend(other.budgets);
         self.commands.extend(other.commands);
     }
 }
@@ -271,6 +282,19 @@ impl Control {
         .map(AsRef::as_ref)
     }
 
+    /// A named budget, if it is registered and not removed.
+    #[must_use]
+    pub fn named_budget(&self, id: &BudgetId) -> Option<&NamedBudget> {
+        self.named_budgets.get(id).map(AsRef::as_ref).filter(|budget| budget.removed.is_none())
+    }
+
+    /// The scopes that have a named budget, in their order.
+    pub fn holders<'a>(&'a self, id: &'a BudgetId) -> impl Iterator<Item = &'a Scope> {
+        // The gateway is the first of all scopes.
+        let from = self.budget_holders.from((id.clone(), Scope::Gateway));
+        from.map(|((of, scope), _)| (of, scope)).take_while(move |(of, _)| *of == id).map(|(_, scope)| scope)
+    }
+
     /// The slot's model in the nearest of some scopes, nearest first.
     #[must_use]
     pub fn selected(&self, scopes: &[Scope], slot: &SlotName) -> Option<&Selection> {
@@ -296,6 +320,7 @@ impl Control {
             Event::Registry(event) => self.models.get(&event.model()).map(|row| &row.trail),
             Event::Key(event) => self.keys.get(&event.key()).map(|row| &row.trail),
             Event::Budget(event) => self.budget(event.scope()).map(|row| &row.trail),
+            Event::NamedBudget(event) => self.named_budgets.get(event.budget()).map(|row| &row.trail),
             Event::Selection(event) => {
                 let (scope, slot) = event.place();
                 self.selections.get(&(scope.clone(), slot.clone())).map(|row| &row.trail)
@@ -318,6 +343,7 @@ impl Control {
             Event::Registry(event) => registry::evolve(self, event, &mark),
             Event::Key(event) => key::evolve(self, event, &mark),
             Event::Budget(event) => budget::evolve(self, event, recorded.realm.as_ref(), &mark),
+            Event::NamedBudget(event) => named_budget::evolve(self, event, &mark),
             Event::Selection(event) => selection::evolve(self, event, recorded.realm.as_ref(), &mark),
             Event::Agent(event) => agent::evolve(self, event, &mark),
             Event::Activity(_) | Event::Lease(_) => {}

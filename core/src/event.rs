@@ -7,7 +7,8 @@ use crate::id::{EventId, RealmId};
 use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
 use crate::{
-    activity, agent, budget, credential, end_user, grant, json, key, lease, realm, registry, selection, upcast, user,
+    activity, agent, budget, credential, end_user, grant, json, key, lease, named_budget, realm, registry, selection,
+    upcast, user,
 };
 
 /// What happened. Serialized it is its data, without its type.
@@ -30,6 +31,8 @@ pub enum Event {
     Key(key::Event),
     /// To a budget.
     Budget(budget::Event),
+    /// To a named budget.
+    NamedBudget(named_budget::Event),
     /// To a selection.
     Selection(selection::Event),
     /// To an agent.
@@ -59,6 +62,7 @@ from_aggregate! {
     Registry(registry::Event);
     Key(key::Event);
     Budget(budget::Event);
+    NamedBudget(named_budget::Event);
     Selection(selection::Event);
     Agent(agent::Event);
     Activity(activity::Event);
@@ -130,6 +134,7 @@ impl Event {
             Self::Registry(event) => event.kind(),
             Self::Key(event) => event.kind(),
             Self::Budget(event) => event.kind(),
+            Self::NamedBudget(event) => event.kind(),
             Self::Selection(event) => event.kind(),
             Self::Agent(event) => event.kind(),
             Self::Activity(event) => event.kind(),
@@ -149,6 +154,7 @@ impl Event {
             Self::Registry(event) => event.schema(),
             Self::Key(event) => event.schema(),
             Self::Budget(event) => event.schema(),
+            Self::NamedBudget(event) => event.schema(),
             Self::Selection(event) => event.schema(),
             Self::Agent(event) => event.schema(),
             Self::Activity(event) => event.schema(),
@@ -178,6 +184,7 @@ impl Event {
             registry::Event::TYPES,
             key::Event::TYPES,
             budget::Event::TYPES,
+            named_budget::Event::TYPES,
             selection::Event::TYPES,
             agent::Event::TYPES,
             activity::Event::TYPES,
@@ -216,6 +223,7 @@ impl Event {
             .or_else(|| end_user::Event::decode(kind, data).map(|event| event.map(Self::EndUser)))
             .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))
             .or_else(|| credential::Event::decode(kind, data).map(|event| event.map(Self::Credential)))
+            .or_else(|| named_budget::Event::decode(kind, data).map(|event| event.map(Self::NamedBudget)))
             .or_else(|| selection::Event::decode(kind, data).map(|event| event.map(Self::Selection)))
             .or_else(|| agent::Event::decode(kind, data).map(|event| event.map(Self::Agent)))
     }
@@ -253,6 +261,7 @@ impl Recorded {
             Event::Key(key::Event::Issued(_)) => {}
             Event::Key(event) => needs.keys.push(event.key()),
             Event::Budget(event) => needs.scope(event.scope()),
+            Event::NamedBudget(named_budget::Event::Revised(data)) => needs.budgets.push(data.budget.clone()),
             _ => {}
         }
         needs

@@ -208,6 +208,9 @@ text_id!(
     /// what it was registered for: a realm, or the whole gateway.
     EndUserId, "end user id");
 text_id!(
+    /// A named budget: LiteLLM's `budget_id`. Unique over the whole gateway.
+    BudgetId, "budget id");
+text_id!(
     /// A key's alias: unique over the whole gateway, as in LiteLLM.
     KeyAlias, "key alias");
 text_id!(

@@ -42,6 +42,7 @@ pub mod credential;
 pub mod registry;
 pub mod key;
 pub mod budget;
+pub mod named_budget;
 pub mod selection;
 pub mod agent;
 

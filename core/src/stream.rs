@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::end_user::EndUserRef;
-use crate::id::{AgentId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
+use crate::id::{AgentId, BudgetId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
 
 /// One of the three logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -133,6 +133,8 @@ pub enum StreamKind {
     Grant,
     /// `budget-<scope>`.
     Budget,
+    /// `named_budget-<budget>`.
+    NamedBudget,
     /// `selection-<slot>@<scope>`.
     Selection,
     /// `agent-<agent>`.
@@ -144,7 +146,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
@@ -153,6 +155,7 @@ impl StreamKind {
         (Self::EndUser, "end_user"),
         (Self::Grant, "grant"),
         (Self::Budget, "budget"),
+        (Self::NamedBudget, "named_budget"),
         (Self::Selection, "selection"),
         (Self::Agent, "agent"),
         (Self::Gateway, "gateway"),
@@ -213,6 +216,12 @@ impl StreamId {
     #[must_use]
     pub fn grant(realm: &RealmId) -> Self {
         Self::of(StreamKind::Grant, realm.as_str())
+    }
+
+    /// The stream of a named budget.
+    #[must_use]
+    pub fn named_budget(id: &BudgetId) -> Self {
+        Self::of(StreamKind::NamedBudget, id.as_str())
     }
 
     /// The stream of an agent.

@@ -1,5 +1,6 @@
 //! Spending as the pipeline sees it: holds on the budgets of a request, with a short wait where a slice must come first.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tallygate_core::budget::{Budget, BudgetLimit};
@@ -35,7 +36,7 @@ pub(crate) struct Chain<'a> {
     pub(crate) control: &'a Control,
     /// The key's realm.
     pub(crate) realm: &'a RealmId,
-    pub(crate) budgets: Vec<&'a Budget>,
+    pub(crate) budgets: Vec<Cow<'a, Budget>>,
 }
 
 /// Why nothing is held.

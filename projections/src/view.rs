@@ -15,3 +15,4 @@ pub(crate) mod registry;
 pub(crate) mod selections;
 pub(crate) mod users;
 pub(crate) mod end_users;
+pub(crate) mod named_budgets;

@@ -11,6 +11,7 @@ mod guides;
 mod teams;
 mod users;
 mod customers;
+mod budgets;
 mod rights;
 mod rotation;
 

@@ -1,5 +1,6 @@
 //! Which budgets a request is paid from, and whether they may pay for its model.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use super::{Refusal, Rule, quarantined, scopes};
@@ -10,6 +11,7 @@ use crate::id::ModelName;
 use crate::key::Key;
 use crate::registry::Model;
 use crate::scope::Scope;
+use crate::stream::StreamId;
 
 /// Who pays for a call: a key asks, for end users, for a model.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +31,9 @@ pub struct Payers<'a> {
 ///
 /// # Errors
 /// [`Refusal`], with the scope of the strict budget.
-pub fn permit_paying(model: &Model, budgets: &[&Budget]) -> Result<(), Refusal> {
+pub fn permit_paying(model: &Model, budgets: &[impl Borrow<Budget>]) -> Result<(), Refusal> {
     let Some(position) = model.distrusted else { return Ok(()) };
-    match budgets.iter().find(|budget| budget.reclaim_after_seconds.is_none()) {
+    match budgets.iter().map(Borrow::borrow).find(|budget| budget.reclaim_after_seconds.is_none()) {
         Some(budget) => {
             Err(Refusal::new(Rule::ModelDistrusted, Some(budget.scope.clone()), [position]).about(&model.name))
         }
@@ -48,16 +50,21 @@ pub fn budgets<'a>(
     control: &'a Control,
     payers: &Payers<'a>,
 ) -> Result<impl Iterator<Item = &'a Budget> + use<'a>, Refusal> {
-    let Payers { key, of_key, end_users, model } = *payers;
     if !control.quarantined.is_empty() {
         check_readable(control, payers)?;
+        all(control, payers).try_for_each(|budget| check_name(control, budget))?;
     }
+    Ok(all(control, payers))
+}
+
+fn all<'a>(control: &'a Control, payers: &Payers<'a>) -> impl Iterator<Item = &'a Budget> + use<'a> {
+    let Payers { key, of_key, end_users, model } = *payers;
     let of_end_users = end_users.iter().filter_map(move |end_user| {
         // Their scope is looked up by a copy of it, which those who have no end users never make.
         control.budget(&Scope::EndUser(end_user.end_user.clone()))
     });
     let above = scopes(control, key).skip(1).filter_map(|scope| control.budget(&scope));
-    Ok(of_key.into_iter().chain(of_end_users).chain(of_models(control, key, model)).chain(above))
+    of_key.into_iter().chain(of_end_users).chain(of_models(control, key, model)).chain(above)
 }
 
 /// The budgets of a model within the key's realm and each parent. Almost always there are none at all, and then no scope
@@ -72,6 +79,15 @@ fn of_models<'a>(
         let place = (realm.id.clone(), model.clone());
         control.model_budgets.get(&place).map(AsRef::as_ref)
     })
+}
+
+/// The named budget whose limits a budget has: they may have changed by what cannot be read.
+fn check_name(control: &Control, budget: &Budget) -> Result<(), Refusal> {
+    let Some(named) = &budget.named else { return Ok(()) };
+    match quarantined(control, || [StreamId::named_budget(named)]) {
+        Some(position) => Err(Refusal::new(Rule::Quarantined, Some(budget.scope.clone()), [position])),
+        None => Ok(()),
+    }
 }
 
 fn check_readable(control: &Control, payers: &Payers<'_>) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use super::TOGETHER_MAX;
 use crate::envelope::PARTS_MAX;
 use crate::stream::{Position, StreamId};
-use crate::{agent, budget, credential, end_user, grant, key, realm, registry, rights, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, user};
 
 /// Why a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,9 @@ pub enum Rejection {
     /// A rule of budgets.
     #[error(transparent)]
     Budget(#[from] budget::Rejection),
+    /// A rule of named budgets.
+    #[error(transparent)]
+    NamedBudget(#[from] named_budget::Rejection),
     /// A rule of selections.
     #[error(transparent)]
     Selection(#[from] selection::Rejection),
@@ -71,6 +74,7 @@ impl Rejection {
             Self::Registry(rejection) => rejection.code(),
             Self::Key(rejection) => rejection.code(),
             Self::Budget(rejection) => rejection.code(),
+            Self::NamedBudget(rejection) => rejection.code(),
             Self::Selection(rejection) => rejection.code(),
             Self::Agent(rejection) => rejection.code(),
             Self::Quarantined { .. } => "quarantined",

@@ -71,6 +71,8 @@ tables! {
     deployments: crate::id::DeploymentId => crate::id::ModelId;
     budgets: crate::scope::Scope => crate::budget::Budget;
     model_budgets: (crate::id::RealmId, crate::id::ModelName) => crate::budget::Budget;
+    named_budgets: crate::id::BudgetId => crate::named_budget::NamedBudget;
+    budget_holders: (crate::id::BudgetId, crate::scope::Scope) => crate::stream::Position;
     selections: (crate::scope::Scope, crate::id::SlotName) => crate::selection::Selection;
     choices: (crate::scope::Scope, crate::id::SlotName, crate::stream::Position) => crate::selection::Choice;
     agents: crate::id::AgentId => crate::agent::Agent;

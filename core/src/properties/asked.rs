@@ -1,5 +1,7 @@
 //! Random commands over few realms, models, keys, scopes and names, so that most of them meet what others left.
 
+mod money;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
@@ -75,6 +77,11 @@ fn scope() -> impl Strategy<Value = Scope> {
     ]
 }
 
+/// The same, the gateway's more often: so that most commands about budgets meet one.
+fn paid() -> impl Strategy<Value = Scope> {
+    prop_oneof![1 => Just(Scope::Gateway), 1 => scope()]
+}
+
 /// Few enough that most commands meet one who is there.
 fn end_user() -> impl Strategy<Value = EndUserRef> {
     let place = prop::sample::select(&[(None, "@a:7"), (Some("default"), "7")][..]);
@@ -130,7 +137,7 @@ fn about_users() -> impl Strategy<Value = Command> {
         1 => user().prop_map(|user| RemoveUser { user: id(user) }.into()),
         3 => (user(), realm(), role()).prop_map(|(user, realm, role)| AddMember { realm, user: id(user), role }.into()),
         3 => (user(), realm()).prop_map(|(user, realm)| RemoveMember { realm, user: id(user) }.into()),
-        2 => scope().prop_map(|scope| ResetBudget { scope }.into()),
+        4 => paid().prop_map(|scope| ResetBudget { scope }.into()),
     ]
 }
 
@@ -276,7 +283,7 @@ fn about_scopes() -> impl Strategy<Value = Command> {
     });
     let slot = || prop::sample::select(&["fast", "fast", "x@gateway", "m1"][..]).prop_map(id);
     prop_oneof![
-        3 => (scope(), prop::collection::vec(limit, 0..3), prop::option::of(1_u64..99)).prop_map(|(scope, limits, reclaim_after_seconds)| SetBudget { scope, limits, reclaim_after_seconds }.into()),
+        4 => (paid(), prop::collection::vec(limit, 0..3), prop::option::of(1_u64..99)).prop_map(|(scope, limits, reclaim_after_seconds)| SetBudget { scope, limits, reclaim_after_seconds }.into()),
         3 => (scope(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
             .prop_map(|(scope, slot, model)| SelectModel { scope, slot, model }.into()),
         2 => (scope(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),
@@ -324,6 +331,7 @@ fn single() -> impl Strategy<Value = Command> {
         (3, about_realms().boxed()),
         (3, about_users().boxed()),
         (3, about_end_users().boxed()),
+        (3, money::about_named_budgets().boxed()),
         (3, about_grants().boxed()),
         (1, about_credentials().boxed()),
         (4, about_models().boxed()),

@@ -2,7 +2,7 @@
 
 use super::{Rejection, manages};
 use crate::control::Control;
-use crate::id::{KeyId, RealmId, UserId};
+use crate::id::{BudgetId, KeyId, RealmId, UserId};
 use crate::key::{IssueKey, Key, KeyKind, ReviseKey};
 use crate::limits::Limits;
 use crate::model_pattern::Allowed;
@@ -198,6 +198,13 @@ impl<'a> Caller<'a> {
                 self.covers(&Wanted { models: &key.models, kind: key.kind, expires_at: key.expires_at })
             }
         }
+    }
+
+    /// A named budget may be anybody's; one that is the gateway's is the operator's to change.
+    pub(super) fn changes_named(&self, budget: &BudgetId) -> Right {
+        let everywhere = self.user.is_some_and(|user| user.role == Role::Admin);
+        let is_the_gateways = self.state.holders(budget).any(|scope| *scope == Scope::Gateway);
+        permitted(everywhere && !is_the_gateways, "change named budgets")
     }
 
     pub(super) fn selects(&self, scope: &Scope) -> Right {

@@ -26,6 +26,8 @@ pub fn dump(control: &Control) -> String {
     rows(&mut text, "deployment", &control.deployments);
     rows(&mut text, "budget", &control.budgets);
     rows(&mut text, "model budget", &control.model_budgets);
+    rows(&mut text, "named budget", &control.named_budgets);
+    rows(&mut text, "budget holder", &control.budget_holders);
     rows(&mut text, "selection", &control.selections);
     rows(&mut text, "choice", &control.choices);
     rows(&mut text, "agent", &control.agents);

@@ -16,6 +16,7 @@ mod teams;
 mod organizations;
 mod users;
 mod customers;
+mod budgets;
 mod roles;
 pub(crate) mod models;
 mod spent;
@@ -38,6 +39,7 @@ pub(super) fn router() -> Router<App> {
         .merge(organizations::router())
         .merge(users::router())
         .merge(customers::router())
+        .merge(budgets::router())
         .merge(models::router())
         .merge(spend::router())
         .merge(counter)

@@ -20,6 +20,7 @@ use super::Pipeline;
 use super::admitted::Admitted;
 use super::refusal;
 use super::running::{Entry, Running};
+use super::told::{self, Watched};
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::spending::{Chain, Held, NotHeld};
@@ -57,6 +58,8 @@ pub(crate) struct Attempt {
     pub(crate) running: Option<Running>,
     /// The order of the model's deployments that it was chosen by; empty where there was no choice.
     pub(crate) ranked: Vec<Ranked>,
+    /// The soft limits of its budgets.
+    pub(crate) watched: Vec<Watched>,
 }
 
 impl Attempt {
@@ -121,16 +124,19 @@ impl Admitted {
             held,
             running: None,
             ranked: Vec::new(),
+            watched: told::watched(&chain.budgets),
         })
     }
 
     /// The budgets that a call of a model is paid from.
-    fn budgets<'a>(&'a self, model: &'a Model) -> Result<Chain<'a>, ApiError> {
+    pub(super) fn budgets<'a>(&'a self, model: &'a Model) -> Result<Chain<'a>, ApiError> {
         let (control, key) = (&self.snapshot.control, &self.caller.key);
         let of_key = self.caller.budget.as_deref();
         let payers = Payers { key, of_key, end_users: &self.end_users, model: &model.name };
         let budgets = admission::budgets(control, &payers).map_err(|refused| refusal::unread_budget(&refused))?;
-        let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty()).collect();
+        let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty());
+        // One that is raised for a while is a copy with its limits raised; almost always none is.
+        let budgets = budgets.map(|budget| budget.at(self.received.at)).collect();
         Ok(Chain { control, realm: &key.realm, budgets })
     }
 

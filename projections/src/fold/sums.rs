@@ -60,6 +60,7 @@ impl Sums {
                 Event::RequestRefused(refused) => sums.add_refused(happened, refused),
                 Event::CommandRefused(_)
                 | Event::BoundViolated(_)
+                | Event::SoftLimitReached(_)
                 | Event::DeploymentProbed(_)
                 | Event::AgentConnected(_)
                 | Event::ConfigurationAcknowledged(_)

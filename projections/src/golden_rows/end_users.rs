@@ -1,6 +1,8 @@
-//! Samples of end users, and of budgets of models.
+//! Samples of end users, of budgets of models, and of named budgets.
 
-use tallygate_core::end_user::RegisterEndUser;
+use tallygate_core::budget::AttachBudget;
+use tallygate_core::end_user::{EndUserRef, RegisterEndUser};
+use tallygate_core::named_budget::RegisterNamedBudget;
 use tallygate_core::port::event_log::EventLog as _;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::Log;
@@ -22,6 +24,15 @@ pub(super) fn end_users_log() -> MemoryLog {
             realm: Some(id("acme")),
             alias: Some("Seven".to_owned()),
             limits: limits(),
+        }),
+        writer.command(RegisterNamedBudget {
+            budget: id("free tier"),
+            limits: budget(Scope::Gateway).limits,
+            rates: limits(),
+        }),
+        writer.command(AttachBudget {
+            scope: Scope::EndUser(EndUserRef { realm: Some(id("acme")), id: id("customer 7") }),
+            budget: id("free tier"),
         }),
     ];
     for batch in batches {

@@ -12,7 +12,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const BUDGETS: RowTable<Budget> = RowTable::new(7, 2, "budgets");
+pub(crate) const BUDGETS: RowTable<Budget> = RowTable::new(7, 3, "budgets");
 pub(crate) const MODEL_BUDGETS: RowTable<Budget> = RowTable::new(25, 1, "budgets of models");
 
 pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreError> {

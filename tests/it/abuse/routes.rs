@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 88] = [
+pub const ADMIN: [(&str, &str); 94] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -43,6 +43,12 @@ pub const ADMIN: [(&str, &str); 88] = [
     ("POST", "/user/new"),
     ("POST", "/user/update"),
     ("POST", "/user/delete"),
+    ("POST", "/budget/new"),
+    ("POST", "/budget/update"),
+    ("POST", "/budget/delete"),
+    ("POST", "/budget/info"),
+    ("GET", "/budget/list"),
+    ("GET", "/budget/settings"),
     ("POST", "/customer/new"),
     ("POST", "/customer/update"),
     ("POST", "/customer/delete"),

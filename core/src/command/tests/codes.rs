@@ -9,7 +9,7 @@ use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::testing::samples::{credential_id, id, key_id, model_id};
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, end_user, grant, key, realm, registry, rights, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, user};
 
 /// Codes that stand for one meaning in several places, as in "all is so already".
 const SHARED: [&str; 5] = ["no_change", "too_many_patterns", "realm_suspended", "model_not_found", "quarantined"];
@@ -123,10 +123,22 @@ fn of_budgets() -> Vec<&'static str> {
     use budget::Rejection as R;
     every!(
         [R::UnknownScope(Scope::Gateway), R::None(Scope::Gateway), R::Negative(NanoUsd::ZERO), R::PeriodTwice, R::Period,
-            R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::NoChange(Scope::Gateway)];
+            R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::Unnamed(id("free")),
+            R::RaiseOver(Timestamp::from_millis(0)), R::NoChange(Scope::Gateway)];
         R::UnknownScope(_), R::None(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace, R::TooMany,
-        R::NoChange(_)
+        R::Unnamed(_), R::RaiseOver(_), R::NoChange(_)
     )
+}
+
+fn of_named_budgets() -> Vec<&'static str> {
+    use named_budget::Rejection as R;
+    let budget = || id("free");
+    let codes = every!(
+        [R::Limits(budget::Rejection::Period), R::AlreadyRegistered(budget()), R::NotRegistered(budget()),
+            R::InUse { budget: budget(), holder: Scope::Gateway }, R::NoChange(budget())];
+        R::Limits(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::InUse { .. }, R::NoChange(_)
+    );
+    own(&codes, 1)
 }
 
 fn of_selections() -> Vec<&'static str> {
@@ -165,14 +177,15 @@ fn of_commands() -> Vec<&'static str> {
             R::Rights(rights::Rejection::NotPermitted("do that")), R::Grant(grant::Rejection::TooMany),
             R::Credential(credential::Rejection::Name), R::Registry(registry::Rejection::DeploymentCount),
             R::Key(key::Rejection::HashTaken), R::Budget(budget::Rejection::Period),
+            R::NamedBudget(named_budget::Rejection::NotRegistered(id("free"))),
             R::Selection(selection::Rejection::UnknownModel(id("gpt"))),
             R::Agent(agent::Rejection::TooManyRealms),
             R::Quarantined { stream: StreamId::key(key_id(1)), position: Position::new(1) }, R::NothingTogether,
             R::TooManyTogether];
-        R::Realm(_), R::User(_), R::EndUser(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::Selection(_),
+        R::Realm(_), R::User(_), R::EndUser(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::NamedBudget(_), R::Selection(_),
         R::Agent(_), R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
     );
-    own(&codes, 11)
+    own(&codes, 12)
 }
 
 fn of_admission() -> Vec<&'static str> {
@@ -206,6 +219,7 @@ fn each_code_has_one_meaning_and_is_lower_case_with_underscores() {
         ("registry", of_the_registry()),
         ("key", of_keys()),
         ("budget", of_budgets()),
+        ("named budget", of_named_budgets()),
         ("selection", of_selections()),
         ("agent", of_agents()),
         ("command", of_commands()),

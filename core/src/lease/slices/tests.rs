@@ -16,6 +16,7 @@ use crate::lease::decide::Opening;
 use crate::lease::recovery::Memory;
 use crate::lease::tests::{DAY, NOON, gateway, usd};
 use crate::lease::{Book, Event, Root};
+use crate::limits::Limits;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::Position;
@@ -37,7 +38,17 @@ fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
         limit_nano_usd: usd(*nano),
     };
     let limits = limits.iter().map(limit).collect();
-    Budget { scope, realm: None, limits, reclaim_after_seconds: None, set: mark.position, trail: Trail::born(&mark) }
+    Budget {
+        scope,
+        realm: None,
+        limits,
+        reclaim_after_seconds: None,
+        named: None,
+        rates: Limits::default(),
+        terms: crate::budget::Terms::default(),
+        set: mark.position,
+        trail: Trail::born(&mark),
+    }
 }
 
 /// A realm's budget of 1,000 a day and 5,000 in all, below the gateway's of 10,000.

@@ -6,14 +6,16 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, prop, prop_assert, prop_
 
 use super::{NO, asked, budget, world};
 use crate::actor::{Actor, ActorKind};
-use crate::budget::{Budget, NewBudgetLimit, ResetBudget, SetBudget};
+use crate::budget::{AttachBudget, Budget, NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::Command;
 use crate::control::Control;
 use crate::end_user::{BlockEndUser, EndUser, EndUserRef, RegisterEndUser, RemoveEndUser, UnblockEndUser};
 use crate::id::{RealmId, UserId};
 use crate::key::Key;
-use crate::limits::Limits;
+use crate::limits::{Limits, LimitsPatch};
 use crate::money::NanoUsd;
+use crate::named_budget::{NamedBudget, RegisterNamedBudget, RemoveNamedBudget, ReviseNamedBudget};
+use crate::patch::Patch;
 use crate::rights::manages;
 use crate::scope::Scope;
 use crate::testing::samples::{id, key_id};
@@ -91,6 +93,13 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (scope(), prop::collection::vec(limit, 0..2))
             .prop_map(|(scope, limits)| SetBudget { scope, limits, reclaim_after_seconds: None }.into()),
         1 => scope().prop_map(|scope| ResetBudget { scope }.into()),
+        3 => scope().prop_map(|scope| AttachBudget { scope, budget: id("free") }.into()),
+        1 => Just(RegisterNamedBudget { budget: id("free"), limits: Vec::new(), rates: Limits::default() }.into()),
+        1 => (0..9_u64).prop_map(|requests| {
+            let rates = LimitsPatch { requests_per_minute: Patch::Set(requests), ..LimitsPatch::default() };
+            ReviseNamedBudget { budget: id("free"), limits: None, rates }.into()
+        }),
+        1 => Just(RemoveNamedBudget { budget: id("free") }.into()),
         3 => whom().prop_map(|EndUserRef { realm, id: end_user }| {
             RegisterEndUser { end_user, realm, alias: None, limits: Limits::default() }.into()
         }),
@@ -140,6 +149,8 @@ proptest! {
             let user: &UserId = caller.user.as_ref().unwrap();
             let row = before.user(user).unwrap();
             let ((old, known), (new, people)) = (said(&before), said(&world.control));
+            let names = |control: &Control| control.named_budgets.iter().map(|(_, row)| NamedBudget::clone(row)).collect::<Vec<_>>();
+            prop_assert!(row.role <= Role::Admin || names(&before) == names(&world.control), "{number} says {command:?}");
             let changed = new.iter().filter(|(scope, budget)| old.get(*scope) != Some(*budget)).map(|(scope, _)| scope.clone());
             let others = people.iter().filter(|(whom, row)| known.get(*whom) != Some(*row));
             let others = others.map(|(whom, _)| Scope::EndUser(whom.clone()));

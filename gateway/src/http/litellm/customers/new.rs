@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, Uri};
 use serde_json::Value;
-use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::end_user::{BlockEndUser, EndUserRef, registered};
 use tallygate_core::id::{EndUserId, RealmId};
@@ -39,9 +38,7 @@ pub(super) async fn new(
     let realm = home(&app, &manager, team(&fields)?);
     let whom = EndUserRef { realm, id };
     let mut commands: Vec<Command> = vec![request.register(&whom).into()];
-    if let Some(limits) = request.budget.limits(&[], app.pipeline.clock.now())? {
-        commands.push(SetBudget { scope: Scope::EndUser(whom.clone()), limits, reclaim_after_seconds: None }.into());
-    }
+    commands.extend(request.budget.commands(Scope::EndUser(whom.clone()), None, app.pipeline.clock.now())?);
     if request.blocked == Some(true) {
         commands.push(BlockEndUser { end_user: whom.id.clone(), realm: whom.realm.clone() }.into());
     }

@@ -11,16 +11,8 @@ use crate::http::litellm::keys::budget::BudgetRequest;
 use crate::http::litellm::unsupported::refuse;
 
 /// What would change who may do what, or what it costs, and is not built yet.
-const UNSUPPORTED: [&str; 8] = [
-    "allowed_model_region",
-    "budget_id",
-    "budget_reset_at",
-    "default_model",
-    "model_max_budget",
-    "object_permission",
-    "soft_budget",
-    "spend",
-];
+const UNSUPPORTED: [&str; 6] =
+    ["allowed_model_region", "budget_reset_at", "default_model", "model_max_budget", "object_permission", "spend"];
 
 /// What a request says about an end user.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! An end user as LiteLLM shows them: the row of its table, with the row of their budget.
 
 use serde_json::{Map, Value, json};
-use tallygate_core::budget::Budget;
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
 use tallygate_core::scope::Scope;
@@ -9,7 +8,7 @@ use tallygate_core::scope::Scope;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::litellm::amount::usd;
-use crate::http::litellm::keys::budget;
+use crate::http::litellm::budgets;
 use crate::http::litellm::keys::row::object;
 use crate::http::litellm::spent::{counted, spend_of_end_user};
 
@@ -23,7 +22,8 @@ pub(super) fn row(app: &App, control: &Control, end_user: &EndUser) -> Result<Ma
         Some(counted) => counted,
         None => spend_of_end_user(app, control, &end_user.end_user)?,
     };
-    let budget = control.budget(&scope).filter(|budget| !budget.limits.is_empty());
+    let budget = control.budget(&scope);
+    let named = budget.and_then(|budget| budget.named.as_ref());
     Ok(object(json!({
         "user_id": end_user.end_user.id,
         "alias": end_user.alias,
@@ -31,33 +31,12 @@ pub(super) fn row(app: &App, control: &Control, end_user: &EndUser) -> Result<Ma
         "spend": usd(spend),
         "allowed_model_region": null,
         "default_model": null,
-        "budget_id": null,
-        "litellm_budget_table": budget_table(app, end_user, budget),
+        "budget_id": named,
+        "litellm_budget_table": budgets::row::table(app, budget, &end_user.limits),
         "object_permission_id": null,
         "object_permission": null,
         "team_id": end_user.end_user.realm,
         "created_at": end_user.trail.created.at,
         "updated_at": end_user.trail.changed.at,
     })))
-}
-
-/// What LiteLLM keeps in a table of budgets: the budget, and the rate limits.
-fn budget_table(app: &App, end_user: &EndUser, budget: Option<&Budget>) -> Value {
-    let limits = &end_user.limits;
-    if budget.is_none() && *limits == tallygate_core::limits::Limits::default() {
-        return Value::Null;
-    }
-    let now = app.pipeline.clock.now();
-    let limit = budget.and_then(|budget| budget.limits.first());
-    json!({
-        "budget_id": null,
-        "max_budget": limit.map(|limit| usd(limit.limit_nano_usd)),
-        "soft_budget": null,
-        "max_parallel_requests": limits.parallel_requests,
-        "tpm_limit": limits.tokens_per_minute,
-        "rpm_limit": limits.requests_per_minute,
-        "model_max_budget": null,
-        "budget_duration": limit.and_then(|limit| budget::duration_text(limit.period)),
-        "budget_reset_at": limit.map_or(Value::Null, |limit| budget::resets_at(limit, now)),
-    })
 }

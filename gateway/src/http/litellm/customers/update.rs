@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, Uri};
 use serde_json::Value;
-use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::end_user::{BlockEndUser, ReviseEndUser, UnblockEndUser, registered};
 use tallygate_core::scope::Scope;
@@ -45,12 +44,7 @@ pub(super) async fn update(
     }
     let scope = Scope::EndUser(whom.clone());
     let budget = control.budget(&scope);
-    if let Some(limits) =
-        request.budget.limits(budget.map_or(&[], |budget| &budget.limits), app.pipeline.clock.now())?
-    {
-        let reclaim_after_seconds = budget.and_then(|budget| budget.reclaim_after_seconds);
-        commands.push(SetBudget { scope, limits, reclaim_after_seconds }.into());
-    }
+    commands.extend(request.budget.commands(scope, budget, app.pipeline.clock.now())?);
     let (end_user, realm) = (whom.id.clone(), whom.realm.clone());
     match (request.blocked, current.blocked.is_some()) {
         (Some(true), false) => commands.push(BlockEndUser { end_user, realm }.into()),

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde_json::json;
-use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::scope::Scope;
 
@@ -35,11 +34,7 @@ pub(super) async fn update(State(app): State<App>, headers: HeaderMap, body: Bod
     let (id, scope) = (user.id.clone(), Scope::User(user.id.clone()));
     let mut commands: Vec<Command> = vec![request.revise(user)?.into()];
     let budget = snapshot.control.budget(&scope);
-    let current = budget.map_or(&[][..], |budget| &budget.limits);
-    if let Some(limits) = request.budget.limits(current, app.pipeline.clock.now())? {
-        let reclaim_after_seconds = budget.and_then(|budget| budget.reclaim_after_seconds);
-        commands.push(SetBudget { scope, limits, reclaim_after_seconds }.into());
-    }
+    commands.extend(request.budget.commands(scope, budget, app.pipeline.clock.now())?);
     let position = carry_out(&app, manager.actor, commands).await.map_err(refused)?;
     let snapshot = control.snapshot();
     let data = row::brief(&app, &snapshot.control, roles::by_id(&snapshot.control, id.as_str())?)?;
