@@ -125,17 +125,20 @@ fn check_user(control: &Control, key: &Key) -> Result<(), Refusal> {
     }
 }
 
+/// Whether there is an end user at all, or something unreadable that may be one. Almost always there is none, and then a
+/// request need not even be asked whom it names.
+#[must_use]
+pub fn knows_end_users(control: &Control) -> bool {
+    !control.end_users.is_empty() || !control.quarantined.is_empty()
+}
+
 /// The end users whom a request names: one of the key's realm, one of each parent, one of the whole gateway, as far as
 /// they are registered. All of their rules hold. A name that nobody registered has none.
 ///
 /// # Errors
 /// [`Refusal`]: one of them is blocked, or cannot be read.
 pub fn end_users(control: &Control, key: &Key, named: Option<&str>) -> Result<Vec<Arc<EndUser>>, Refusal> {
-    let Some(named) = named else { return Ok(Vec::new()) };
-    // Almost always there are none at all, and then nothing is looked up.
-    if control.end_users.is_empty() && control.quarantined.is_empty() {
-        return Ok(Vec::new());
-    }
+    let Some(named) = named.filter(|_| knows_end_users(control)) else { return Ok(Vec::new()) };
     // What is no id was never registered.
     let Ok(id) = EndUserId::new(named) else { return Ok(Vec::new()) };
     let realms = control.chain(&key.realm).map(|realm| Some(realm.id.clone()));

@@ -38,6 +38,11 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 pub struct Day(u32);
 
 impl Day {
+    /// The first day there is.
+    pub const MIN: Self = Self(0);
+    /// The last one.
+    pub const MAX: Self = Self(u32::MAX);
+
     /// The day of a moment. Moments before 1970 count to its first day.
     #[must_use]
     pub fn of(at: Timestamp) -> Self {

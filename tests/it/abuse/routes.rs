@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 94] = [
+pub const ADMIN: [(&str, &str); 99] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -43,6 +43,11 @@ pub const ADMIN: [(&str, &str); 94] = [
     ("POST", "/user/new"),
     ("POST", "/user/update"),
     ("POST", "/user/delete"),
+    ("POST", "/user/bulk_update"),
+    ("POST", "/organization/member_add"),
+    ("PATCH", "/organization/member_update"),
+    ("DELETE", "/organization/member_delete"),
+    ("POST", "/global/spend/end_users"),
     ("POST", "/budget/new"),
     ("POST", "/budget/update"),
     ("POST", "/budget/delete"),

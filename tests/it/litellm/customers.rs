@@ -218,3 +218,26 @@ async fn a_teams_admin_manages_the_teams_end_users_and_sees_no_others() -> Resul
     assert_eq!(stranger.get("/customer/list").await?.expect(200)?.json()?, json!([]));
     Ok(())
 }
+
+#[tokio::test]
+async fn end_users_are_ranked_by_what_was_spent_in_their_name_on_the_days_that_are_asked_for() -> Result<()> {
+    let scene = Scene::start().await?;
+    let (operator, caller) = (scene.gateway.operator()?, scene.caller().await?);
+    for end_user in ["one", "two", "two"] {
+        ask(&caller, end_user).await?.expect(200)?;
+    }
+    caller.post("/v1/chat/completions", &chat(MODEL)).await?.expect(200)?;
+    let ranked = operator.post("/global/spend/end_users", &json!({})).await?.expect(200)?.json()?;
+    let rows: Vec<(&Value, &Value)> =
+        ranked.as_array().into_iter().flatten().map(|row| (&row["end_user"], &row["total_count"])).collect();
+    assert_eq!(
+        rows,
+        [(&json!("two"), &json!(2)), (&json!("one"), &json!(1))],
+        "dearest first, and nobody's is not there"
+    );
+    assert!(ranked[0]["total_spend"].as_f64() > ranked[1]["total_spend"].as_f64(), "{ranked}");
+    let past = json!({ "startTime": "2020-01-01", "endTime": "2020-12-31T23:59:59Z" });
+    assert_eq!(operator.post("/global/spend/end_users", &past).await?.expect(200)?.json()?, json!([]));
+    let wrong = [(r#"{"startTime":"yesterday"}"#, 400, "startTime"), (r#"{"api_key":"sk-a"}"#, 400, "api_key")];
+    assert_refused(&operator, "/global/spend/end_users", &wrong).await
+}
