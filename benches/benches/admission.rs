@@ -14,6 +14,7 @@ use tallygate_core::lease::decide::Opening;
 use tallygate_core::lease::recovery::Memory;
 use tallygate_core::lease::slices::{Entry, Moment};
 use tallygate_core::lease::{Root, SliceLedger};
+use tallygate_core::limits::Limits;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::Position;
@@ -60,6 +61,9 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
             realm: None,
             limits: vec![limit.clone()],
             reclaim_after_seconds: None,
+            named: None,
+            rates: Limits::default(),
+            terms: tallygate_core::budget::Terms::default(),
             set,
             trail: Trail::born(&mark),
         })
@@ -69,7 +73,9 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
     let wanted = NanoUsd::new(1_000_000_000_000_000);
     let root = |budget: &Budget| match budget.scope {
         Scope::Gateway => Root::Gateway,
-        Scope::Realm(_) | Scope::User(_) | Scope::Key(_) => Root::Realm(id("acme")),
+        Scope::Realm(_) | Scope::User(_) | Scope::Key(_) | Scope::Model(..) | Scope::EndUser(_) => {
+            Root::Realm(id("acme"))
+        }
     };
     for budget in &budgets {
         let (scope, posted) = (budget.scope.clone(), NanoUsd::ZERO);

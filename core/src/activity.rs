@@ -246,6 +246,21 @@ pub struct BoundViolated {
     pub cost_nano_usd: NanoUsd,
 }
 
+/// So much counts in a window of a budget that it was to be told. Each gateway tells it once a window; nothing is refused for
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftLimitReached {
+    /// The request that reached it.
+    pub request: RequestId,
+    /// The window.
+    pub account: Charge,
+    /// What it was to be told at, in nano-dollars.
+    pub told_at_nano_usd: NanoUsd,
+    /// What counts, with what running requests hold.
+    pub counted_nano_usd: NanoUsd,
+}
+
 /// A deployment was asked whether it is well by a call of its model, which its provider may bill. No key and no budget is
 /// charged for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -284,6 +299,8 @@ event_types! {
         CommandRefused(CommandRefused) = "command.refused", 1;
         /// A request cost more than it held.
         BoundViolated(BoundViolated) = "budget.bound_violated", 1;
+        /// So much counts in a window that it is told.
+        SoftLimitReached(SoftLimitReached) = "budget.soft_limit_reached", 1;
         /// A deployment was probed by a call.
         DeploymentProbed(DeploymentProbed) = "deployment.probed", 1;
         /// An agent connected.

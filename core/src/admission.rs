@@ -1,12 +1,14 @@
 //! Admission: may this key call this model now? Pure, and explained: a refusal names the rule and the positions of the
 //! events that decided.
 
+mod paying;
+
 use std::iter;
 use std::sync::Arc;
 
-use crate::budget::Budget;
 use crate::control::Control;
-use crate::id::{ModelName, RealmId, SlotName};
+use crate::end_user::{EndUser, EndUserRef};
+use crate::id::{EndUserId, ModelName, RealmId, SlotName};
 use crate::key::{Key, KeyHash, KeyKind};
 use crate::realm::Realm;
 use crate::registry::{Deployment, Model};
@@ -14,6 +16,8 @@ use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
 use crate::user::User;
+
+pub use paying::{Payers, budgets, permit_paying};
 
 /// The rule that refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +34,8 @@ pub enum Rule {
     KeyKind,
     /// The key's user is blocked or removed.
     UserBlocked,
+    /// The end user in whose name the key asks is blocked.
+    EndUserBlocked,
     /// The key's realm, or a parent of it, is not registered.
     RealmUnknown,
     /// The key's realm, or a parent of it, is suspended.
@@ -117,6 +123,40 @@ fn check_user(control: &Control, key: &Key) -> Result<(), Refusal> {
         Some(position) => Err(Refusal::new(Rule::UserBlocked, scope(), [position])),
         None => Ok(()),
     }
+}
+
+/// Whether there is an end user at all, or something unreadable that may be one. Almost always there is none, and then a
+/// request need not even be asked whom it names.
+#[must_use]
+pub fn knows_end_users(control: &Control) -> bool {
+    !control.end_users.is_empty() || !control.quarantined.is_empty()
+}
+
+/// The end users whom a request names: one of the key's realm, one of each parent, one of the whole gateway, as far as
+/// they are registered. All of their rules hold. A name that nobody registered has none.
+///
+/// # Errors
+/// [`Refusal`]: one of them is blocked, or cannot be read.
+pub fn end_users(control: &Control, key: &Key, named: Option<&str>) -> Result<Vec<Arc<EndUser>>, Refusal> {
+    let Some(named) = named.filter(|_| knows_end_users(control)) else { return Ok(Vec::new()) };
+    // What is no id was never registered.
+    let Ok(id) = EndUserId::new(named) else { return Ok(Vec::new()) };
+    let realms = control.chain(&key.realm).map(|realm| Some(realm.id.clone()));
+    let mut found = Vec::new();
+    for realm in realms.chain(iter::once(None)) {
+        let whom = EndUserRef { realm, id: id.clone() };
+        if let Some(position) = quarantined(control, || [StreamId::end_user(&whom)]) {
+            return Err(Refusal::new(Rule::Quarantined, Some(Scope::EndUser(whom)), [position]));
+        }
+        let Some(end_user) = control.end_users.get(&whom).filter(|end_user| end_user.removed.is_none()) else {
+            continue;
+        };
+        if let Some(position) = end_user.blocked {
+            return Err(Refusal::new(Rule::EndUserBlocked, Some(Scope::EndUser(whom)), [position]));
+        }
+        found.push(Arc::clone(end_user));
+    }
+    Ok(found)
 }
 
 /// Every realm of the chain is there, served, and readable.
@@ -235,42 +275,6 @@ pub fn permit_deployment(control: &Control, model: &Model, deployment: &Deployme
     }
 }
 
-/// Whether budgets may pay for a model: a strict one rests on the bound of what a request can cost, so it does not pay for a
-/// model whose bound did not hold.
-///
-/// # Errors
-/// [`Refusal`], with the scope of the strict budget.
-pub fn permit_paying(model: &Model, budgets: &[&Budget]) -> Result<(), Refusal> {
-    let Some(position) = model.distrusted else { return Ok(()) };
-    match budgets.iter().find(|budget| budget.reclaim_after_seconds.is_none()) {
-        Some(budget) => {
-            Err(Refusal::new(Rule::ModelDistrusted, Some(budget.scope.clone()), [position]).about(&model.name))
-        }
-        None => Ok(()),
-    }
-}
-
-/// The budgets that a key's requests are paid from: its own (`of_key`, which is read with the key), those of its
-/// user, its realm and each parent, and the gateway's.
-///
-/// # Errors
-/// [`Refusal`]: a limit that cannot be read may be lower than any that can.
-pub fn budgets<'a>(
-    control: &'a Control,
-    key: &'a Key,
-    of_key: Option<&'a Budget>,
-) -> Result<impl Iterator<Item = &'a Budget>, Refusal> {
-    if !control.quarantined.is_empty() {
-        for scope in scopes(control, key) {
-            if let Some(position) = quarantined(control, || [scope.budget_stream()]) {
-                return Err(Refusal::new(Rule::Quarantined, Some(scope), [position]));
-            }
-        }
-    }
-    let above = scopes(control, key).skip(1).filter_map(|scope| control.budget(&scope));
-    Ok(of_key.into_iter().chain(above))
-}
-
 /// The key, its user, its realm and each parent of it must allow the name.
 fn check_allowed(control: &Control, key: &Key, name: &ModelName) -> Result<(), Refusal> {
     if !key.models.allows(name) {
@@ -312,6 +316,7 @@ impl Rule {
             Self::KeyExpired => "key_expired",
             Self::KeyKind => "key_kind_forbids",
             Self::UserBlocked => "user_blocked",
+            Self::EndUserBlocked => "end_user_blocked",
             Self::RealmUnknown => "realm_unknown",
             Self::RealmSuspended => "realm_suspended",
             Self::ModelUnknown => "model_not_found",

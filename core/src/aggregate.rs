@@ -85,6 +85,11 @@ impl<K: Ord + Clone, V> Table<K, V> {
         self.rows.iter()
     }
 
+    /// The rows from an id on, in the order of their ids.
+    pub fn from(&self, id: K) -> impl Iterator<Item = (&K, &Arc<V>)> {
+        self.rows.range(id..)
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,16 +1,24 @@
 //! Budgets: how much a scope may spend in a window. What was spent is not here: limits are control, spending is
 //! activity, and the ledger brings both together.
 
+mod fold;
+mod terms;
+
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::{Mark, Trail, event_types};
+use crate::aggregate::{Trail, event_types};
 use crate::control::{Change, Control};
 use crate::event::Event as AnyEvent;
-use crate::id::RealmId;
+use crate::id::{BudgetId, RealmId};
+use crate::limits::Limits;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::Position;
 use crate::time::{Period, Timestamp};
+
+pub use fold::evolve;
+pub(crate) use fold::spread;
+pub use terms::{Raise, ReviseBudget, Revised, Terms, revise};
 
 /// The most limits of one scope.
 pub const LIMITS_MAX: usize = 8;
@@ -29,6 +37,12 @@ pub struct Budget {
     /// A soft budget takes the slices of a gateway that is gone back after so long, and may be overshot by them. None for
     /// a strict one, which waits until the gateway is back.
     pub reclaim_after_seconds: Option<u64>,
+    /// The named budget whose limits these are; none for limits of its own.
+    pub named: Option<BudgetId>,
+    /// The rate limits that come with a named budget: they hold where the scope has none of its own.
+    pub rates: Limits,
+    /// What holds beside the limits.
+    pub terms: Terms,
     /// The event that set them.
     pub set: Position,
     /// Its history.
@@ -82,6 +96,16 @@ pub struct ResetBudget {
     pub scope: Scope,
 }
 
+/// Asks that a scope's budget be a named one, in place of the one it has. To have limits of its own again: [`SetBudget`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachBudget {
+    /// The scope.
+    pub scope: Scope,
+    /// The named budget.
+    pub budget: BudgetId,
+}
+
 /// A scope has this budget from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +129,16 @@ pub struct Reset {
     pub limits: Vec<BudgetLimit>,
 }
 
+/// A scope's budget is a named one from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attached {
+    /// The scope.
+    pub scope: Scope,
+    /// The named budget.
+    pub budget: BudgetId,
+}
+
 event_types! {
     /// What happens to budgets.
     pub enum Event {
@@ -112,17 +146,21 @@ event_types! {
         Set(Set) = "budget.set", 1;
         /// Its windows began anew.
         Reset(Reset) = "budget.reset", 1;
+        /// It is a named one.
+        Attached(Attached) = "budget.attached", 1;
+        /// Its terms changed.
+        Revised(Revised) = "budget.revised", 1;
     }
 }
 
 /// Why a command about budgets is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The scope's realm, user or key does not exist.
+    /// The scope's realm, user, key or end user does not exist.
     #[error("there is no {0} to set a budget for")]
     UnknownScope(Scope),
     /// The scope has no budget.
-    #[error("{0} has no budget to reset")]
+    #[error("{0} has no budget with a limit: set one first")]
     None(Scope),
     /// Below zero.
     #[error("a budget's limit is at least 0, not {0}")]
@@ -142,6 +180,12 @@ pub enum Rejection {
     /// Too many.
     #[error("a budget has at most {LIMITS_MAX} limits")]
     TooMany,
+    /// No such named budget.
+    #[error("there is no budget named `{0}`")]
+    Unnamed(BudgetId),
+    /// A raise that is over already.
+    #[error("a budget is raised until a moment to come, not {0}")]
+    RaiseOver(Timestamp),
     /// The command would change nothing.
     #[error("the budget of {0} would not change")]
     NoChange(Scope),
@@ -160,6 +204,8 @@ impl Rejection {
             Self::Anchor(_) => "budget_anchor_invalid",
             Self::Grace => "budget_grace_invalid",
             Self::TooMany => "budget_too_many_limits",
+            Self::Unnamed(_) => "budget_name_unknown",
+            Self::RaiseOver(_) => "budget_raise_over",
             Self::NoChange(_) => "no_change",
         }
     }
@@ -171,16 +217,42 @@ impl Rejection {
 /// [`Rejection`].
 pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<Change>, Rejection> {
     let owner = state.owner(&command.scope).ok_or_else(|| Rejection::UnknownScope(command.scope.clone()))?;
-    if command.limits.len() > LIMITS_MAX {
-        return Err(Rejection::TooMany);
-    }
     if command.reclaim_after_seconds.is_some_and(|seconds| !(1..=GRACE_MAX_SECONDS).contains(&seconds)) {
         return Err(Rejection::Grace);
     }
     let budget = state.budget(&command.scope);
     let current = budget.map_or(&[][..], |budget| &budget.limits);
-    let mut limits: Vec<BudgetLimit> = Vec::with_capacity(command.limits.len());
-    for new in &command.limits {
+    let limits = limits_of(&command.limits, current, now)?;
+    let is_named = budget.is_some_and(|budget| budget.named.is_some());
+    let same_grace = budget.and_then(|budget| budget.reclaim_after_seconds) == command.reclaim_after_seconds;
+    if limits == current && same_grace && !is_named {
+        return Err(Rejection::NoChange(command.scope.clone()));
+    }
+    let reclaim_after_seconds = command.reclaim_after_seconds;
+    let set = Set { scope: command.scope.clone(), limits, reclaim_after_seconds };
+    Ok(vec![Change {
+        realm: owner.realm,
+        stream: command.scope.budget_stream(),
+        event: AnyEvent::Budget(Event::Set(set)),
+        cause: owner.since.into_iter().collect(),
+    }])
+}
+
+/// The limits that are asked for, in the one order that there is: windows of a period that has a limit now go on where they
+/// are, unless an anchor is named.
+///
+/// # Errors
+/// [`Rejection`].
+pub(crate) fn limits_of(
+    new: &[NewBudgetLimit],
+    current: &[BudgetLimit],
+    now: Timestamp,
+) -> Result<Vec<BudgetLimit>, Rejection> {
+    if new.len() > LIMITS_MAX {
+        return Err(Rejection::TooMany);
+    }
+    let mut limits: Vec<BudgetLimit> = Vec::with_capacity(new.len());
+    for new in new {
         check(new)?;
         if limits.iter().any(|limit| limit.period == new.period) {
             return Err(Rejection::PeriodTwice);
@@ -192,17 +264,7 @@ pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<C
     }
     // The order says nothing, so there is one.
     limits.sort_by_key(|limit| limit.period);
-    if limits == current && budget.and_then(|budget| budget.reclaim_after_seconds) == command.reclaim_after_seconds {
-        return Err(Rejection::NoChange(command.scope.clone()));
-    }
-    let reclaim_after_seconds = command.reclaim_after_seconds;
-    let set = Set { scope: command.scope.clone(), limits, reclaim_after_seconds };
-    Ok(vec![Change {
-        realm: owner.realm,
-        stream: command.scope.budget_stream(),
-        event: AnyEvent::Budget(Event::Set(set)),
-        cause: owner.since.into_iter().collect(),
-    }])
+    Ok(limits)
 }
 
 fn check(new: &NewBudgetLimit) -> Result<(), Rejection> {
@@ -241,28 +303,36 @@ pub fn reset(state: &Control, command: &ResetBudget, now: Timestamp) -> Result<V
     }])
 }
 
-/// Folds what happened to a budget. The row stays when the limits go, since the stream's version must go on.
-pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
-    let before = state.budget(event.scope());
-    let (limits, reclaim_after_seconds) = match event {
-        Event::Set(data) => (&data.limits, data.reclaim_after_seconds),
-        Event::Reset(data) => (&data.limits, before.and_then(|budget| budget.reclaim_after_seconds)),
-    };
-    let trail = match before {
-        Some(budget) => {
-            let mut trail = budget.trail.clone();
-            trail.step(mark);
-            trail
-        }
-        None => Trail::born(mark),
-    };
-    let scope = event.scope().clone();
-    let (realm, limits, set) = (realm.cloned(), limits.clone(), mark.position);
-    let budget = Budget { scope: scope.clone(), realm, limits, reclaim_after_seconds, set, trail };
-    match scope {
-        Scope::Key(key) => state.key_budgets.put(key, budget),
-        Scope::Gateway | Scope::Realm(_) | Scope::User(_) => state.budgets.put(scope, budget),
+/// Decides [`AttachBudget`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn attach(state: &Control, command: &AttachBudget) -> Result<Vec<Change>, Rejection> {
+    let AttachBudget { scope, budget } = command.clone();
+    let owner = state.owner(&scope).ok_or_else(|| Rejection::UnknownScope(scope.clone()))?;
+    let named = state.named_budget(&budget).ok_or_else(|| Rejection::Unnamed(budget.clone()))?;
+    let current = state.budget(&scope);
+    if current.and_then(|current| current.named.as_ref()) == Some(&budget) {
+        return Err(Rejection::NoChange(scope));
     }
+    Ok(vec![Change {
+        realm: owner.realm,
+        stream: scope.budget_stream(),
+        event: AnyEvent::Budget(Event::Attached(Attached { scope, budget })),
+        cause: vec![named.trail.changed.position],
+    }])
+}
+
+/// What takes a scope's budget away when the scope itself goes; none where it has none.
+pub(crate) fn withdrawn(state: &Control, scope: &Scope) -> Option<Change> {
+    let budget = state.budget(scope).filter(|budget| !budget.limits.is_empty() || budget.named.is_some())?;
+    let set = Set { scope: scope.clone(), limits: Vec::new(), reclaim_after_seconds: None };
+    Some(Change {
+        realm: budget.realm.clone(),
+        stream: scope.budget_stream(),
+        event: AnyEvent::Budget(Event::Set(set)),
+        cause: vec![budget.trail.changed.position],
+    })
 }
 
 impl Event {
@@ -272,6 +342,8 @@ impl Event {
         match self {
             Self::Set(data) => &data.scope,
             Self::Reset(data) => &data.scope,
+            Self::Attached(data) => &data.scope,
+            Self::Revised(data) => &data.scope,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::id::{CommandId, VendorId};
 use crate::price::PriceList;
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, grant, key, realm, registry, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, user};
 
 pub use rejection::Rejection;
 pub use together::{TOGETHER_MAX, Together};
@@ -152,6 +152,16 @@ commands! {
     AddMember(user::AddMember);
     /// A user who is no member of a realm any more.
     RemoveMember(user::RemoveMember);
+    /// A new end user.
+    RegisterEndUser(end_user::RegisterEndUser);
+    /// Changes of an end user.
+    ReviseEndUser(end_user::ReviseEndUser);
+    /// An end user in whose name nothing is served for now.
+    BlockEndUser(end_user::BlockEndUser);
+    /// An end user in whose name requests are served again.
+    UnblockEndUser(end_user::UnblockEndUser);
+    /// An end user who is registered no more.
+    RemoveEndUser(end_user::RemoveEndUser);
     /// One more model for a realm.
     GrantModel(grant::GrantModel);
     /// One less.
@@ -198,6 +208,16 @@ commands! {
     SetBudget(budget::SetBudget);
     /// A budget whose windows begin anew.
     ResetBudget(budget::ResetBudget);
+    /// A scope's budget by its name.
+    AttachBudget(budget::AttachBudget);
+    /// What holds of a scope's budget beside its limits.
+    ReviseBudget(budget::ReviseBudget);
+    /// A new named budget.
+    RegisterNamedBudget(named_budget::RegisterNamedBudget);
+    /// Changes of a named budget, and so of its holders'.
+    ReviseNamedBudget(named_budget::ReviseNamedBudget);
+    /// A named budget that is there no more.
+    RemoveNamedBudget(named_budget::RemoveNamedBudget);
     /// A slot's model.
     SelectModel(selection::SelectModel);
     /// A slot without a choice of its own.
@@ -266,6 +286,10 @@ impl Command {
             Self::RevokeKey(data) => needs.keys.push(data.key),
             Self::SetBudget(data) => needs.scope(&data.scope),
             Self::ResetBudget(data) => needs.scope(&data.scope),
+            Self::AttachBudget(data) => needs.scope(&data.scope),
+            Self::ReviseBudget(data) => needs.scope(&data.scope),
+            Self::ReviseNamedBudget(data) => needs.budgets.push(data.budget.clone()),
+            Self::RemoveNamedBudget(data) => needs.budgets.push(data.budget.clone()),
             Self::SelectModel(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
             Self::UndoSelection(data) => needs.scope(&data.scope),
@@ -296,6 +320,11 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::RemoveUser(data) => user::remove(state, data)?,
         Command::AddMember(data) => user::add_member(state, data)?,
         Command::RemoveMember(data) => user::remove_member(state, data)?,
+        Command::RegisterEndUser(data) => end_user::register(state, data)?,
+        Command::ReviseEndUser(data) => end_user::revise(state, data)?,
+        Command::BlockEndUser(data) => end_user::block(state, data)?,
+        Command::UnblockEndUser(data) => end_user::unblock(state, data)?,
+        Command::RemoveEndUser(data) => end_user::remove(state, data)?,
         Command::GrantModel(data) => grant::grant(state, data)?,
         Command::WithdrawGrant(data) => grant::withdraw(state, data)?,
         Command::ReplaceGrants(data) => grant::replace(state, data)?,
@@ -319,6 +348,11 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::RevokeKey(data) => key::revoke(state, data)?,
         Command::SetBudget(data) => budget::set(state, data, context.now)?,
         Command::ResetBudget(data) => budget::reset(state, data, context.now)?,
+        Command::AttachBudget(data) => budget::attach(state, data)?,
+        Command::ReviseBudget(data) => budget::revise(state, data, context.now)?,
+        Command::RegisterNamedBudget(data) => named_budget::register(state, data, context.now)?,
+        Command::ReviseNamedBudget(data) => named_budget::revise(state, data, context.now)?,
+        Command::RemoveNamedBudget(data) => named_budget::remove(state, data)?,
         Command::SelectModel(data) => selection::select(state, data)?,
         Command::ClearSelection(data) => selection::clear(state, data)?,
         Command::UndoSelection(data) => selection::undo(state, data)?,

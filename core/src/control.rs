@@ -14,14 +14,16 @@ use crate::aggregate::{Mark, Table};
 use crate::budget::{self, Budget};
 use crate::credential::{self, Credential};
 use crate::digest::Digest;
+use crate::end_user::{self, EndUser, EndUserRef};
 use crate::event::{Event, Recorded};
 use crate::grant::{self, Grants};
 use crate::id::{
-    AgentId, AgentName, CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId, SlotName,
-    UserId,
+    AgentId, AgentName, BudgetId, CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId,
+    SlotName, UserId,
 };
 use crate::key::{self, Key, KeyHash};
 use crate::model_pattern::Allowed;
+use crate::named_budget::{self, NamedBudget};
 use crate::realm::{self, Realm};
 use crate::registry::{self, Model};
 use crate::scope::Scope;
@@ -40,6 +42,8 @@ pub struct Control {
     pub realms: Table<RealmId, Realm>,
     /// Users, removed ones too.
     pub users: Table<UserId, User>,
+    /// End users, removed ones too.
+    pub end_users: Table<EndUserRef, EndUser>,
     /// What realms were granted.
     pub grants: Table<RealmId, Grants>,
     /// Provider credentials.
@@ -50,8 +54,14 @@ pub struct Control {
     pub model_names: Table<(RealmId, ModelName), ModelId>,
     /// The model that a deployment serves.
     pub deployments: Table<DeploymentId, ModelId>,
-    /// Budgets of all scopes but keys.
+    /// Budgets of all scopes but keys and models.
     pub budgets: Table<Scope, Budget>,
+    /// Budgets of models within realms.
+    pub model_budgets: Table<(RealmId, ModelName), Budget>,
+    /// Named budgets, removed ones too.
+    pub named_budgets: Table<BudgetId, NamedBudget>,
+    /// Who has which named budget, and since which event.
+    pub budget_holders: Table<(BudgetId, Scope), Position>,
     /// Selections.
     pub selections: Table<(Scope, SlotName), Selection>,
     /// The history of selections. May be partial: no decision reads it.
@@ -111,6 +121,8 @@ pub struct Needs {
     pub aliases: Vec<KeyAlias>,
     /// Agents, for the keys that they have.
     pub agents: Vec<AgentId>,
+    /// Named budgets, for the keys that have them.
+    pub budgets: Vec<BudgetId>,
     /// Commands.
     pub commands: Vec<CommandId>,
 }
@@ -132,12 +144,15 @@ impl Needs {
         }
     }
 
-    /// The same, with the keys of the agents by their ids.
+    /// The same, with the keys of the agents and of the named budgets by their ids.
     #[must_use]
     pub fn resolved(&self, control: &Control) -> Self {
         let agents = self.agents.iter().filter_map(|id| control.agents.get(id));
         let keys = agents.flat_map(|agent| agent.realms.iter().map(|membership| membership.key));
-        Self { keys: self.keys.iter().copied().chain(keys).collect(), agents: Vec::new(), ..self.clone() }
+        let holders = self.budgets.iter().flat_map(|budget| control.holders(budget));
+        let holding = holders.filter_map(|scope| if let Scope::Key(key) = scope { Some(*key) } else { None });
+        let keys = self.keys.iter().copied().chain(keys).chain(holding).collect();
+        Self { keys, agents: Vec::new(), budgets: Vec::new(), ..self.clone() }
     }
 
     /// Adds all that another needs.
@@ -146,6 +161,7 @@ impl Needs {
         self.hashes.extend(other.hashes);
         self.aliases.extend(other.aliases);
         self.agents.extend(other.agents);
+        self.budgets.extend(other.budgets);
         self.commands.extend(other.commands);
     }
 }
@@ -185,6 +201,12 @@ impl Control {
         self.users.get(id).map(AsRef::as_ref).filter(|user| user.removed.is_none())
     }
 
+    /// An end user, if they are registered and not removed.
+    #[must_use]
+    pub fn end_user(&self, whom: &EndUserRef) -> Option<&EndUser> {
+        self.end_users.get(whom).map(AsRef::as_ref).filter(|end_user| end_user.removed.is_none())
+    }
+
     /// The model of a name as a realm sees it: its own, else the nearest parent's, else the one of the realm `default`.
     pub fn visible_model(&self, realm: &RealmId, name: &ModelName) -> Option<&Arc<Model>> {
         let of_realm = |realm: &RealmId| {
@@ -220,6 +242,8 @@ impl Control {
             Scope::Key(id) => {
                 self.keys.get(id).is_some_and(|key| key.models.allows(name) && self.realm_may_call(&key.realm, name))
             }
+            Scope::Model(realm, model) => model == name && self.realm_may_call(realm, name),
+            Scope::EndUser(_) => false,
         }
     }
 
@@ -228,7 +252,7 @@ impl Control {
     pub fn owner(&self, scope: &Scope) -> Option<Owner> {
         match scope {
             Scope::Gateway => Some(Owner { realm: None, since: None }),
-            Scope::Realm(id) => {
+            Scope::Realm(id) | Scope::Model(id, _) => {
                 let realm = self.realms.get(id).filter(|realm| realm.removed.is_none())?;
                 Some(Owner { realm: Some(id.clone()), since: Some(realm.trail.changed.position) })
             }
@@ -240,6 +264,10 @@ impl Control {
                 let key = self.keys.get(id).filter(|key| key.revoked.is_none())?;
                 Some(Owner { realm: Some(key.realm.clone()), since: Some(key.trail.changed.position) })
             }
+            Scope::EndUser(whom) => {
+                let end_user = self.end_user(whom)?;
+                Some(Owner { realm: whom.realm.clone(), since: Some(end_user.trail.changed.position) })
+            }
         }
     }
 
@@ -248,9 +276,23 @@ impl Control {
     pub fn budget(&self, scope: &Scope) -> Option<&Budget> {
         match scope {
             Scope::Key(key) => self.key_budgets.get(key),
-            Scope::Gateway | Scope::Realm(_) | Scope::User(_) => self.budgets.get(scope),
+            Scope::Model(realm, model) => self.model_budgets.get(&(realm.clone(), model.clone())),
+            Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::EndUser(_) => self.budgets.get(scope),
         }
         .map(AsRef::as_ref)
+    }
+
+    /// A named budget, if it is registered and not removed.
+    #[must_use]
+    pub fn named_budget(&self, id: &BudgetId) -> Option<&NamedBudget> {
+        self.named_budgets.get(id).map(AsRef::as_ref).filter(|budget| budget.removed.is_none())
+    }
+
+    /// The scopes that have a named budget, in their order.
+    pub fn holders<'a>(&'a self, id: &'a BudgetId) -> impl Iterator<Item = &'a Scope> {
+        // The gateway is the first of all scopes.
+        let from = self.budget_holders.from((id.clone(), Scope::Gateway));
+        from.map(|((of, scope), _)| (of, scope)).take_while(move |(of, _)| *of == id).map(|(_, scope)| scope)
     }
 
     /// The slot's model in the nearest of some scopes, nearest first.
@@ -272,11 +314,13 @@ impl Control {
         let trail = match &change.event {
             Event::Realm(_) => change.realm.as_ref().and_then(|id| self.realms.get(id)).map(|row| &row.trail),
             Event::User(event) => self.users.get(event.user()).map(|row| &row.trail),
+            Event::EndUser(event) => self.end_users.get(&event.end_user()).map(|row| &row.trail),
             Event::Grant(_) => change.realm.as_ref().and_then(|id| self.grants.get(id)).map(|row| &row.trail),
             Event::Credential(event) => self.credentials.get(&event.credential()).map(|row| &row.trail),
             Event::Registry(event) => self.models.get(&event.model()).map(|row| &row.trail),
             Event::Key(event) => self.keys.get(&event.key()).map(|row| &row.trail),
             Event::Budget(event) => self.budget(event.scope()).map(|row| &row.trail),
+            Event::NamedBudget(event) => self.named_budgets.get(event.budget()).map(|row| &row.trail),
             Event::Selection(event) => {
                 let (scope, slot) = event.place();
                 self.selections.get(&(scope.clone(), slot.clone())).map(|row| &row.trail)
@@ -293,11 +337,13 @@ impl Control {
         match &recorded.event {
             Event::Realm(event) => realm::evolve(self, event, &mark),
             Event::User(event) => user::evolve(self, event, &mark),
+            Event::EndUser(event) => end_user::evolve(self, event, &mark),
             Event::Grant(event) => grant::evolve(self, event, &mark),
             Event::Credential(event) => credential::evolve(self, event, &mark),
             Event::Registry(event) => registry::evolve(self, event, &mark),
             Event::Key(event) => key::evolve(self, event, &mark),
             Event::Budget(event) => budget::evolve(self, event, recorded.realm.as_ref(), &mark),
+            Event::NamedBudget(event) => named_budget::evolve(self, event, &mark),
             Event::Selection(event) => selection::evolve(self, event, recorded.realm.as_ref(), &mark),
             Event::Agent(event) => agent::evolve(self, event, &mark),
             Event::Activity(_) | Event::Lease(_) => {}

@@ -6,7 +6,10 @@ use crate::envelope::{CommandRef, Envelope};
 use crate::id::{EventId, RealmId};
 use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
-use crate::{activity, agent, budget, credential, grant, json, key, lease, realm, registry, selection, upcast, user};
+use crate::{
+    activity, agent, budget, credential, end_user, grant, json, key, lease, named_budget, realm, registry, selection,
+    upcast, user,
+};
 
 /// What happened. Serialized it is its data, without its type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -16,6 +19,8 @@ pub enum Event {
     Realm(realm::Event),
     /// To a user.
     User(user::Event),
+    /// To an end user.
+    EndUser(end_user::Event),
     /// To what a realm was granted.
     Grant(grant::Event),
     /// To a credential.
@@ -26,6 +31,8 @@ pub enum Event {
     Key(key::Event),
     /// To a budget.
     Budget(budget::Event),
+    /// To a named budget.
+    NamedBudget(named_budget::Event),
     /// To a selection.
     Selection(selection::Event),
     /// To an agent.
@@ -49,11 +56,13 @@ macro_rules! from_aggregate {
 from_aggregate! {
     Realm(realm::Event);
     User(user::Event);
+    EndUser(end_user::Event);
     Grant(grant::Event);
     Credential(credential::Event);
     Registry(registry::Event);
     Key(key::Event);
     Budget(budget::Event);
+    NamedBudget(named_budget::Event);
     Selection(selection::Event);
     Agent(agent::Event);
     Activity(activity::Event);
@@ -119,11 +128,13 @@ impl Event {
         match self {
             Self::Realm(event) => event.kind(),
             Self::User(event) => event.kind(),
+            Self::EndUser(event) => event.kind(),
             Self::Grant(event) => event.kind(),
             Self::Credential(event) => event.kind(),
             Self::Registry(event) => event.kind(),
             Self::Key(event) => event.kind(),
             Self::Budget(event) => event.kind(),
+            Self::NamedBudget(event) => event.kind(),
             Self::Selection(event) => event.kind(),
             Self::Agent(event) => event.kind(),
             Self::Activity(event) => event.kind(),
@@ -137,11 +148,13 @@ impl Event {
         match self {
             Self::Realm(event) => event.schema(),
             Self::User(event) => event.schema(),
+            Self::EndUser(event) => event.schema(),
             Self::Grant(event) => event.schema(),
             Self::Credential(event) => event.schema(),
             Self::Registry(event) => event.schema(),
             Self::Key(event) => event.schema(),
             Self::Budget(event) => event.schema(),
+            Self::NamedBudget(event) => event.schema(),
             Self::Selection(event) => event.schema(),
             Self::Agent(event) => event.schema(),
             Self::Activity(event) => event.schema(),
@@ -165,11 +178,13 @@ impl Event {
         [
             realm::Event::TYPES,
             user::Event::TYPES,
+            end_user::Event::TYPES,
             grant::Event::TYPES,
             credential::Event::TYPES,
             registry::Event::TYPES,
             key::Event::TYPES,
             budget::Event::TYPES,
+            named_budget::Event::TYPES,
             selection::Event::TYPES,
             agent::Event::TYPES,
             activity::Event::TYPES,
@@ -205,8 +220,10 @@ impl Event {
             .or_else(|| registry::Event::decode(kind, data).map(|event| event.map(Self::Registry)))
             .or_else(|| realm::Event::decode(kind, data).map(|event| event.map(Self::Realm)))
             .or_else(|| user::Event::decode(kind, data).map(|event| event.map(Self::User)))
+            .or_else(|| end_user::Event::decode(kind, data).map(|event| event.map(Self::EndUser)))
             .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))
             .or_else(|| credential::Event::decode(kind, data).map(|event| event.map(Self::Credential)))
+            .or_else(|| named_budget::Event::decode(kind, data).map(|event| event.map(Self::NamedBudget)))
             .or_else(|| selection::Event::decode(kind, data).map(|event| event.map(Self::Selection)))
             .or_else(|| agent::Event::decode(kind, data).map(|event| event.map(Self::Agent)))
     }
@@ -244,6 +261,7 @@ impl Recorded {
             Event::Key(key::Event::Issued(_)) => {}
             Event::Key(event) => needs.keys.push(event.key()),
             Event::Budget(event) => needs.scope(event.scope()),
+            Event::NamedBudget(named_budget::Event::Revised(data)) => needs.budgets.push(data.budget.clone()),
             _ => {}
         }
         needs

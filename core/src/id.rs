@@ -204,6 +204,13 @@ text_id!(
     /// A person or service account that keys belong to. LiteLLM's `user_id`.
     UserId, "user id");
 text_id!(
+    /// Somebody on whose behalf a key asks, by the request's own word: `user` of a body, LiteLLM's customer. Unique within
+    /// what it was registered for: a realm, or the whole gateway.
+    EndUserId, "end user id");
+text_id!(
+    /// A named budget: LiteLLM's `budget_id`. Unique over the whole gateway.
+    BudgetId, "budget id");
+text_id!(
     /// A key's alias: unique over the whole gateway, as in LiteLLM.
     KeyAlias, "key alias");
 text_id!(

@@ -35,12 +35,14 @@ pub mod plan;
 pub mod aggregate;
 pub mod realm;
 pub mod user;
+pub mod end_user;
 pub mod rights;
 pub mod grant;
 pub mod credential;
 pub mod registry;
 pub mod key;
 pub mod budget;
+pub mod named_budget;
 pub mod selection;
 pub mod agent;
 

@@ -16,6 +16,21 @@ pub struct Limits {
     pub parallel_requests: Option<u32>,
 }
 
+impl Limits {
+    /// These limits, and others where these say nothing.
+    #[must_use]
+    pub const fn or(self, others: Self) -> Self {
+        const fn first<T: Copy>(one: Option<T>, other: Option<T>) -> Option<T> {
+            if one.is_some() { one } else { other }
+        }
+        Self {
+            requests_per_minute: first(self.requests_per_minute, others.requests_per_minute),
+            tokens_per_minute: first(self.tokens_per_minute, others.tokens_per_minute),
+            parallel_requests: first(self.parallel_requests, others.parallel_requests),
+        }
+    }
+}
+
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::id::{InvalidId, KeyId, RealmId, SlotName, UserId};
+use crate::end_user::EndUserRef;
+use crate::id::{InvalidId, KeyId, ModelName, RealmId, SlotName, UserId};
 use crate::stream::{StreamId, StreamKind};
 
-/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>` or
-/// `key:<id>`.
+/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>` or `key:<id>`; for budgets
+/// alone also `model@<realm>:<name>`, `end_user@<realm>:<id>` and `end_user:<id>`. In a realm before a colon, `:` is written
+/// `%3A` and `%` is written `%25`, so that a text has one reading.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Scope {
@@ -21,6 +23,10 @@ pub enum Scope {
     User(UserId),
     /// One virtual key.
     Key(KeyId),
+    /// What a realm, and all that nests in it, does with the model of a name.
+    Model(RealmId, ModelName),
+    /// What is asked on behalf of an end user.
+    EndUser(EndUserRef),
 }
 
 impl Scope {
@@ -37,6 +43,26 @@ impl Scope {
         let slot = slot.as_str().replace('%', "%25").replace('@', "%40");
         StreamId::of(StreamKind::Selection, &format!("{slot}@{self}"))
     }
+
+    /// Whether models can be selected for it.
+    #[must_use]
+    pub const fn selects(&self) -> bool {
+        match self {
+            Self::Gateway | Self::Realm(_) | Self::User(_) | Self::Key(_) => true,
+            Self::Model(..) | Self::EndUser(_) => false,
+        }
+    }
+}
+
+/// A realm as it stands before a colon.
+pub(crate) fn escaped(realm: &RealmId) -> String {
+    realm.as_str().replace('%', "%25").replace(':', "%3A")
+}
+
+/// The realm that was written before a colon; none for what [`escaped`] does not write.
+pub(crate) fn unescaped(text: &str) -> Option<RealmId> {
+    let realm = RealmId::new(text.replace("%3A", ":").replace("%25", "%")).ok()?;
+    (escaped(&realm) == text).then_some(realm)
 }
 
 impl fmt::Display for Scope {
@@ -46,6 +72,8 @@ impl fmt::Display for Scope {
             Self::Realm(id) => write!(f, "realm:{id}"),
             Self::User(id) => write!(f, "user:{id}"),
             Self::Key(id) => write!(f, "key:{id}"),
+            Self::Model(realm, model) => write!(f, "model@{}:{model}", escaped(realm)),
+            Self::EndUser(end_user) => write!(f, "end_user{end_user}"),
         }
     }
 }
@@ -53,16 +81,21 @@ impl fmt::Display for Scope {
 impl FromStr for Scope {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let unknown = || InvalidId::Form {
+            kind: "scope",
+            text: text.chars().take(64).collect(),
+            expected: "write `gateway`, `realm:<id>`, `user:<id>`, `key:<id>`, `model@<realm>:<name>`, `end_user:<id>` or `end_user@<realm>:<id>`",
+        };
         match text.split_once(':') {
             None if text == "gateway" => Ok(Self::Gateway),
             Some(("realm", id)) => id.parse().map(Self::Realm),
             Some(("user", id)) => id.parse().map(Self::User),
             Some(("key", id)) => id.parse().map(Self::Key),
-            _ => Err(InvalidId::Form {
-                kind: "scope",
-                text: text.chars().take(64).collect(),
-                expected: "write `gateway`, `realm:<id>`, `user:<id>` or `key:<id>`",
-            }),
+            Some((kind, name)) => match kind.strip_prefix("model@") {
+                Some(realm) => Ok(Self::Model(unescaped(realm).ok_or_else(unknown)?, name.parse()?)),
+                None => text.strip_prefix("end_user").ok_or_else(unknown)?.parse().map(Self::EndUser),
+            },
+            None => Err(unknown()),
         }
     }
 }
@@ -83,13 +116,14 @@ impl Serialize for Scope {
 #[cfg(test)]
 mod tests {
     use super::Scope;
+    use crate::end_user::EndUserRef;
     use crate::id::{RealmId, SlotName};
     use crate::testing::samples::{id, key_id};
     use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
     /// Names made of what scopes and streams are made of.
     fn strange() -> impl Strategy<Value = String> {
-        "[a@:%#-]{1,6}|gateway|realm:a|user:a|key:a|a@gateway|%40|%25"
+        "[a@:%#-]{1,6}|gateway|realm:a|user:a|key:a|a@gateway|%40|%25|%3A|@a:a"
     }
 
     fn scope() -> impl Strategy<Value = Scope> {
@@ -98,6 +132,10 @@ mod tests {
             strange().prop_map(|text| Scope::Realm(id(&text))),
             strange().prop_map(|text| Scope::User(id(&text))),
             any::<u8>().prop_map(|number| Scope::Key(key_id(number.into()))),
+            (strange(), strange()).prop_map(|(realm, model)| Scope::Model(id(&realm), id(&model))),
+            (proptest::option::of(strange()), strange()).prop_map(|(realm, text)| {
+                Scope::EndUser(EndUserRef { realm: realm.map(|realm| id(&realm)), id: id(&text) })
+            }),
         ]
     }
 
@@ -107,6 +145,10 @@ mod tests {
         assert_eq!(Scope::Realm(id("a:b@c#d")).to_string(), "realm:a:b@c#d");
         assert_eq!(Scope::User(id("ada@x")).to_string(), "user:ada@x");
         assert_eq!(Scope::Key(key_id(1)).to_string(), format!("key:{}", key_id(1)));
+        assert_eq!(Scope::Model(id("a:b%"), id("x:y")).to_string(), "model@a%3Ab%25:x:y");
+        assert_eq!(Scope::EndUser(EndUserRef { realm: None, id: id("@a:1") }).to_string(), "end_user:@a:1");
+        let of_realm = EndUserRef { realm: Some(id("a:b")), id: id("1") };
+        assert_eq!(Scope::EndUser(of_realm).to_string(), "end_user@a%3Ab:1");
         let json = serde_json::to_string(&Scope::Realm(RealmId::default_realm())).unwrap();
         assert_eq!(json, r#""realm:default""#);
     }
@@ -125,6 +167,16 @@ mod tests {
             "agent:a",
             " gateway",
             "realm:a\n",
+            "model:gpt",
+            "model@acme",
+            "model@:gpt",
+            "model@a%3a:gpt",
+            "model@a%:gpt",
+            "end_user",
+            "end_user@acme",
+            "end_user@:a",
+            "end_user@a%20:a",
+            "end_users:a",
         ] {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }

@@ -187,13 +187,19 @@ impl Rejection {
     }
 }
 
+/// Whom a scope belongs to, if it exists and models can be selected for it.
+fn owner(state: &Control, scope: &Scope) -> Result<Owner, Rejection> {
+    let owner = state.owner(scope).filter(|_| scope.selects());
+    owner.ok_or_else(|| Rejection::UnknownScope(scope.clone()))
+}
+
 /// Decides [`SelectModel`].
 ///
 /// # Errors
 /// [`Rejection`].
 pub fn select(state: &Control, command: &SelectModel) -> Result<Vec<Change>, Rejection> {
     let SelectModel { scope, slot, model } = command;
-    let owner = state.owner(scope).ok_or_else(|| Rejection::UnknownScope(scope.clone()))?;
+    let owner = owner(state, scope)?;
     let registered = check_choice(state, &owner, command)?;
     let current = state.selections.get(&(scope.clone(), slot.clone()));
     if current.and_then(|selection| selection.model.as_ref()) == Some(model) {
@@ -228,7 +234,7 @@ fn change(realm: Option<RealmId>, event: Event, cause: Vec<Position>) -> Change 
 /// # Errors
 /// [`Rejection`].
 pub fn clear(state: &Control, command: &ClearSelection) -> Result<Vec<Change>, Rejection> {
-    let owner = state.owner(&command.scope).ok_or_else(|| Rejection::UnknownScope(command.scope.clone()))?;
+    let owner = owner(state, &command.scope)?;
     let current = state
         .selections
         .get(&(command.scope.clone(), command.slot.clone()))
@@ -244,7 +250,7 @@ pub fn clear(state: &Control, command: &ClearSelection) -> Result<Vec<Change>, R
 /// [`Rejection`].
 pub fn undo(state: &Control, command: &UndoSelection) -> Result<Vec<Change>, Rejection> {
     let UndoSelection { scope, slot } = command;
-    let owner = state.owner(scope).ok_or_else(|| Rejection::UnknownScope(scope.clone()))?;
+    let owner = owner(state, scope)?;
     let nothing = || Rejection::NothingToUndo { scope: scope.clone(), slot: slot.clone() };
     let current = state.selections.get(&(scope.clone(), slot.clone())).ok_or_else(nothing)?;
     let model = current.earlier.last().ok_or_else(nothing)?.clone();

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::id::{AgentId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
+use crate::end_user::EndUserRef;
+use crate::id::{AgentId, BudgetId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
 
 /// One of the three logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,10 +127,14 @@ pub enum StreamKind {
     Key,
     /// `user-<user>`.
     User,
+    /// `end_user-<end user>`, with the realm that they are registered for.
+    EndUser,
     /// `grant-<realm>`.
     Grant,
     /// `budget-<scope>`.
     Budget,
+    /// `named_budget-<budget>`.
+    NamedBudget,
     /// `selection-<slot>@<scope>`.
     Selection,
     /// `agent-<agent>`.
@@ -141,14 +146,16 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 11] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
         (Self::Key, "key"),
         (Self::User, "user"),
+        (Self::EndUser, "end_user"),
         (Self::Grant, "grant"),
         (Self::Budget, "budget"),
+        (Self::NamedBudget, "named_budget"),
         (Self::Selection, "selection"),
         (Self::Agent, "agent"),
         (Self::Gateway, "gateway"),
@@ -199,10 +206,22 @@ impl StreamId {
         Self::of(StreamKind::User, id.as_str())
     }
 
+    /// The stream of an end user.
+    #[must_use]
+    pub fn end_user(end_user: &EndUserRef) -> Self {
+        Self::of(StreamKind::EndUser, &end_user.to_string())
+    }
+
     /// The stream of what a realm was granted.
     #[must_use]
     pub fn grant(realm: &RealmId) -> Self {
         Self::of(StreamKind::Grant, realm.as_str())
+    }
+
+    /// The stream of a named budget.
+    #[must_use]
+    pub fn named_budget(id: &BudgetId) -> Self {
+        Self::of(StreamKind::NamedBudget, id.as_str())
     }
 
     /// The stream of an agent.

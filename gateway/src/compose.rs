@@ -40,8 +40,8 @@ use crate::leases::{self, Leases};
 use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
-use crate::pipeline::Pipeline;
 use crate::pipeline::clientless::Clientless;
+use crate::pipeline::{Pipeline, Told};
 use crate::prober::Prober;
 use crate::random;
 use crate::spending::Spending;
@@ -141,15 +141,12 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     first_realm(&spine, &writer).await?;
     let doors = spine.logs.open_doors(&spine.commands).await?;
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
-    let client = Settings { network: config.network.clone(), ..Settings::default() };
-    let provider = Arc::new(HttpProvider::new(&client)?);
+    let network = config.network.clone();
+    let provider = Arc::new(HttpProvider::new(&Settings { network: network.clone(), ..Settings::default() })?);
     let own = rates::Own { gateway: &writer, started_at: clock.now(), mac: &keys.mac, metrics: &metrics };
     let (limits, rates) = rates::limits(&spine.logs, own, &mut spine.watching, stopped.clone()).await?;
-    let of_calls = OwnSettings {
-        network: config.network.clone(),
-        environment: config.environment.0,
-        timeouts: config.requests.timeouts,
-    };
+    let (environment, timeouts) = (config.environment.0, config.requests.timeouts);
+    let of_calls = OwnSettings { network, environment, timeouts };
     let pipeline = Pipeline {
         views: spine.views.clone(),
         standing: Arc::clone(&spine.standing),
@@ -164,6 +161,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         metrics,
         commands: spine.commands.clone(),
         clientless: Arc::new(Clientless::new(config.requests.abandoned_streams_max)),
+        told: Told::default(),
         settings: config.requests,
     };
     let clientless = (Arc::clone(&pipeline.clientless), config.server.drain_timeout);

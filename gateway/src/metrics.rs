@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) agents_connected: IntGauge,
     pub(crate) spending: SpendingMetrics,
     pub(crate) bound_violations: IntCounter,
+    pub(crate) soft_limits: IntCounter,
     pub(crate) probes: Probes,
 }
 
@@ -64,6 +65,11 @@ impl Metrics {
             "Requests that cost more than was held for them.",
         )?;
         registry.register(Box::new(bound_violations.clone()))?;
+        let soft_limits = IntCounter::new(
+            "tallygate_budget_soft_limits_reached_total",
+            "Windows of budgets that have reached their soft limit, as told by this gateway.",
+        )?;
+        registry.register(Box::new(soft_limits.clone()))?;
         let spending = SpendingMetrics {
             slices: gauge("tallygate_lease_slices", "Slices of budgets that this gateway has.")?,
             holds_open: gauge("tallygate_holds_open", "Requests that hold something on budgets.")?,
@@ -93,6 +99,7 @@ impl Metrics {
             agents_connected,
             spending,
             bound_violations,
+            soft_limits,
             probes,
         })
     }

@@ -23,6 +23,7 @@ pub(crate) mod called;
 pub(crate) mod settled;
 pub(crate) mod ended;
 mod violated;
+mod told;
 pub(crate) mod stream_body;
 pub(crate) mod clientless;
 mod unabandoned;
@@ -35,6 +36,7 @@ use tallygate_core::port::clock::{Clock, Ids};
 use tallygate_projections::Views;
 
 use self::clientless::Clientless;
+pub(crate) use self::told::Told;
 use crate::activity::ActivityWriter;
 use crate::command::Commands;
 use crate::limits::Limits;
@@ -64,5 +66,7 @@ pub(crate) struct Pipeline {
     pub(crate) commands: Commands,
     /// Requests that go on without their client.
     pub(crate) clientless: Arc<Clientless>,
+    /// Soft limits that were told of.
+    pub(crate) told: Told,
     pub(crate) settings: RequestSettings,
 }

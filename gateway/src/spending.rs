@@ -1,5 +1,6 @@
 //! Spending as the pipeline sees it: holds on the budgets of a request, with a short wait where a slice must come first.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tallygate_core::budget::{Budget, BudgetLimit};
@@ -35,7 +36,7 @@ pub(crate) struct Chain<'a> {
     pub(crate) control: &'a Control,
     /// The key's realm.
     pub(crate) realm: &'a RealmId,
-    pub(crate) budgets: Vec<&'a Budget>,
+    pub(crate) budgets: Vec<Cow<'a, Budget>>,
 }
 
 /// Why nothing is held.
@@ -185,7 +186,12 @@ impl Chain<'_> {
             Scope::Gateway => Some(Root::Gateway),
             // Where the user belongs, whatever realm the key belongs to: all of a user's keys draw on one account.
             Scope::User(_) => Root::of_scope(self.control, scope),
-            Scope::Realm(_) | Scope::Key(_) => Root::of_realm(self.control, self.realm),
+            // One of a realm above the key's is in the chain of the same root.
+            Scope::EndUser(whom) => match &whom.realm {
+                Some(realm) => Root::of_realm(self.control, realm),
+                None => Some(Root::Gateway),
+            },
+            Scope::Realm(_) | Scope::Key(_) | Scope::Model(..) => Root::of_realm(self.control, self.realm),
         }
     }
 }

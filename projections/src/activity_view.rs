@@ -1,19 +1,19 @@
 //! What the activity log means now: what was spent, what budgets were charged, and records of single requests.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use tallygate_core::activity::Charge;
 use tallygate_core::envelope::MacKey;
-use tallygate_core::id::{KeyId, ModelName, RealmId};
+use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::stream::{ChainId, Head, Log, Offset, Position};
 use tokio::sync::watch;
 
 use crate::activity::charges;
 use crate::activity::newest::{self, UsageFilter, UsagePage};
-use crate::activity::spend::{self, Day, Days, Detail, Spent};
+use crate::activity::spend::{self, Day, Days, Detail, OfEndUser, Spent};
 use crate::activity::totals::Totals;
 use crate::digest::{StateDigest, digest_of};
 use crate::fold::activity::ActivityFold;
@@ -247,6 +247,30 @@ impl ActivityView {
     pub fn spend_in_detail(&self, realm: &RealmId, days: Days) -> Result<Vec<Spent<Detail>>, StoreError> {
         let prefix = RowKey::of(&spend::IN_DETAIL).realm(Some(realm));
         spend::days_between(&self.0.store(), &spend::IN_DETAIL, &prefix, days)
+    }
+
+    /// What was asked in the name of an end user by the keys of a realm, by day, oldest first: at most
+    /// [`spend::SPEND_ROWS_MAX`] rows.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn spend_of_end_user(
+        &self,
+        realm: &RealmId,
+        end_user: &EndUserId,
+    ) -> Result<Vec<Spent<OfEndUser>>, StoreError> {
+        spend::all(&self.0.store(), &spend::BY_END_USER, &spend::end_user_prefix(realm, end_user))
+    }
+
+    /// What was asked in the name of each end user over some days, by the keys of all realms together.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn spend_of_all_realms_by_end_user_for_operator(
+        &self,
+        days: Days,
+    ) -> Result<BTreeMap<EndUserId, Totals>, StoreError> {
+        spend::by_end_user(&self.0.store(), days)
     }
 
     /// The sums over all realms, requests without a known key included.

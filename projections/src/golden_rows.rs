@@ -2,6 +2,7 @@
 //! an older version wrote are read as something they are not.
 
 mod agents;
+mod end_users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -358,12 +359,14 @@ fn samples_of_rows() -> Rows {
     let mut rows = Rows::new();
     rows_of(&control, &mut rows);
     rows_of(&activity, &mut rows);
-    let of_agents = tempfile::tempdir().unwrap();
-    block_on(rebuild_control(&agents::agents_log(), None, of_agents.path())).unwrap();
-    let mut others = Rows::new();
-    rows_of(&open(&of_agents.path().join("control"), control_rows::LAYOUT), &mut others);
-    for (table, found) in others {
-        rows.entry(table).or_insert(found);
+    for log in [agents::agents_log(), end_users::end_users_log()] {
+        let folder = tempfile::tempdir().unwrap();
+        block_on(rebuild_control(&log, None, folder.path())).unwrap();
+        let mut others = Rows::new();
+        rows_of(&open(&folder.path().join("control"), control_rows::LAYOUT), &mut others);
+        for (table, found) in others {
+            rows.entry(table).or_insert(found);
+        }
     }
     let (key, value) = summary();
     rows.insert(SUMMARIES.id, format!("{key} {value}\n"));

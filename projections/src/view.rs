@@ -14,3 +14,5 @@ pub(crate) mod realms;
 pub(crate) mod registry;
 pub(crate) mod selections;
 pub(crate) mod users;
+pub(crate) mod end_users;
+pub(crate) mod named_budgets;

@@ -81,6 +81,30 @@ async fn a_realms_budget_holds_over_all_its_keys() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_budget_of_a_model_holds_in_its_realm_and_below_and_for_that_model_alone() -> Result<()> {
+    let scene = Scene::start().await?;
+    scene.register("other", "deployment-2").await?;
+    for (realm, parent) in [("tenant", None), ("tenant.eu", Some("tenant"))] {
+        let realm = json!({ "realm": realm, "parent": parent, "models": "all" });
+        command(&scene.gateway, "RegisterRealm", realm).await?.expect(200)?;
+    }
+    let scope = format!("model@tenant:{MODEL}");
+    let budget = json!({ "scope": scope, "limits": [
+        { "period": { "seconds": 3600 }, "limit_nano_usd": 1_000_000_000 }, { "period": "total", "limit_nano_usd": 0 },
+    ]});
+    command(&scene.gateway, "SetBudget", budget).await?.expect(200)?;
+    for realm in ["tenant", "tenant.eu"] {
+        let key = issue(&scene.gateway, KeyTerms { realm: Some(realm), ..KeyTerms::default() }).await?;
+        let caller = scene.gateway.caller(&key.secret)?;
+        let answer = caller.post("/v1/chat/completions", &asking(10)).await?;
+        assert_eq!((answer.status, answer.at("/error/tallygate/details/scope")?), (422, json!(scope)));
+        caller.post("/v1/chat/completions", &chat("other")).await?.expect(200)?;
+    }
+    scene.caller().await?.post("/v1/chat/completions", &asking(10)).await?.expect(200)?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_budget_refuses_models_without_a_price() -> Result<()> {
     let scene = Scene::start().await?;
     let data = json!({ "model": crate::scene::uuid(), "name": "unpriced", "deployments": [{

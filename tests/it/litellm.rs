@@ -10,6 +10,8 @@ mod fallbacks;
 mod guides;
 mod teams;
 mod users;
+mod customers;
+mod budgets;
 mod rights;
 mod rotation;
 

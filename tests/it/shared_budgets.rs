@@ -168,3 +168,52 @@ async fn without_nats_a_gateway_spends_its_slice_then_refuses_and_goes_on_once_i
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn the_budget_of_an_end_user_and_that_of_a_model_hold_over_two_gateways() -> Result<()> {
+    let nats = NatsServer::start().await?;
+    let (Scene { gateway: first, upstream }, _) = scene(&nats).await?;
+    let free = issue(&first, KeyTerms::default()).await?;
+    let limit = |requests: i64| json!([{ "period": "total", "limit_nano_usd": requests * COST }]);
+    for (scope, requests) in [("end_user:seven", 100), (&*format!("model@default:{COSTLY}"), 250)] {
+        if let Some(end_user) = scope.strip_prefix("end_user:") {
+            command(&first, "RegisterEndUser", json!({ "end_user": end_user })).await?.expect(200)?;
+        }
+        let budget = json!({ "scope": scope, "limits": limit(requests) });
+        command(&first, "SetBudget", budget).await?.expect(200)?;
+    }
+    let second = another(&nats, &free).await?;
+    // What the second has not heard of yet it does not enforce: the budget counts from the position that it was set at.
+    let position = first.operator()?.get("/health/readiness").await?.at("/tallygate/position")?.to_string();
+    let callers = [&first, &second].map(|gateway| gateway.caller(&free.secret));
+    let callers = callers.into_iter().collect::<Result<Vec<_>>>()?;
+    let callers: Vec<Client> =
+        callers.into_iter().map(|caller| caller.with_header("x-tallygate-min-position", &position)).collect();
+    for (named, all, scope) in [(Some("seven"), 100, "end_user:seven"), (None, 250, "model@default:costly")] {
+        let mut load = JoinSet::new();
+        for caller in callers.iter().cycle().take(8) {
+            load.spawn(spend_as(caller.clone(), named));
+        }
+        while let Some(ended) = tokio::time::timeout(PATIENCE, load.join_next()).await.context("it does not end")? {
+            let refused = ended??;
+            assert_eq!(refused.at("/error/tallygate/details/scope")?, scope, "{}", refused.text());
+        }
+        let sent = upstream.requests().len();
+        assert!(sent <= all && sent * 100 >= all * 99, "{sent} of {all} of {scope}");
+    }
+    Ok(())
+}
+
+/// Calls until a budget is used up, and tells the refusal.
+async fn spend_as(caller: Client, end_user: Option<&str>) -> Result<Answer> {
+    let mut body = asking();
+    body["user"] = json!(end_user);
+    loop {
+        let answer = caller.post("/v1/chat/completions", &body).await?;
+        match answer.status {
+            200 | 503 => {}
+            422 => return Ok(answer),
+            other => anyhow::bail!("status {other}: {}", answer.text()),
+        }
+    }
+}

@@ -70,7 +70,8 @@ impl Idle {
             | Rule::KeyBlocked
             | Rule::KeyExpired
             | Rule::KeyKind
-            | Rule::UserBlocked => Self::KeyUnusable,
+            | Rule::UserBlocked
+            | Rule::EndUserBlocked => Self::KeyUnusable,
             Rule::RealmUnknown | Rule::RealmSuspended => Self::RealmSuspended,
             Rule::ModelNotAllowed | Rule::ModelNotGranted => Self::NotGranted,
             Rule::ModelUnknown | Rule::NoDeployment | Rule::ModelDistrusted => Self::ModelGone,

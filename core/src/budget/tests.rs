@@ -1,6 +1,9 @@
-use super::{Budget, BudgetLimit, Event, LIMITS_MAX, NewBudgetLimit, Rejection, Set, SetBudget};
+use super::{
+    Budget, BudgetLimit, Event, LIMITS_MAX, NewBudgetLimit, Raise, Rejection, ReviseBudget, Set, SetBudget, Terms,
+};
 use crate::key::RevokeKey;
 use crate::money::NanoUsd;
+use crate::patch::Patch;
 use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::testing::given::given;
@@ -181,5 +184,56 @@ fn a_budget_becomes_soft_and_strict_again() {
     assert_eq!(world.control.budget(&Scope::Gateway).unwrap().reclaim_after_seconds, None);
     for seconds in [0, super::GRACE_MAX_SECONDS + 1] {
         assert_eq!(world.try_carry_out(soft(seconds)).unwrap_err().code(), "budget_grace_invalid");
+    }
+}
+
+fn terms(scope: &str) -> ReviseBudget {
+    let raise = Raise { by_nano_usd: NanoUsd::new(7), until: Timestamp::from_millis(NOW.millis() + 1_000) };
+    ReviseBudget {
+        raise: Patch::Set(raise),
+        told_at_nano_usd: Patch::Set(NanoUsd::new(3)),
+        downgrade_to: Patch::Set(id("small")),
+        ..ReviseBudget::nothing(id(scope))
+    }
+}
+
+#[test]
+fn terms_stay_with_other_limits_and_go_with_the_last_of_them() {
+    let mut world = World::small().with(set("gateway", [new(DAY, 5)])).with(terms("gateway"));
+    world.carry_out(set("gateway", [new(DAY, 6)]));
+    world.now = Timestamp::from_millis(world.now.millis() + 1);
+    world.carry_out(crate::budget::ResetBudget { scope: Scope::Gateway });
+    let of = |world: &World| world.control.budget(&Scope::Gateway).unwrap().terms.clone();
+    assert_eq!(of(&world).downgrade_to, Some(id("small")));
+    let nothing_new = world.try_carry_out(terms("gateway")).map(drop).unwrap_err();
+    assert!(nothing_new.is_no_change());
+    world.carry_out(set("gateway", []));
+    assert_eq!(of(&world), Terms::default());
+    given(world).when(terms("gateway")).then_rejected(Rejection::None(Scope::Gateway));
+}
+
+#[test]
+fn a_raise_holds_until_its_moment_and_not_in_it() {
+    let world = World::small().with(set("gateway", [new(DAY, 5), new(Period::Total, 50)])).with(terms("gateway"));
+    let budget = budget(&world.control, "gateway");
+    let at = |millis: i64| {
+        let limits = budget.at(Timestamp::from_millis(NOW.millis() + millis)).limits.clone();
+        limits.iter().map(|limit| limit.limit_nano_usd.nano()).sum::<i64>()
+    };
+    assert_eq!((at(0), at(999), at(1_000)), (55 + 14, 55 + 14, 55));
+    for (revise, rejection) in [
+        (
+            ReviseBudget {
+                raise: Patch::Set(Raise { by_nano_usd: NanoUsd::new(1), until: world.now }),
+                ..terms("gateway")
+            },
+            Rejection::RaiseOver(world.now),
+        ),
+        (
+            ReviseBudget { told_at_nano_usd: Patch::Set(NanoUsd::new(-1)), ..terms("gateway") },
+            Rejection::Negative(NanoUsd::new(-1)),
+        ),
+    ] {
+        given(world.clone()).when(revise).then_rejected(rejection);
     }
 }

@@ -3,7 +3,7 @@
 use super::TOGETHER_MAX;
 use crate::envelope::PARTS_MAX;
 use crate::stream::{Position, StreamId};
-use crate::{agent, budget, credential, grant, key, realm, registry, rights, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, user};
 
 /// Why a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum Rejection {
     /// A rule of users.
     #[error(transparent)]
     User(#[from] user::Rejection),
+    /// A rule of end users.
+    #[error(transparent)]
+    EndUser(#[from] end_user::Rejection),
     /// What the key that asks may not change.
     #[error(transparent)]
     Rights(#[from] rights::Rejection),
@@ -32,6 +35,9 @@ pub enum Rejection {
     /// A rule of budgets.
     #[error(transparent)]
     Budget(#[from] budget::Rejection),
+    /// A rule of named budgets.
+    #[error(transparent)]
+    NamedBudget(#[from] named_budget::Rejection),
     /// A rule of selections.
     #[error(transparent)]
     Selection(#[from] selection::Rejection),
@@ -61,12 +67,14 @@ impl Rejection {
         match self {
             Self::Realm(rejection) => rejection.code(),
             Self::User(rejection) => rejection.code(),
+            Self::EndUser(rejection) => rejection.code(),
             Self::Rights(rejection) => rejection.code(),
             Self::Grant(rejection) => rejection.code(),
             Self::Credential(rejection) => rejection.code(),
             Self::Registry(rejection) => rejection.code(),
             Self::Key(rejection) => rejection.code(),
             Self::Budget(rejection) => rejection.code(),
+            Self::NamedBudget(rejection) => rejection.code(),
             Self::Selection(rejection) => rejection.code(),
             Self::Agent(rejection) => rejection.code(),
             Self::Quarantined { .. } => "quarantined",

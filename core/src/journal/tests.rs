@@ -55,6 +55,9 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
         realm: None,
         limits: vec![limit.clone()],
         reclaim_after_seconds: None,
+        named: None,
+        rates: crate::limits::Limits::default(),
+        terms: crate::budget::Terms::default(),
         set,
         trail,
     };

@@ -63,12 +63,16 @@ macro_rules! tables {
 tables! {
     realms: crate::id::RealmId => crate::realm::Realm;
     users: crate::id::UserId => crate::user::User;
+    end_users: crate::end_user::EndUserRef => crate::end_user::EndUser;
     grants: crate::id::RealmId => crate::grant::Grants;
     credentials: crate::id::CredentialId => crate::credential::Credential;
     models: crate::id::ModelId => crate::registry::Model;
     model_names: (crate::id::RealmId, crate::id::ModelName) => crate::id::ModelId;
     deployments: crate::id::DeploymentId => crate::id::ModelId;
     budgets: crate::scope::Scope => crate::budget::Budget;
+    model_budgets: (crate::id::RealmId, crate::id::ModelName) => crate::budget::Budget;
+    named_budgets: crate::id::BudgetId => crate::named_budget::NamedBudget;
+    budget_holders: (crate::id::BudgetId, crate::scope::Scope) => crate::stream::Position;
     selections: (crate::scope::Scope, crate::id::SlotName) => crate::selection::Selection;
     choices: (crate::scope::Scope, crate::id::SlotName, crate::stream::Position) => crate::selection::Choice;
     agents: crate::id::AgentId => crate::agent::Agent;

@@ -1,5 +1,7 @@
 //! Random commands over few realms, models, keys, scopes and names, so that most of them meet what others left.
 
+mod money;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
@@ -12,10 +14,11 @@ use crate::agent::{
 use crate::budget::{NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::{Command, Together};
 use crate::credential::{RemoveCredential, ReplaceSecret, StoreCredential};
+use crate::end_user::{BlockEndUser, EndUserRef, RegisterEndUser, RemoveEndUser, ReviseEndUser, UnblockEndUser};
 use crate::grant::{GrantModel, ReplaceGrants, WithdrawGrant};
 use crate::id::{DeploymentId, ModelName, RealmId};
 use crate::key::{BlockKey, IssueKey, KeyHash, KeyKind, ReviseKey, RevokeKey, RotateKey, UnblockKey};
-use crate::limits::LimitsPatch;
+use crate::limits::{Limits, LimitsPatch};
 use crate::model_pattern::{Allowed, ModelPattern};
 use crate::money::NanoUsd;
 use crate::patch::Patch;
@@ -69,7 +72,20 @@ fn scope() -> impl Strategy<Value = Scope> {
         realm().prop_map(Scope::Realm),
         prop::sample::select(&["ada", "bob"][..]).prop_map(|user| Scope::User(id(user))),
         key().prop_map(|number| Scope::Key(key_id(number))),
+        (realm(), name()).prop_map(|(realm, model)| Scope::Model(realm, model)),
+        end_user().prop_map(Scope::EndUser),
     ]
+}
+
+/// The same, the gateway's more often: so that most commands about budgets meet one.
+fn paid() -> impl Strategy<Value = Scope> {
+    prop_oneof![1 => Just(Scope::Gateway), 1 => scope()]
+}
+
+/// Few enough that most commands meet one who is there.
+fn end_user() -> impl Strategy<Value = EndUserRef> {
+    let place = prop::sample::select(&[(None, "@a:7"), (Some("default"), "7")][..]);
+    place.prop_map(|(realm, text)| EndUserRef { realm: realm.map(id), id: id(text) })
 }
 
 fn deployment() -> impl Strategy<Value = DeploymentId> {
@@ -121,7 +137,21 @@ fn about_users() -> impl Strategy<Value = Command> {
         1 => user().prop_map(|user| RemoveUser { user: id(user) }.into()),
         3 => (user(), realm(), role()).prop_map(|(user, realm, role)| AddMember { realm, user: id(user), role }.into()),
         3 => (user(), realm()).prop_map(|(user, realm)| RemoveMember { realm, user: id(user) }.into()),
-        2 => scope().prop_map(|scope| ResetBudget { scope }.into()),
+        4 => paid().prop_map(|scope| ResetBudget { scope }.into()),
+    ]
+}
+
+fn about_end_users() -> impl Strategy<Value = Command> {
+    let alias = || prop::option::of(Just("Seven".to_owned()));
+    prop_oneof![
+        4 => (end_user(), alias()).prop_map(|(EndUserRef { realm, id: end_user }, alias)| {
+            RegisterEndUser { end_user, realm, alias, limits: Limits::default() }.into()
+        }),
+        2 => (end_user(), patch(Just("7".to_owned())), limits())
+            .prop_map(|(whom, alias, limits)| ReviseEndUser { alias, limits, ..ReviseEndUser::nothing(whom) }.into()),
+        3 => end_user().prop_map(|EndUserRef { realm, id: end_user }| BlockEndUser { end_user, realm }.into()),
+        3 => end_user().prop_map(|EndUserRef { realm, id: end_user }| UnblockEndUser { end_user, realm }.into()),
+        1 => end_user().prop_map(|EndUserRef { realm, id: end_user }| RemoveEndUser { end_user, realm }.into()),
     ]
 }
 
@@ -253,7 +283,7 @@ fn about_scopes() -> impl Strategy<Value = Command> {
     });
     let slot = || prop::sample::select(&["fast", "fast", "x@gateway", "m1"][..]).prop_map(id);
     prop_oneof![
-        3 => (scope(), prop::collection::vec(limit, 0..3), prop::option::of(1_u64..99)).prop_map(|(scope, limits, reclaim_after_seconds)| SetBudget { scope, limits, reclaim_after_seconds }.into()),
+        4 => (paid(), prop::collection::vec(limit, 0..3), prop::option::of(1_u64..99)).prop_map(|(scope, limits, reclaim_after_seconds)| SetBudget { scope, limits, reclaim_after_seconds }.into()),
         3 => (scope(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
             .prop_map(|(scope, slot, model)| SelectModel { scope, slot, model }.into()),
         2 => (scope(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),
@@ -300,6 +330,8 @@ fn single() -> impl Strategy<Value = Command> {
     Union::new_weighted(vec![
         (3, about_realms().boxed()),
         (3, about_users().boxed()),
+        (3, about_end_users().boxed()),
+        (3, money::about_named_budgets().boxed()),
         (3, about_grants().boxed()),
         (1, about_credentials().boxed()),
         (4, about_models().boxed()),

@@ -2,7 +2,7 @@
 
 use super::{Rejection, manages};
 use crate::control::Control;
-use crate::id::{KeyId, RealmId, UserId};
+use crate::id::{BudgetId, KeyId, RealmId, UserId};
 use crate::key::{IssueKey, Key, KeyKind, ReviseKey};
 use crate::limits::Limits;
 use crate::model_pattern::Allowed;
@@ -97,6 +97,12 @@ impl<'a> Caller<'a> {
         if within { Ok(()) } else { Err(Rejection::Exceeds("the role is above that of the user who gives it")) }
     }
 
+    /// End users of a realm are its admin's to manage; those of the whole gateway hold for all realms.
+    pub(super) fn manages_end_users(&self, realm: Option<&RealmId>) -> Right {
+        let everywhere = self.user.is_some_and(|user| user.role == Role::Admin);
+        permitted(realm.map_or(everywhere, |realm| self.at(realm)), "manage end users there")
+    }
+
     pub(super) fn registers(&self, new: &RegisterUser) -> Right {
         let everywhere = self.user.is_some_and(|user| user.role == Role::Admin);
         let at = |realm: &RealmId| self.at(realm);
@@ -177,7 +183,11 @@ impl<'a> Caller<'a> {
     pub(super) fn sets_budget(&self, scope: &Scope) -> Right {
         match scope {
             Scope::Gateway => permitted(false, "set the gateway's budget"),
-            Scope::Realm(realm) => permitted(self.above(realm), "set the budget of this realm"),
+            // What a realm may spend on one model is a part of what it may spend.
+            Scope::Realm(realm) | Scope::Model(realm, _) => {
+                permitted(self.above(realm), "set the budget of this realm")
+            }
+            Scope::EndUser(whom) => self.manages_end_users(whom.realm.as_ref()),
             Scope::User(user) => self.manages_other(user),
             Scope::Key(id) => {
                 let key = self.other(*id)?;
@@ -190,10 +200,18 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// A named budget may be anybody's; one that is the gateway's is the operator's to change.
+    pub(super) fn changes_named(&self, budget: &BudgetId) -> Right {
+        let everywhere = self.user.is_some_and(|user| user.role == Role::Admin);
+        let is_the_gateways = self.state.holders(budget).any(|scope| *scope == Scope::Gateway);
+        permitted(everywhere && !is_the_gateways, "change named budgets")
+    }
+
     pub(super) fn selects(&self, scope: &Scope) -> Right {
         match scope {
             Scope::Gateway => permitted(false, "select for the gateway"),
             Scope::Realm(realm) => self.is_at(realm),
+            Scope::Model(..) | Scope::EndUser(_) => permitted(false, "select for this scope"),
             Scope::User(user) => permitted(self.is_self(user) || self.manages_user(user), "select for this user"),
             Scope::Key(id) => {
                 let key = self.other(*id)?;

@@ -1,4 +1,5 @@
 mod subset;
+mod money;
 
 use super::{Rejection, manages};
 use crate::actor::{Actor, ActorKind};

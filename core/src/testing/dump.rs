@@ -18,12 +18,16 @@ pub fn dump(control: &Control) -> String {
     let mut text = String::new();
     rows(&mut text, "realm", &control.realms);
     rows(&mut text, "user", &control.users);
+    rows(&mut text, "end user", &control.end_users);
     rows(&mut text, "grants", &control.grants);
     rows(&mut text, "credential", &control.credentials);
     rows(&mut text, "model", &control.models);
     rows(&mut text, "model name", &control.model_names);
     rows(&mut text, "deployment", &control.deployments);
     rows(&mut text, "budget", &control.budgets);
+    rows(&mut text, "model budget", &control.model_budgets);
+    rows(&mut text, "named budget", &control.named_budgets);
+    rows(&mut text, "budget holder", &control.budget_holders);
     rows(&mut text, "selection", &control.selections);
     rows(&mut text, "choice", &control.choices);
     rows(&mut text, "agent", &control.agents);

@@ -2,7 +2,7 @@ use super::{
     AddMember, BlockUser, Blocked, Event, MemberAdded, MemberRemoved, RegisterUser, Registered, Rejection,
     RemoveMember, RemoveUser, Removed, ReviseUser, Revised, Role, UnblockUser, Unblocked,
 };
-use crate::admission::{self, Rule, authenticate, budgets, resolve, scopes};
+use crate::admission::{self, Payers, Rule, authenticate, budgets, resolve, scopes};
 use crate::budget::{NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::Command;
 use crate::key::{IssueKey, KeyHash};
@@ -178,7 +178,8 @@ fn a_user_stands_between_a_key_and_its_realm() {
     let user = Scope::User(id("ada"));
     let chain: Vec<_> = scopes(&world.control, world.key(2)).collect();
     assert_eq!(chain, [Scope::Key(world.key(2).id), user.clone(), Scope::Realm(id("default")), Scope::Gateway]);
-    let paying: Vec<_> = budgets(&world.control, world.key(2), None).unwrap().map(|budget| &budget.scope).collect();
+    let payers = Payers { key: world.key(2), of_key: None, end_users: &[], model: &id("gpt") };
+    let paying: Vec<_> = budgets(&world.control, &payers).unwrap().map(|budget| &budget.scope).collect();
     assert_eq!(paying, [&user]);
     let accounted = world.control.budget(&user).unwrap().realm.clone();
     assert_eq!(accounted, Some(id("acme")), "where she belongs, not where the key does");

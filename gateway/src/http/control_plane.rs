@@ -9,7 +9,7 @@ mod find;
 mod slug;
 mod shown;
 mod realm_key;
-mod realm_budget;
+mod grant_budget;
 mod realms;
 mod realm_changes;
 mod models;

@@ -14,6 +14,7 @@ pub(crate) enum ErrorCode {
     UpgradeRequired,
     AdminOnly,
     UserBlocked,
+    EndUserBlocked,
     RealmUnknown,
     RealmSuspended,
     Quarantined,
@@ -68,6 +69,7 @@ impl ErrorCode {
             Self::UpgradeRequired => "upgrade_required",
             Self::AdminOnly => "admin_only",
             Self::UserBlocked => "user_blocked",
+            Self::EndUserBlocked => "end_user_blocked",
             Self::RealmUnknown => "realm_unknown",
             Self::RealmSuspended => "realm_suspended",
             Self::Quarantined => "quarantined",
@@ -128,6 +130,7 @@ impl ErrorCode {
             Self::BudgetExhausted => 422,
             Self::RateLimited => 429,
             Self::ModelNotFound
+            | Self::EndUserBlocked
             | Self::Unpriced
             | Self::BodyInvalid
             | Self::ParameterInvalid

@@ -15,6 +15,8 @@ pub(crate) mod keys;
 mod teams;
 mod organizations;
 mod users;
+mod customers;
+mod budgets;
 mod roles;
 pub(crate) mod models;
 mod spent;
@@ -36,6 +38,8 @@ pub(super) fn router() -> Router<App> {
         .merge(teams::router())
         .merge(organizations::router())
         .merge(users::router())
+        .merge(customers::router())
+        .merge(budgets::router())
         .merge(models::router())
         .merge(spend::router())
         .merge(counter)

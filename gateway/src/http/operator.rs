@@ -128,7 +128,8 @@ pub(super) fn managing_user<'a>(control: &'a tallygate_core::control::Control, r
     admission::user_of(control, &row.key).filter(|_| manages)
 }
 
-fn admins_only(route: &str) -> ApiError {
+/// The answer to someone who may not.
+pub(super) fn admins_only(route: &str) -> ApiError {
     let message = format!(
         "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route={route}. Your role=unknown. Your user_id=***"
     );

@@ -22,6 +22,7 @@ use tallygate_core::lease::Root;
 use tallygate_core::lease::allot::Policy;
 use tallygate_core::lease::decide::Opening;
 use tallygate_core::lease::slices::Refused;
+use tallygate_core::limits::Limits;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::Position;
@@ -70,7 +71,17 @@ fn budget(scope: Scope) -> Budget {
     let mark = Mark { position: Position::new(5), at: Timestamp::from_millis(0), by: Actor::operator() };
     let limit = BudgetLimit { period: Period::Total, anchor: Timestamp::from_millis(0), limit_nano_usd: LIMIT };
     let trail = Trail::born(&mark);
-    Budget { scope, realm: None, limits: vec![limit], reclaim_after_seconds: None, set: mark.position, trail }
+    Budget {
+        scope,
+        realm: None,
+        limits: vec![limit],
+        reclaim_after_seconds: None,
+        named: None,
+        rates: Limits::default(),
+        terms: tallygate_core::budget::Terms::default(),
+        set: mark.position,
+        trail,
+    }
 }
 
 fn budgets() -> Vec<Budget> {

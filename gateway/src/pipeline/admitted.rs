@@ -7,7 +7,7 @@ use tallygate_adapters::dialect::answer_ids::{self, Earlier};
 use tallygate_adapters::dialect::client_request::ClientRequest;
 use tallygate_core::admission;
 use tallygate_core::control::Control;
-use tallygate_core::key::Key;
+use tallygate_core::end_user::EndUser;
 use tallygate_core::limits::Limits as Quotas;
 use tallygate_core::scope::Scope;
 use tallygate_projections::{KeyRow, Snapshot};
@@ -28,6 +28,8 @@ pub(crate) struct Admitted {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: KeyRow,
     pub(crate) request: ClientRequest,
+    /// Those in whose name it is asked, as far as they are registered.
+    pub(crate) end_users: Vec<Arc<EndUser>>,
     /// The model that it goes to first.
     pub(crate) to: Destination,
     /// The earlier answer that it goes on from: only the deployment that keeps it can answer.
@@ -48,6 +50,7 @@ impl Resolved {
                 snapshot: self.snapshot,
                 caller: self.caller,
                 request: self.request,
+                end_users: self.end_users,
                 to: Destination { model: self.model, selected: self.selected },
                 earlier,
                 share: Some(share),
@@ -78,8 +81,20 @@ impl Resolved {
         }
         pipeline
             .limits
-            .take(&quotas(&self.snapshot.control, &self.caller.key), self.token_estimate())
+            .take(&self.quotas(), self.token_estimate())
             .map_err(|limited| refusal::limited(&limited, &self.caller.key.hash))
+    }
+
+    /// The quotas of the key's chain, and of the end users.
+    fn quotas(&self) -> Vec<(Scope, Quotas)> {
+        let control = &self.snapshot.control;
+        let mut quotas = quotas(control, &self.caller);
+        quotas.extend(self.end_users.iter().map(|row| {
+            let scope = Scope::EndUser(row.end_user.clone());
+            let named = named_rates(control, &scope);
+            (scope, row.limits.or(named))
+        }));
+        quotas
     }
 
     /// What the request takes of a limit of tokens before it is known what it uses.
@@ -99,11 +114,22 @@ impl Admitted {
 }
 
 /// A key's, its user's and its realms' quotas, nearest first.
-pub(crate) fn quotas(control: &Control, key: &Key) -> Vec<(Scope, Quotas)> {
+pub(crate) fn quotas(control: &Control, caller: &KeyRow) -> Vec<(Scope, Quotas)> {
+    let key = &caller.key;
+    let of_key = caller.budget.as_ref().map(|budget| budget.rates).unwrap_or_default();
     let user = admission::user_of(control, key).map(|user| (Scope::User(user.id.clone()), user.limits));
-    let realms = control.chain(&key.realm);
-    std::iter::once((Scope::Key(key.id), key.limits))
-        .chain(user)
-        .chain(realms.map(|realm| (Scope::Realm(realm.id.clone()), realm.limits)))
-        .collect()
+    let realms = control.chain(&key.realm).map(|realm| (Scope::Realm(realm.id.clone()), realm.limits));
+    let above = user.into_iter().chain(realms).map(|(scope, limits)| {
+        let named = named_rates(control, &scope);
+        (scope, limits.or(named))
+    });
+    std::iter::once((Scope::Key(key.id), key.limits.or(of_key))).chain(above).collect()
+}
+
+/// The rate limits that come with the named budget of a scope. Where no budget has a name, none is looked up.
+fn named_rates(control: &Control, scope: &Scope) -> Quotas {
+    if control.named_budgets.is_empty() {
+        return Quotas::default();
+    }
+    control.budget(scope).map(|budget| budget.rates).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tallygate_adapters::dialect::exchange::{Outgoing, OutputBound};
 use tallygate_adapters::dialect::metering::{IMAGE_TOKENS_MAX, InputBound};
-use tallygate_core::admission;
+use tallygate_core::admission::{self, Payers};
 use tallygate_core::budget::Budget;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::{Price, ServiceTier};
@@ -20,6 +20,7 @@ use super::Pipeline;
 use super::admitted::Admitted;
 use super::refusal;
 use super::running::{Entry, Running};
+use super::told::{self, Watched};
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::spending::{Chain, Held, NotHeld};
@@ -57,6 +58,8 @@ pub(crate) struct Attempt {
     pub(crate) running: Option<Running>,
     /// The order of the model's deployments that it was chosen by; empty where there was no choice.
     pub(crate) ranked: Vec<Ranked>,
+    /// The soft limits of its budgets.
+    pub(crate) watched: Vec<Watched>,
 }
 
 impl Attempt {
@@ -97,7 +100,7 @@ impl Admitted {
             .map_err(|refused| refusal::credential(&refused, &model.name))?;
         let target = pipeline.upstreams.target(&self.snapshot, deployment)?;
         let draft = self.request.toward(&target.speaks).map_err(|rejection| refusal::rejection(&rejection))?;
-        let chain = self.budgets()?;
+        let chain = self.budgets(model)?;
         admission::permit_paying(model, &chain.budgets)
             .map_err(|refused| refusal::distrusted(&refused, &model.name))?;
         let (held, bound) = if chain.budgets.is_empty() {
@@ -121,15 +124,19 @@ impl Admitted {
             held,
             running: None,
             ranked: Vec::new(),
+            watched: told::watched(&chain.budgets),
         })
     }
 
-    /// The budgets that the request is paid from.
-    fn budgets(&self) -> Result<Chain<'_>, ApiError> {
+    /// The budgets that a call of a model is paid from.
+    pub(super) fn budgets<'a>(&'a self, model: &'a Model) -> Result<Chain<'a>, ApiError> {
         let (control, key) = (&self.snapshot.control, &self.caller.key);
-        let budgets = admission::budgets(control, key, self.caller.budget.as_deref())
-            .map_err(|refused| refusal::unread_budget(&refused))?;
-        let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty()).collect();
+        let of_key = self.caller.budget.as_deref();
+        let payers = Payers { key, of_key, end_users: &self.end_users, model: &model.name };
+        let budgets = admission::budgets(control, &payers).map_err(|refused| refusal::unread_budget(&refused))?;
+        let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty());
+        // One that is raised for a while is a copy with its limits raised; almost always none is.
+        let budgets = budgets.map(|budget| budget.at(self.received.at)).collect();
         Ok(Chain { control, realm: &key.realm, budgets })
     }
 

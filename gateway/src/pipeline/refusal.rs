@@ -128,6 +128,18 @@ fn realm_of(refusal: &Refusal) -> String {
     }
 }
 
+/// An end user in whose name nothing is served. A key may ask in anybody's name, so the status says nothing of the key.
+pub(crate) fn end_user(refusal: &Refusal, named: &str) -> ApiError {
+    let error = match refusal.rule {
+        Rule::Quarantined => return quarantined(refusal, "this end user"),
+        _ => {
+            let message = format!("User blocked from making LLM API Calls. User={named}");
+            ApiError::new(ErrorCode::EndUserBlocked, message).param("user")
+        }
+    };
+    error.details(details(refusal.scope.as_ref(), refusal))
+}
+
 /// A model that the key may not call, or that is not there.
 pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint) -> ApiError {
     let error = match refusal.rule {
@@ -244,6 +256,8 @@ pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
     let who = match &account.scope {
         Scope::Realm(realm) => format!(" Team={realm}"),
         Scope::User(user) => format!(" User={user}"),
+        Scope::EndUser(whom) => format!(" End User={}", whom.id),
+        Scope::Model(realm, model) => format!(" Team={realm} Model={model}"),
         Scope::Key(_) | Scope::Gateway => String::new(),
     };
     let resets = resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
@@ -283,6 +297,8 @@ pub(crate) fn limited(limited: &Limited, hash: &KeyHash) -> ApiError {
         Scope::Realm(realm) => format!("team: {realm}"),
         Scope::User(user) => format!("user: {user}"),
         Scope::Key(_) => format!("api_key: {hash}"),
+        Scope::EndUser(whom) => format!("end_user: {}", whom.id),
+        Scope::Model(realm, model) => format!("team: {realm}, model: {model}"),
         Scope::Gateway => "gateway".to_owned(),
     };
     let seconds = limited.retry_after.as_secs_f64();

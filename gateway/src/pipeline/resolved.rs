@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::activity::Endpoint;
 use tallygate_core::admission;
+use tallygate_core::control::Control;
+use tallygate_core::end_user::EndUser;
+use tallygate_core::key::Key;
 use tallygate_core::registry::Model;
 use tallygate_core::stream::Position;
 use tallygate_projections::{KeyRow, Snapshot};
@@ -21,28 +25,46 @@ pub(crate) struct Resolved {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) caller: KeyRow,
     pub(crate) request: ClientRequest,
+    /// Those in whose name it is asked, as far as they are registered.
+    pub(crate) end_users: Vec<Arc<EndUser>>,
     pub(crate) model: Arc<Model>,
     /// The selection that led to the model.
     pub(crate) selected: Option<Position>,
 }
 
 impl Authenticated {
-    /// Finds the model that the request names, and checks that the key may call it.
+    /// Finds the model that the request names, and checks that the key may call it, in the name of whom it says.
     ///
     /// # Errors
     /// The answer for the client. The refusal is recorded.
     pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
         let Self { received, snapshot, caller } = self;
-        match admission::resolve(&snapshot.control, &caller.key, request.model()) {
-            Ok(permit) => {
-                let admission::Permit { model, selected } = permit;
-                Ok(Resolved { received, snapshot, caller, request, model, selected })
+        match allowed(&snapshot.control, &caller.key, &request, received.endpoint) {
+            Ok((admission::Permit { model, selected }, end_users)) => {
+                Ok(Resolved { received, snapshot, caller, request, end_users, model, selected })
             }
-            Err(refused) => {
-                let error = refusal::model(&refused, request.model(), received.endpoint);
+            Err(error) => {
                 refusal::record(pipeline, &received, Some(&caller.key), Some(request.model()), &error);
                 Err(error)
             }
         }
     }
+}
+
+/// The model that a key may call, and the end users in whose name.
+fn allowed(
+    control: &Control,
+    key: &Key,
+    request: &ClientRequest,
+    endpoint: Endpoint,
+) -> Result<(admission::Permit, Vec<Arc<EndUser>>), ApiError> {
+    let permit = admission::resolve(control, key, request.model())
+        .map_err(|refused| refusal::model(&refused, request.model(), endpoint))?;
+    if !admission::knows_end_users(control) {
+        return Ok((permit, Vec::new()));
+    }
+    let named = request.user();
+    let end_users = admission::end_users(control, key, named.as_deref())
+        .map_err(|refused| refusal::end_user(&refused, named.as_deref().unwrap_or_default()))?;
+    Ok((permit, end_users))
 }

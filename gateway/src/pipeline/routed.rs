@@ -13,6 +13,7 @@ use tallygate_core::registry::Model;
 use tallygate_core::routing::{
     Ask, Attempts, Candidate, Failed, Next, Ranked, Readiness, Routing, Snapshot as HealthNow, Steady, Why, rank,
 };
+use tallygate_core::scope::Scope;
 
 use tallygate_projections::Snapshot;
 
@@ -26,6 +27,9 @@ use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::upstreams::Target;
 
+/// How often a request is led to another model since a budget cannot pay.
+const DOWNGRADES_MAX: usize = 4;
+
 impl Admitted {
     /// Makes the first attempt ready.
     ///
@@ -34,7 +38,47 @@ impl Admitted {
     /// # Errors
     /// The answer for the client. The refusal is recorded.
     pub(super) async fn first(&self, pipeline: &Pipeline) -> Result<Attempt, ApiError> {
-        self.best(pipeline, &self.to).await.map_err(|error| self.refuse(pipeline, error))
+        match self.best(pipeline, &self.to).await {
+            Ok(attempt) => Ok(attempt),
+            // Boxed, so that requests that are paid for stay small.
+            Err(error) => {
+                Box::pin(self.downgraded(pipeline, error)).await.map_err(|error| self.refuse(pipeline, error))
+            }
+        }
+    }
+
+    /// An attempt at the model that requests go to which a budget cannot pay for, and so on, if there is one that the key may
+    /// call. No model is gone to twice.
+    ///
+    /// # Errors
+    /// The refusal, of the model that was asked for.
+    async fn downgraded(&self, pipeline: &Pipeline, error: ApiError) -> Result<Attempt, ApiError> {
+        let (mut to, mut refused) = (self.to.clone(), error.clone());
+        let mut tried = vec![to.model.id];
+        while tried.len() <= DOWNGRADES_MAX {
+            let Some(next) = self.downgrade_of(&to, &refused) else { break };
+            if tried.contains(&next.model.id) {
+                break;
+            }
+            tried.push(next.model.id);
+            refused = match self.best(pipeline, &next).await {
+                Ok(attempt) => return Ok(attempt),
+                Err(refused) => refused,
+            };
+            to = next;
+        }
+        Err(error)
+    }
+
+    /// Where a request goes that the budget which refused it cannot pay for.
+    fn downgrade_of(&self, to: &Destination, refused: &ApiError) -> Option<Destination> {
+        if refused.code != ErrorCode::BudgetExhausted.as_str() {
+            return None;
+        }
+        let scope: Scope = refused.scope()?.parse().ok()?;
+        let chain = self.budgets(&to.model).ok()?;
+        let budget = chain.budgets.iter().find(|budget| budget.scope == scope)?;
+        self.permitted(budget.terms.downgrade_to.as_ref()?)
     }
 
     /// Makes an attempt ready at the best deployment that can be called; where the request goes on from an earlier answer, at

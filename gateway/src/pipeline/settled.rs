@@ -24,6 +24,7 @@ use super::called::answer_to;
 use super::clientless::{Clientless, HasLeft};
 use super::ended::{Before, End, Summary};
 use super::routed::routing;
+use super::told;
 use super::violated::{self, Amounts};
 use crate::activity::Happened;
 use crate::http::error::ApiError;
@@ -353,6 +354,7 @@ impl Settling {
         let cost = cost.unwrap_or_default();
         let outbox = self.pipeline.activity.outbox();
         let over = if is_unknown { outbox.suspend(held, cost, happened) } else { outbox.settle(held, cost, happened) };
+        told::tell(&self.pipeline, &self.admitted, &self.attempt.watched);
         if over.is_some() {
             violated::report(&self.pipeline, (&self.admitted, model), deployment, Amounts { held: amount, cost });
         }

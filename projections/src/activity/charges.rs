@@ -13,13 +13,14 @@ use crate::store::{Store, StoreError};
 
 pub(crate) const CHARGES: RowTable<NanoUsd> = RowTable::new(41, 1, "charges");
 
-/// The row of a window. A key's lies under the key's realm, a realm's under itself, a user's and the gateway's
-/// under none.
+/// The row of a window. A key's lies under the key's realm, a realm's and a model's under the realm, an end user's under the
+/// one that they are registered for, a user's and the gateway's under none.
 pub(crate) fn row_key(charge: &Charge, realm_of_key: Option<&RealmId>) -> RowKey {
     let realm = match &charge.scope {
         // A user may have keys in several realms: what they spent belongs to none of them alone.
         Scope::Gateway | Scope::User(_) => None,
-        Scope::Realm(realm) => Some(realm),
+        Scope::Realm(realm) | Scope::Model(realm, _) => Some(realm),
+        Scope::EndUser(whom) => whom.realm.as_ref(),
         Scope::Key(_) => realm_of_key,
     };
     let (kind, length) = match charge.period {
@@ -43,7 +44,7 @@ pub(crate) fn posted(store: &Store, charge: &Charge) -> Result<NanoUsd, StoreErr
             // The key never asked.
             None => return Ok(NanoUsd::ZERO),
         },
-        Scope::Gateway | Scope::Realm(_) | Scope::User(_) => None,
+        Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Model(..) | Scope::EndUser(_) => None,
     };
     Ok(store.get(&CHARGES, &row_key(charge, realm.as_ref()))?.unwrap_or_default())
 }

@@ -1,7 +1,9 @@
 //! Spend: sums per realm, day, key and model, and per all of them at once; and over all realms, for the operator.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use tallygate_core::id::{KeyId, ModelName, RealmId, VendorId};
+use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, VendorId};
 use tallygate_core::time::Timestamp;
 
 use super::totals::Totals;
@@ -20,6 +22,9 @@ pub(crate) const ALL_BY_MODEL: RowTable<Spent<ModelName>> = RowTable::new(39, 1,
 /// Which realm a key that spent belongs to. A global index that holds ids alone.
 pub(crate) const KEY_REALMS: RowTable<RealmId> = RowTable::new(40, 1, "realms of keys that spent");
 
+/// Each row is a day of one end user in one realm. Whom nobody registered has rows too.
+pub(crate) const BY_END_USER: RowTable<Spent<OfEndUser>> = RowTable::new(44, 1, "spend by end user");
+
 /// The most keys that a ranking has.
 pub const RANKING_MAX: usize = 1_000;
 /// The most rows of spend that one question is answered with.
@@ -33,6 +38,11 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 pub struct Day(u32);
 
 impl Day {
+    /// The first day there is.
+    pub const MIN: Self = Self(0);
+    /// The last one.
+    pub const MAX: Self = Self(u32::MAX);
+
     /// The day of a moment. Moments before 1970 count to its first day.
     #[must_use]
     pub fn of(at: Timestamp) -> Self {
@@ -72,6 +82,17 @@ pub struct Detail {
     pub vendor: VendorId,
 }
 
+/// What was asked in the name of an end user on one day, in one realm.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OfEndUser {
+    /// The realm of the keys that asked.
+    pub realm: RealmId,
+    /// What the requests named.
+    pub end_user: EndUserId,
+    /// The day on which the requests came in.
+    pub day: Day,
+}
+
 /// Days from the first to the last, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Days {
@@ -104,6 +125,14 @@ pub(crate) fn detail_key(realm: &RealmId, detail: &Detail) -> RowKey {
         .uuid(detail.key.as_uuid())
         .text(detail.model.as_str())
         .text(detail.vendor.as_str())
+}
+
+pub(crate) fn end_user_prefix(realm: &RealmId, end_user: &EndUserId) -> RowKey {
+    RowKey::of(&BY_END_USER).realm(Some(realm)).text(end_user.as_str())
+}
+
+pub(crate) fn end_user_key(of: &OfEndUser) -> RowKey {
+    end_user_prefix(&of.realm, &of.end_user).number(of.day.number())
 }
 
 pub(crate) fn all_key() -> RowKey {
@@ -160,6 +189,18 @@ fn decode_all<D: serde::de::DeserializeOwned>(
     rows: Scan<'_>,
 ) -> Result<Vec<Spent<D>>, StoreError> {
     rows.take(SPEND_ROWS_MAX).map(|row| store.decode(table, &row?.1)).collect()
+}
+
+/// What was asked in the name of each end user over some days, in the order of their ids. Reads the rows of all of them.
+pub(crate) fn by_end_user(store: &Store, days: Days) -> Result<BTreeMap<EndUserId, Totals>, StoreError> {
+    let mut sums: BTreeMap<EndUserId, Totals> = BTreeMap::new();
+    for row in store.scan(&RowKey::of(&BY_END_USER)) {
+        let Spent { of, totals } = store.decode(&BY_END_USER, &row?.1)?;
+        if (days.first..=days.last).contains(&of.day) {
+            sums.entry(of.end_user).or_default().add(&totals);
+        }
+    }
+    Ok(sums)
 }
 
 /// The keys that cost most, dearest first: at most so many, and at most [`RANKING_MAX`]. Reads the sums of every key

@@ -32,6 +32,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (spend::ALL_BY_DAY.id, spend::ALL_BY_DAY.schema),
         (spend::ALL_BY_MODEL.id, spend::ALL_BY_MODEL.schema),
         (spend::KEY_REALMS.id, spend::KEY_REALMS.schema),
+        (spend::BY_END_USER.id, spend::BY_END_USER.schema),
         (charges::CHARGES.id, charges::CHARGES.schema),
         (block::BLOCKS.id, block::BLOCKS.schema),
         (block::SUMMARIES.id, block::SUMMARIES.schema),

@@ -58,12 +58,6 @@ impl Fold for ControlFold {
 
 fn needs_of(group: &ControlGroup) -> Needs {
     let mut all = Needs::default();
-    for item in &group.items {
-        let needs = item.needs();
-        all.keys.extend(needs.keys);
-        all.hashes.extend(needs.hashes);
-        all.aliases.extend(needs.aliases);
-        all.commands.extend(needs.commands);
-    }
+    group.items.iter().for_each(|item| all.extend(item.needs()));
     all
 }

@@ -13,7 +13,8 @@ use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
 use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
 use crate::view::{
-    agents, budgets, choices, commands, credentials, grants, quarantine, realms, registry, selections, users,
+    agents, budgets, choices, commands, credentials, end_users, grants, named_budgets, quarantine, realms, registry,
+    selections, users,
 };
 
 /// The checkpoint and the moment of the last event. It is no part of a digest.
@@ -25,12 +26,16 @@ pub(crate) const LAYOUT: Layout = Layout {
         (CHECKPOINT.id, CHECKPOINT.schema),
         (realms::REALMS.id, realms::REALMS.schema),
         (users::USERS.id, users::USERS.schema),
+        (end_users::END_USERS.id, end_users::END_USERS.schema),
         (grants::GRANTS.id, grants::GRANTS.schema),
         (registry::MODELS.id, registry::MODELS.schema),
         (registry::MODEL_NAMES.id, registry::MODEL_NAMES.schema),
         (registry::DEPLOYMENTS.id, registry::DEPLOYMENTS.schema),
         (credentials::CREDENTIALS.id, credentials::CREDENTIALS.schema),
         (budgets::BUDGETS.id, budgets::BUDGETS.schema),
+        (budgets::MODEL_BUDGETS.id, budgets::MODEL_BUDGETS.schema),
+        (named_budgets::NAMED_BUDGETS.id, named_budgets::NAMED_BUDGETS.schema),
+        (named_budgets::BUDGET_HOLDERS.id, named_budgets::BUDGET_HOLDERS.schema),
         (selections::SELECTIONS.id, selections::SELECTIONS.schema),
         (choices::CHOICES.id, choices::CHOICES.schema),
         (agents::AGENTS.id, agents::AGENTS.schema),
@@ -73,10 +78,12 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     let mut control = Control::default();
     realms::load(store, &mut control)?;
     users::load(store, &mut control)?;
+    end_users::load(store, &mut control)?;
     grants::load(store, &mut control)?;
     registry::load(store, &mut control)?;
     credentials::load(store, &mut control)?;
     budgets::load(store, &mut control)?;
+    named_budgets::load(store, &mut control)?;
     selections::load(store, &mut control)?;
     agents::load(store, &mut control)?;
     quarantine::load(store, &mut control)?;
@@ -99,10 +106,12 @@ pub(crate) fn write(
 ) -> Result<Vec<TouchedKey>, StoreError> {
     realms::write(control, writes)?;
     users::write(control, writes)?;
+    end_users::write(control, writes)?;
     grants::write(control, writes)?;
     registry::write(control, writes)?;
     credentials::write(control, writes)?;
     budgets::write(control, writes)?;
+    named_budgets::write(control, writes)?;
     selections::write(control, writes)?;
     choices::write(control, writes)?;
     agents::write(control, writes)?;

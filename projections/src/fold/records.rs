@@ -85,6 +85,7 @@ fn record_of(Happened { realm, at, event }: Happened) -> Option<UsageRecord> {
         Event::RequestRefused(refused) => Ending::Refused(refused),
         Event::CommandRefused(_)
         | Event::BoundViolated(_)
+        | Event::SoftLimitReached(_)
         | Event::DeploymentProbed(_)
         | Event::AgentConnected(_)
         | Event::ConfigurationAcknowledged(_)

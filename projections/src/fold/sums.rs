@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use tallygate_core::activity::{Charge, Event, RequestRefused, RequestSettled};
-use tallygate_core::id::{KeyId, ModelName, RealmId};
+use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId};
 use tallygate_core::money::NanoUsd;
 
 use crate::activity::charges::{self, CHARGES};
-use crate::activity::spend::{self, Day, Detail, Spent};
+use crate::activity::spend::{self, Day, Detail, OfEndUser, Spent};
 use crate::activity::totals::Totals;
 use crate::follow::activity_reader::Happened;
 use crate::row_codec::RowTable;
@@ -27,6 +27,7 @@ pub(crate) struct Sums {
     keys: HashMap<(RealmId, KeyId), Totals>,
     models: HashMap<(RealmId, ModelName), Totals>,
     details: HashMap<(RealmId, Detail), Totals>,
+    end_users: HashMap<OfEndUser, Totals>,
     all: Totals,
     all_days: HashMap<Day, Totals>,
     all_models: HashMap<ModelName, Totals>,
@@ -59,6 +60,7 @@ impl Sums {
                 Event::RequestRefused(refused) => sums.add_refused(happened, refused),
                 Event::CommandRefused(_)
                 | Event::BoundViolated(_)
+                | Event::SoftLimitReached(_)
                 | Event::DeploymentProbed(_)
                 | Event::AgentConnected(_)
                 | Event::ConfigurationAcknowledged(_)
@@ -84,6 +86,11 @@ impl Sums {
         self.days.entry((realm.clone(), *day)).or_default().add(totals);
         self.keys.entry((realm.clone(), settled.key)).or_default().add(totals);
         self.models.entry((realm.clone(), settled.model.clone())).or_default().add(totals);
+        // What is no id was never anybody's.
+        if let Some(end_user) = settled.end_user.as_deref().and_then(|named| EndUserId::new(named).ok()) {
+            let of = OfEndUser { realm: realm.clone(), end_user, day: *day };
+            self.end_users.entry(of).or_default().add(totals);
+        }
         let detail =
             Detail { day: *day, key: settled.key, model: settled.model.clone(), vendor: settled.vendor.clone() };
         self.details.entry((realm.clone(), detail)).or_default().add(totals);
@@ -125,6 +132,9 @@ impl Sums {
         for ((realm, detail), more) in self.details {
             let key = spend::detail_key(&realm, &detail);
             write.spent(&spend::IN_DETAIL, key, detail, &more)?;
+        }
+        for (of, more) in self.end_users {
+            write.spent(&spend::BY_END_USER, spend::end_user_key(&of), of, &more)?;
         }
         if self.all != Totals::default() {
             write.plain(&spend::OF_ALL, spend::all_key(), &self.all)?;
@@ -169,6 +179,7 @@ impl<'a> Alike<'a> {
             && self.first.vendor == settled.vendor
             && self.realm == realm
             && self.first.charged == settled.charged
+            && self.first.end_user == settled.end_user
     }
 }
 

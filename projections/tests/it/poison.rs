@@ -1,7 +1,8 @@
 //! Poison is quarantined and the fold goes on; damage stops it; half a command is nobody's business.
 
-use tallygate_core::admission::{self, Refusal, Rule};
+use tallygate_core::admission::{self, Payers, Refusal, Rule};
 use tallygate_core::control::Needs;
+use tallygate_core::end_user::EndUserRef;
 use tallygate_core::envelope::{Fault, Line};
 use tallygate_core::id::CommandId;
 use tallygate_core::key::BlockKey;
@@ -71,7 +72,9 @@ fn admitted(views: &Views) -> Result<(), Refusal> {
     admission::authenticate(control, &row.key, &hash(1), Timestamp::from_millis(NOON))?;
     let model = admission::resolve(control, &row.key, &id("current"))?.model;
     admission::permit_deployment(control, &model, &model.deployments[0])?;
-    admission::budgets(control, &row.key, row.budget.as_deref()).map(drop)
+    let end_users = admission::end_users(control, &row.key, Some("customer 7"))?;
+    let (key, of_key, end_users, model) = (&*row.key, row.budget.as_deref(), end_users.as_slice(), &model.name);
+    admission::budgets(control, &Payers { key, of_key, end_users, model }).map(drop)
 }
 
 /// A chain of two realms with a budget each, a key, and a selected model that is called with a credential.
@@ -104,6 +107,10 @@ async fn whatever_a_request_depends_on_refuses_it_when_it_cannot_be_read_after_a
         (StreamId::model(samples::model_id(1)), None),
         (StreamId::credential(samples::credential_id(1)), None),
     ];
+    let whom = EndUserRef { realm: Some(realm_id("root")), id: id("customer 7") };
+    streams.push((StreamId::end_user(&whom), Some(Scope::EndUser(whom))));
+    let of_model = Scope::Model(realm_id("root"), id("gpt"));
+    streams.push((of_model.budget_stream(), Some(of_model)));
     for scope in scopes {
         streams.push((scope.budget_stream(), Some(scope.clone())));
         streams.push((scope.selection_stream(&id("current")), Some(scope)));

@@ -42,6 +42,7 @@ async fn every_sum_is_the_sum_of_the_same_requests() {
         Event::RequestRefused(refused) => Totals::of_refused(refused),
         Event::CommandRefused(_)
         | Event::BoundViolated(_)
+        | Event::SoftLimitReached(_)
         | Event::DeploymentProbed(_)
         | Event::AgentConnected(_)
         | Event::ConfigurationAcknowledged(_)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 78] = [
+pub const ADMIN: [(&str, &str); 99] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -43,6 +43,27 @@ pub const ADMIN: [(&str, &str); 78] = [
     ("POST", "/user/new"),
     ("POST", "/user/update"),
     ("POST", "/user/delete"),
+    ("POST", "/user/bulk_update"),
+    ("POST", "/organization/member_add"),
+    ("PATCH", "/organization/member_update"),
+    ("DELETE", "/organization/member_delete"),
+    ("POST", "/global/spend/end_users"),
+    ("POST", "/budget/new"),
+    ("POST", "/budget/update"),
+    ("POST", "/budget/delete"),
+    ("POST", "/budget/info"),
+    ("GET", "/budget/list"),
+    ("GET", "/budget/settings"),
+    ("POST", "/customer/new"),
+    ("POST", "/customer/update"),
+    ("POST", "/customer/delete"),
+    ("POST", "/customer/block"),
+    ("POST", "/customer/unblock"),
+    ("POST", "/end_user/new"),
+    ("POST", "/end_user/update"),
+    ("POST", "/end_user/delete"),
+    ("POST", "/end_user/block"),
+    ("POST", "/end_user/unblock"),
     ("GET", "/spend/keys"),
     ("GET", "/spend/users"),
     ("GET", "/global/spend/keys"),
@@ -104,7 +125,7 @@ const SYNONYMS: [&str; 10] = [
 const AGENTS: [&str; 1] = ["/api/agents/ws"];
 
 /// For any key, which reads and chooses what is its own.
-pub const OWN: [(&str, &str); 23] = [
+pub const OWN: [(&str, &str); 27] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -127,6 +148,10 @@ pub const OWN: [(&str, &str); 23] = [
     ("GET", "/organization/list"),
     ("GET", "/user/info"),
     ("GET", "/user/list"),
+    ("GET", "/customer/info"),
+    ("GET", "/customer/list"),
+    ("GET", "/end_user/info"),
+    ("GET", "/end_user/list"),
     ("GET", "/user/daily/activity"),
 ];
 

@@ -84,7 +84,7 @@ async fn two_administrators_at_once_leave_one_key_and_both_grants() -> Result<()
 }
 
 #[tokio::test]
-async fn a_monthly_budget_caps_what_the_realm_spends_in_a_month() -> Result<()> {
+async fn a_monthly_budget_caps_what_the_realm_spends_on_that_model_in_a_month() -> Result<()> {
     let (plane, one, two, realm) = plane().await?;
     let path = format!("/api/models/{one}/realms");
     // A call of the upstream costs some millionths of a dollar; this is far less.
@@ -94,11 +94,15 @@ async fn a_monthly_budget_caps_what_the_realm_spends_in_a_month() -> Result<()> 
     let key = plane.operator()?.post(&format!("/api/workspaces/{realm}/key"), &json!({})).await?.expect(201)?;
     let key = text(&key, "/key")?;
     assert_eq!(plane.call(&key, ONE).await?.status, 422);
-    // The cap is the realm's, so the next grant may raise it.
+    plane.grant(&two, &realm).await?;
+    plane.call(&key, TWO).await?.expect(200)?;
     let body = json!({ "realmId": realm, "monthlyBudgetUsd": 50.0 });
-    plane.operator()?.post(&format!("/api/models/{two}/realms"), &body).await?.expect(200)?;
+    let raised = plane.operator()?.post(&path, &body).await?.expect(200)?;
+    assert_eq!(raised.at("/monthlyBudgetUsd")?, json!(50.0));
     plane.call(&key, ONE).await?.expect(200)?;
+    let listed = plane.operator()?.get(&path).await?.expect(200)?;
+    assert_eq!(listed.at("/realms/0/monthlyBudgetUsd")?, json!(50.0));
     let shown = plane.operator()?.get(&format!("/api/realms/{realm}")).await?.expect(200)?;
-    assert_eq!(shown.at("/realm/budget/monthlyUsd")?, json!(50.0));
+    assert_eq!(shown.at("/realm/budget")?, json!(null), "the realm itself has no budget");
     Ok(())
 }

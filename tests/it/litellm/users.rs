@@ -174,3 +174,49 @@ async fn daily_activity_is_the_sum_of_a_users_requests() -> Result<()> {
     assert_eq!(caller.get(&format!("/user/daily/activity?{days}&user_id=bob")).await?.status, 403);
     Ok(())
 }
+
+#[tokio::test]
+async fn many_users_are_changed_each_by_itself() -> Result<()> {
+    let gateway = gateway().await?;
+    let operator = gateway.operator()?;
+    user(&operator, json!({ "user_id": "ann", "auto_create_key": false })).await?;
+    let body = json!({ "users": [
+        { "user_id": "ann", "max_budget": 5, "user_alias": "Ann" }, { "user_id": "bob", "max_budget": 5 },
+        { "user_id": "ann", "max_budget": -1 },
+    ]});
+    let answer = operator.post("/user/bulk_update", &body).await?.expect(200)?.json()?;
+    assert_eq!((&answer["total_requested"], &answer["successful_updates"]), (&json!(3), &json!(1)), "{answer}");
+    let results = &answer["results"];
+    assert_eq!((&results[0]["success"], &results[0]["updated_user"]["max_budget"]), (&json!(true), &json!(5.0)));
+    assert_eq!((&results[1]["success"], &results[1]["user_id"]), (&json!(false), &json!("bob")));
+    assert_eq!((&results[2]["success"], &results[2]["updated_user"]), (&json!(false), &Value::Null));
+    let refused =
+        [(r#"{"users":[]}"#, 400, "users"), (r#"{}"#, 422, "users"), (r#"{"all_users":true}"#, 400, "all_users")];
+    assert_refused(&operator, "/user/bulk_update", &refused).await
+}
+
+#[tokio::test]
+async fn an_organization_has_members_with_roles_until_they_leave() -> Result<()> {
+    let gateway = gateway().await?;
+    let operator = gateway.operator()?;
+    let organization = json!({ "organization_id": "org", "organization_alias": "Org" });
+    operator.post("/organization/new", &organization).await?.expect(200)?;
+    let member = |role: &str| json!({ "organization_id": "org", "member": { "user_id": "ann", "role": role } });
+    let added = operator.post("/organization/member_add", &member("internal_user")).await?.expect(200)?.json()?;
+    assert_eq!(added["updated_organization_memberships"][0]["user_role"], "internal_user", "{added}");
+    assert_eq!(added["updated_users"][0]["user_id"], "ann", "whom nobody knew is registered");
+    let change = json!({ "organization_id": "org", "user_id": "ann", "role": "org_admin" });
+    let changed = operator.patch("/organization/member_update", &change).await?.expect(200)?;
+    assert_eq!(changed.at("/user_role")?, json!("org_admin"));
+    let key = generate(&operator, json!({ "user_id": "ann", "team_id": "org" })).await?;
+    let ann = gateway.caller(&text(&key, "key"))?;
+    ann.post("/team/new", &json!({ "team_id": "red", "organization_id": "org" })).await?.expect(200)?;
+    let wrong = json!({ "organization_id": "org", "user_id": "ann", "role": "king" });
+    assert_eq!(operator.patch("/organization/member_update", &wrong).await?.status, 400);
+    let leave = json!({ "organization_id": "org", "user_id": "ann" });
+    let left = operator.delete_with("/organization/member_delete", &leave).await?.expect(200)?;
+    assert_eq!(left.at("/user_role")?, json!("org_admin"), "what they were");
+    assert_eq!(operator.delete_with("/organization/member_delete", &leave).await?.status, 404);
+    assert_eq!(ann.post("/team/new", &json!({ "team_id": "blue", "organization_id": "org" })).await?.status, 403);
+    Ok(())
+}

@@ -9,7 +9,7 @@ use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::testing::samples::{credential_id, id, key_id, model_id};
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, grant, key, realm, registry, rights, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, user};
 
 /// Codes that stand for one meaning in several places, as in "all is so already".
 const SHARED: [&str; 5] = ["no_change", "too_many_patterns", "realm_suspended", "model_not_found", "quarantined"];
@@ -48,6 +48,18 @@ fn of_users() -> Vec<&'static str> {
             R::NoChange(user())];
         R::Realm(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::EmailTaken(_), R::AlreadyBlocked(_),
         R::NotBlocked(_), R::NotMember { .. }, R::Field { .. }, R::NoChange(_)
+    );
+    own(&codes, 1)
+}
+
+fn of_end_users() -> Vec<&'static str> {
+    use end_user::Rejection as R;
+    let whom = || end_user::EndUserRef { realm: None, id: id("customer 7") };
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::AlreadyRegistered(whom()), R::NotRegistered(whom()),
+            R::AlreadyBlocked(whom()), R::NotBlocked(whom()), R::Alias, R::NoChange(whom())];
+        R::Realm(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::AlreadyBlocked(_), R::NotBlocked(_), R::Alias,
+        R::NoChange(_)
     );
     own(&codes, 1)
 }
@@ -111,10 +123,22 @@ fn of_budgets() -> Vec<&'static str> {
     use budget::Rejection as R;
     every!(
         [R::UnknownScope(Scope::Gateway), R::None(Scope::Gateway), R::Negative(NanoUsd::ZERO), R::PeriodTwice, R::Period,
-            R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::NoChange(Scope::Gateway)];
+            R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::Unnamed(id("free")),
+            R::RaiseOver(Timestamp::from_millis(0)), R::NoChange(Scope::Gateway)];
         R::UnknownScope(_), R::None(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace, R::TooMany,
-        R::NoChange(_)
+        R::Unnamed(_), R::RaiseOver(_), R::NoChange(_)
     )
+}
+
+fn of_named_budgets() -> Vec<&'static str> {
+    use named_budget::Rejection as R;
+    let budget = || id("free");
+    let codes = every!(
+        [R::Limits(budget::Rejection::Period), R::AlreadyRegistered(budget()), R::NotRegistered(budget()),
+            R::InUse { budget: budget(), holder: Scope::Gateway }, R::NoChange(budget())];
+        R::Limits(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::InUse { .. }, R::NoChange(_)
+    );
+    own(&codes, 1)
 }
 
 fn of_selections() -> Vec<&'static str> {
@@ -149,26 +173,28 @@ fn of_commands() -> Vec<&'static str> {
     use Rejection as R;
     let codes = every!(
         [R::Realm(realm::Rejection::Name), R::User(user::Rejection::NotRegistered(id("ada"))),
+            R::EndUser(end_user::Rejection::Alias),
             R::Rights(rights::Rejection::NotPermitted("do that")), R::Grant(grant::Rejection::TooMany),
             R::Credential(credential::Rejection::Name), R::Registry(registry::Rejection::DeploymentCount),
             R::Key(key::Rejection::HashTaken), R::Budget(budget::Rejection::Period),
+            R::NamedBudget(named_budget::Rejection::NotRegistered(id("free"))),
             R::Selection(selection::Rejection::UnknownModel(id("gpt"))),
             R::Agent(agent::Rejection::TooManyRealms),
             R::Quarantined { stream: StreamId::key(key_id(1)), position: Position::new(1) }, R::NothingTogether,
             R::TooManyTogether];
-        R::Realm(_), R::User(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::Selection(_),
+        R::Realm(_), R::User(_), R::EndUser(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::NamedBudget(_), R::Selection(_),
         R::Agent(_), R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
     );
-    own(&codes, 10)
+    own(&codes, 12)
 }
 
 fn of_admission() -> Vec<&'static str> {
     use Rule as R;
     let mut codes = every!(
-        [R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::UserBlocked, R::RealmUnknown,
-            R::RealmSuspended, R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined];
-        R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::UserBlocked, R::RealmUnknown,
-        R::RealmSuspended, R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined
+        [R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::UserBlocked, R::EndUserBlocked,
+            R::RealmUnknown, R::RealmSuspended, R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined];
+        R::KeyUnknown, R::KeyRevoked, R::KeyBlocked, R::KeyExpired, R::KeyKind, R::UserBlocked, R::EndUserBlocked,
+        R::RealmUnknown, R::RealmSuspended, R::ModelUnknown, R::ModelNotAllowed, R::ModelNotGranted, R::NoDeployment, R::ModelDistrusted, R::Quarantined
     );
     // A revoked key must look like one that never was.
     codes.dedup();
@@ -186,12 +212,14 @@ fn each_code_has_one_meaning_and_is_lower_case_with_underscores() {
     for (place, codes) in [
         ("realm", of_realms()),
         ("user", of_users()),
+        ("end user", of_end_users()),
         ("rights", of_rights()),
         ("grant", of_grants()),
         ("credential", of_credentials()),
         ("registry", of_the_registry()),
         ("key", of_keys()),
         ("budget", of_budgets()),
+        ("named budget", of_named_budgets()),
         ("selection", of_selections()),
         ("agent", of_agents()),
         ("command", of_commands()),

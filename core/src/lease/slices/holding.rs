@@ -171,7 +171,7 @@ impl SliceLedger {
                     return Err(Refused::Unopened { scope: budget.scope.clone(), period: limit.period });
                 };
                 if let Some(slot) = self.slot_mut(index) {
-                    slot.learn_limit(limit.limit_nano_usd, budget.set);
+                    slot.heed_limit(limit.limit_nano_usd, budget.set);
                     if slot.is_over(now.at) {
                         let chain = slot.chain;
                         self.ask_for_next(chain, budget, limit, amount);

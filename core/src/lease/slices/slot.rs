@@ -143,6 +143,14 @@ impl Slot {
     }
 
     /// A request's snapshot knows this limit.
+    /// As a request's snapshot has it: a budget that is raised for a while has two limits by one event.
+    pub(super) fn heed_limit(&mut self, limit: NanoUsd, set: Position) {
+        if set >= self.control {
+            self.limit = limit;
+            self.control = set;
+        }
+    }
+
     pub(super) fn learn_limit(&mut self, limit: NanoUsd, set: Position) {
         if set > self.control {
             self.limit = limit;

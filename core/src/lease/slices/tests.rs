@@ -8,6 +8,7 @@ use super::{Applied, Entry, Gap, Hold, Moment, Proposal, Refused, SliceLedger};
 use crate::actor::Actor;
 use crate::aggregate::{Mark, Trail};
 use crate::budget::{Budget, BudgetLimit};
+use crate::end_user::EndUserRef;
 use crate::id::EventId;
 use crate::lease::allot::Policy;
 use crate::lease::checks::{Broken, Step};
@@ -15,6 +16,7 @@ use crate::lease::decide::Opening;
 use crate::lease::recovery::Memory;
 use crate::lease::tests::{DAY, NOON, gateway, usd};
 use crate::lease::{Book, Event, Root};
+use crate::limits::Limits;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::Position;
@@ -36,7 +38,17 @@ fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
         limit_nano_usd: usd(*nano),
     };
     let limits = limits.iter().map(limit).collect();
-    Budget { scope, realm: None, limits, reclaim_after_seconds: None, set: mark.position, trail: Trail::born(&mark) }
+    Budget {
+        scope,
+        realm: None,
+        limits,
+        reclaim_after_seconds: None,
+        named: None,
+        rates: Limits::default(),
+        terms: crate::budget::Terms::default(),
+        set: mark.position,
+        trail: Trail::born(&mark),
+    }
 }
 
 /// A realm's budget of 1,000 a day and 5,000 in all, below the gateway's of 10,000.
@@ -48,7 +60,10 @@ fn budgets() -> Vec<Budget> {
 }
 
 fn root_of(budget: &Budget) -> Root {
-    if budget.scope == Scope::Gateway { Root::Gateway } else { Root::Realm(id("acme")) }
+    match &budget.scope {
+        Scope::Gateway | Scope::EndUser(EndUserRef { realm: None, .. }) => Root::Gateway,
+        _ => Root::Realm(id("acme")),
+    }
 }
 
 /// Slices without the manners of large amounts.

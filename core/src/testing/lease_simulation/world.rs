@@ -12,6 +12,7 @@ use crate::aggregate::{Mark, Trail};
 use crate::budget::{Budget, BudgetLimit};
 use crate::lease::Root;
 use crate::lease::allot::Policy;
+use crate::limits::Limits;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::Position;
@@ -76,7 +77,9 @@ impl Rules {
     pub(super) fn root(&self, scope: &Scope) -> Root {
         match scope {
             Scope::Gateway => Root::Gateway,
-            Scope::Realm(_) | Scope::User(_) | Scope::Key(_) => Root::Realm(id("acme")),
+            Scope::Realm(_) | Scope::User(_) | Scope::Key(_) | Scope::Model(..) | Scope::EndUser(_) => {
+                Root::Realm(id("acme"))
+            }
         }
     }
 
@@ -123,7 +126,17 @@ fn budget(scope: Scope, period: Period, limit: i64) -> Budget {
     let set = Position::new(10);
     let mark = Mark { position: set, at: Timestamp::from_millis(0), by: Actor::operator() };
     let limits = vec![BudgetLimit { period, anchor: Timestamp::from_millis(0), limit_nano_usd: NanoUsd::new(limit) }];
-    Budget { scope, realm: None, limits, reclaim_after_seconds: None, set, trail: Trail::born(&mark) }
+    Budget {
+        scope,
+        realm: None,
+        limits,
+        reclaim_after_seconds: None,
+        named: None,
+        rates: Limits::default(),
+        terms: crate::budget::Terms::default(),
+        set,
+        trail: Trail::born(&mark),
+    }
 }
 
 impl World {

@@ -16,7 +16,7 @@ use tallygate_core::model_pattern::ModelPattern;
 use tallygate_core::registry::Model;
 use tallygate_core::stream::Position;
 
-use super::{answered, asked, find, realm_budget, realm_key, shown};
+use super::{answered, asked, find, grant_budget, realm_key, shown};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::litellm::change::carry_out;
@@ -48,7 +48,7 @@ pub(super) async fn list(
     let realms = control.realms.iter().filter(|(id, _)| shown::may_call(control, id, model));
     let realms: Vec<Value> = realms
         .map(|(id, realm)| {
-            let budget = shown::monthly_of(control, id);
+            let budget = shown::monthly_of(control, id, &model.name);
             json!({ "realmId": id, "realmName": shown::name_of(realm), "monthlyBudgetUsd": budget })
         })
         .collect();
@@ -70,7 +70,8 @@ pub(super) async fn grant(
         let model = find::model(&snapshot.control, &id)?;
         let realm = find::realm(&snapshot.control, &asked.realm_id)?.id.clone();
         let now = app.pipeline.clock.now();
-        let budget = realm_budget::set(&snapshot.control, &realm, asked.monthly_budget_usd.as_deref(), now)?;
+        let budget =
+            grant_budget::set(&snapshot.control, (&realm, &model.name), asked.monthly_budget_usd.as_deref(), now)?;
         let beside: Vec<Command> = budget.into_iter().map(Command::from).collect();
         match give(&app, &actor, model, &realm, beside).await {
             Ok((position, issued)) => return Ok(granted(&app, position, model, &realm, issued)),
@@ -121,7 +122,7 @@ fn granted(app: &App, position: Position, model: &Model, realm: &RealmId, issued
             "realmId": realm,
             "hasVirtualKey": true,
             "virtualKeyIssued": issued,
-            "monthlyBudgetUsd": shown::monthly_of(&snapshot.control, realm),
+            "monthlyBudgetUsd": shown::monthly_of(&snapshot.control, realm, &model.name),
         }),
     )
 }

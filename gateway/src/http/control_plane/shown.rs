@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tallygate_core::budget::BudgetLimit;
 use tallygate_core::control::Control;
-use tallygate_core::id::RealmId;
+use tallygate_core::id::{ModelName, RealmId};
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::realm::Realm;
 use tallygate_core::registry::Model;
@@ -89,9 +89,10 @@ fn budget(control: &Control, realm: &RealmId) -> Value {
     json!({ "monthlyUsd": monthly(limits), "limits": limits })
 }
 
-/// The monthly limit of a realm in dollars, null where it has none.
-pub(super) fn monthly_of(control: &Control, realm: &RealmId) -> Value {
-    monthly(limits_of(control, realm))
+/// The monthly limit of a model within a realm in dollars, null where it has none.
+pub(super) fn monthly_of(control: &Control, realm: &RealmId, model: &ModelName) -> Value {
+    let scope = Scope::Model(realm.clone(), model.clone());
+    monthly(control.budget(&scope).map_or(&[], |budget| &budget.limits))
 }
 
 fn monthly(limits: &[BudgetLimit]) -> Value {

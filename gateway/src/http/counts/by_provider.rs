@@ -59,7 +59,7 @@ pub(super) async fn ask(app: &App, asked: &Asked<'_>) -> Result<Option<ByProvide
     for deployment in asked.model.deployments.iter().filter(may_be_asked).take(ASKED_MAX) {
         let Ok(target) = app.pipeline.upstreams.target(&asked.caller.snapshot, deployment) else { continue };
         let Some(path) = path(app, &target, dialect) else { continue };
-        let Ok(share) = app.pipeline.limits.take(&quotas(control, &asked.caller.caller.key), 0) else { break };
+        let Ok(share) = app.pipeline.limits.take(&quotas(control, &asked.caller.caller), 0) else { break };
         let told = call(asked, &target, dialect, path).await;
         share.settle(0);
         match told {

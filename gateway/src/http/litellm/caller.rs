@@ -14,7 +14,7 @@ use crate::http::App;
 use crate::http::credentials;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
-use crate::http::operator;
+use crate::http::operator::{self, Manager};
 use crate::pipeline::authenticated::{min_position, reach};
 use crate::pipeline::refusal;
 
@@ -25,6 +25,15 @@ pub(in crate::http) enum Caller {
     Operator,
     /// A virtual key that may be used now.
     Key(KeyRow),
+}
+
+impl From<&Manager> for Caller {
+    fn from(manager: &Manager) -> Self {
+        match &manager.key {
+            Some(row) if !manager.is_operator() => Self::Key(row.clone()),
+            Some(_) | None => Self::Operator,
+        }
+    }
 }
 
 impl Caller {
@@ -77,6 +86,14 @@ impl Caller {
         match self {
             Self::Operator => None,
             Self::Key(row) => operator::managing_user(control, row),
+        }
+    }
+
+    /// Whether they manage all realms, and what belongs to none.
+    pub(super) fn manages_all(&self, control: &Control) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Key(_) => self.user(control).is_some_and(|user| user.role <= Role::Admin),
         }
     }
 

@@ -3,6 +3,7 @@
 pub(super) mod request;
 pub(super) mod models;
 pub(super) mod budget;
+pub(super) mod terms;
 pub(crate) mod declared_budget;
 pub(crate) mod imported;
 pub(super) mod find;

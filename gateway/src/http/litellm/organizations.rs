@@ -2,6 +2,7 @@
 
 mod row;
 mod new;
+mod members;
 mod update;
 mod read;
 mod delete;
@@ -17,6 +18,9 @@ pub(super) fn router() -> Router<App> {
         .route("/organization/new", post(new::new))
         .route("/organization/update", patch(update::update))
         .route("/organization/delete", delete_method(delete::delete))
+        .route("/organization/member_add", post(members::add))
+        .route("/organization/member_update", patch(members::update))
+        .route("/organization/member_delete", delete_method(members::delete))
         .route("/organization/info", get(read::info))
         .route("/organization/list", get(read::list))
 }

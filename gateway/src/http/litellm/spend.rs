@@ -7,9 +7,10 @@ pub(super) mod daily;
 mod ranking;
 mod overview;
 mod global;
+mod end_users;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::http::App;
 
@@ -21,6 +22,7 @@ pub(super) fn router() -> Router<App> {
         .route("/spend/users", get(ranking::users))
         .route("/global/spend", get(global::spend))
         .route("/global/spend/keys", get(ranking::global_keys))
+        .route("/global/spend/end_users", post(end_users::end_users))
         .route("/global/spend/models", get(ranking::models))
         .route("/global/spend/teams", get(ranking::teams))
         .route("/global/spend/provider", get(ranking::providers))

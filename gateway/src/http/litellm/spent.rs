@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tallygate_core::budget::BudgetLimit;
 use tallygate_core::control::Control;
+use tallygate_core::end_user::EndUserRef;
 use tallygate_core::id::RealmId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
-use tallygate_projections::{KeyRow, StoreError};
+use tallygate_projections::{KeyRow, Spent, StoreError};
 
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -57,6 +58,26 @@ pub(super) fn spend_of_realm(app: &App, control: &Control, realm: &RealmId) -> R
     for id in within {
         let totals = app.pipeline.views.activity.spend_of_realm(id).map_err(|error| unreadable(&error))?;
         sum = sum.saturating_plus(totals.cost_nano_usd);
+    }
+    Ok(sum)
+}
+
+/// What was asked in the name of an end user in all: in the realm that they are registered for and what nests in it, or in
+/// all realms.
+///
+/// # Errors
+/// 503 if it cannot be read.
+pub(super) fn spend_of_end_user(app: &App, control: &Control, whom: &EndUserRef) -> Result<NanoUsd, ApiError> {
+    let is_within = |id: &RealmId| match &whom.realm {
+        Some(realm) => control.chain(id).any(|above| above.id == *realm),
+        None => true,
+    };
+    let mut sum = NanoUsd::ZERO;
+    for (realm, _) in control.realms.iter().filter(|(realm, _)| is_within(realm)) {
+        let days = app.pipeline.views.activity.spend_of_end_user(realm, &whom.id);
+        for Spent { totals, .. } in days.map_err(|error| unreadable(&error))? {
+            sum = sum.saturating_plus(totals.cost_nano_usd);
+        }
     }
     Ok(sum)
 }

@@ -11,7 +11,7 @@ mod block;
 mod models;
 mod info;
 mod list;
-mod member;
+pub(super) mod member;
 mod members;
 
 use axum::Router;

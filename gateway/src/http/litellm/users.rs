@@ -4,6 +4,7 @@ mod request;
 pub(super) mod row;
 mod new;
 mod update;
+mod bulk;
 mod delete;
 mod info;
 mod list;
@@ -19,6 +20,7 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/user/new", post(new::new))
         .route("/user/update", post(update::update))
+        .route("/user/bulk_update", post(bulk::update))
         .route("/user/delete", post(delete::delete))
         .route("/user/info", get(info::info))
         .route("/user/list", get(list::list))

@@ -6,11 +6,12 @@ use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::id::{InvalidId, ModelName, RealmId, SlotName};
-use tallygate_core::key::{Key, KeyKind};
+use tallygate_core::key::KeyKind;
 use tallygate_core::model_pattern::Allowed;
 use tallygate_core::registry::Model;
 use tallygate_core::scope::Scope;
 use tallygate_core::selection::Rejection;
+use tallygate_projections::KeyRow;
 
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -27,7 +28,7 @@ pub(super) struct Chooser {
     /// What the choice is for.
     pub(super) scope: Scope,
     /// The key, where the choice is for one.
-    key: Option<Key>,
+    key: Option<KeyRow>,
     /// The realm that a user belongs to, where the choice is for one and they belong to one.
     home: Option<RealmId>,
 }
@@ -42,15 +43,14 @@ impl Chooser {
         match caller {
             Caller::Operator => Self::operator(app, scope.unwrap_or(Scope::Gateway)),
             Caller::Key(row) => {
-                let key = row.key.as_ref().clone();
-                let own = Scope::Key(key.id);
+                let own = Scope::Key(row.key.id);
                 if scope.is_some_and(|scope| scope != own) {
                     let message =
                         "a virtual key chooses for itself: only the holder of the master key may name another scope";
                     return Err(ApiError::new(ErrorCode::AdminOnly, message).param("scope"));
                 }
-                let actor = Actor { kind: ActorKind::Key, id: key.id.to_string() };
-                Ok(Self { actor, scope: own, key: Some(key), home: None })
+                let actor = Actor { kind: ActorKind::Key, id: row.key.id.to_string() };
+                Ok(Self { actor, scope: own, key: Some(row.clone()), home: None })
             }
         }
     }
@@ -65,7 +65,7 @@ impl Chooser {
             Caller::Key(_) | Caller::Operator => {}
         })?;
         match &chooser.key {
-            Some(key) if !matches!(key.kind, KeyKind::Default | KeyKind::LlmApi) => {
+            Some(row) if !matches!(row.key.kind, KeyKind::Default | KeyKind::LlmApi) => {
                 Err(ApiError::new(ErrorCode::KeyKindForbids, "a key that may not call models has nothing to choose"))
             }
             _ => Ok(chooser),
@@ -78,11 +78,11 @@ impl Chooser {
     /// # Errors
     /// The limit that is reached.
     pub(super) fn count(&self, app: &App) -> Result<(), ApiError> {
-        let Some(key) = self.key.as_ref().filter(|_| self.actor.kind == ActorKind::Key) else { return Ok(()) };
+        let Some(row) = self.key.as_ref().filter(|_| self.actor.kind == ActorKind::Key) else { return Ok(()) };
         let snapshot = app.pipeline.views.control.snapshot();
-        let share = app.pipeline.limits.take(&quotas(&snapshot.control, key), 0);
+        let share = app.pipeline.limits.take(&quotas(&snapshot.control, row), 0);
         // Settled at once: dropped later, it would be given back when the client leaves, and the command go on.
-        share.map(|share| share.settle(0)).map_err(|limited| refusal::limited(&limited, &key.hash))
+        share.map(|share| share.settle(0)).map_err(|limited| refusal::limited(&limited, &row.key.hash))
     }
 
     fn operator(app: &App, scope: Scope) -> Result<Self, ApiError> {
@@ -97,11 +97,11 @@ impl Chooser {
                 None
             }
             Scope::Realm(realm) if control.snapshot().control.realms.contains(realm) => None,
-            Scope::Realm(_) => return Err(unknown(scope)),
+            Scope::Realm(_) | Scope::Model(..) | Scope::EndUser(_) => return Err(unknown(scope)),
             Scope::Key(id) => {
                 let row = control.key_by_id(*id).map_err(|error| refusal::views(&error))?;
                 let row = row.filter(|row| row.key.revoked.is_none());
-                Some(row.ok_or_else(|| unknown(scope.clone()))?.key.as_ref().clone())
+                Some(row.ok_or_else(|| unknown(scope.clone()))?)
             }
         };
         Ok(Self { actor: Actor::operator(), scope, key, home })
@@ -110,7 +110,7 @@ impl Chooser {
     /// The realm that the scope belongs to; none for the gateway, and for users of the whole of it.
     pub(super) fn owner(&self) -> Option<RealmId> {
         match self.scope {
-            Scope::Gateway => None,
+            Scope::Gateway | Scope::Model(..) | Scope::EndUser(_) => None,
             Scope::User(_) => self.home.clone(),
             Scope::Realm(_) | Scope::Key(_) => Some(self.realm()),
         }
@@ -119,7 +119,7 @@ impl Chooser {
     /// The realm that names are looked up from.
     pub(super) fn realm(&self) -> RealmId {
         match (&self.scope, &self.key) {
-            (_, Some(key)) => key.realm.clone(),
+            (_, Some(row)) => row.key.realm.clone(),
             (Scope::Realm(realm), None) => realm.clone(),
             (_, None) => self.home.clone().unwrap_or_else(RealmId::default_realm),
         }
@@ -127,8 +127,8 @@ impl Chooser {
 
     /// The models that may be chosen, by name.
     pub(super) fn callable(&self, control: &Control) -> Vec<Arc<Model>> {
-        if let Some(key) = &self.key {
-            return admission::callable(control, key).cloned().collect();
+        if let Some(row) = &self.key {
+            return admission::callable(control, &row.key).cloned().collect();
         }
         let models = control.callable_models(&self.realm(), &Allowed::All).cloned().collect::<Vec<_>>();
         models.into_iter().filter(|model| control.scope_may_call(&self.scope, &model.name)).collect()
@@ -137,8 +137,8 @@ impl Chooser {
     /// Whether a request for a slot gets the model that was chosen for it.
     pub(super) fn gets(&self, control: &Control, slot: &SlotName, model: &Model) -> bool {
         match &self.key {
-            Some(key) => ModelName::new(slot.as_str()).is_ok_and(|name| {
-                admission::resolve(control, key, &name).is_ok_and(|permit| permit.model.id == model.id)
+            Some(row) => ModelName::new(slot.as_str()).is_ok_and(|name| {
+                admission::resolve(control, &row.key, &name).is_ok_and(|permit| permit.model.id == model.id)
             }),
             None => control.scope_may_call(&self.scope, &model.name),
         }
@@ -147,7 +147,7 @@ impl Chooser {
     /// The scopes whose choices hold, nearest first.
     pub(super) fn scopes(&self, control: &Control) -> Vec<Scope> {
         match (&self.scope, &self.key) {
-            (_, Some(key)) => admission::scopes(control, key).collect(),
+            (_, Some(row)) => admission::scopes(control, &row.key).collect(),
             (Scope::Realm(_) | Scope::User(_), None) => {
                 let realms =
                     control.chain(&self.realm()).map(|realm| Scope::Realm(realm.id.clone())).collect::<Vec<_>>();

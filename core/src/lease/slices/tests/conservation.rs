@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use uuid::Uuid;
 
-use super::{Desk, acme, policy};
+use super::{Desk, acme, budget, policy};
+use crate::end_user::EndUserRef;
 use crate::id::{EventId, RequestId};
 use crate::journal::{Circumstances, Encoder, Journal, Recovery};
 use crate::lease::recovery::Memory;
 use crate::lease::slices::{Hold, SliceLedger};
-use crate::lease::tests::gateway;
+use crate::lease::tests::{DAY, gateway};
 use crate::lease::{Event, Root};
 use crate::money::NanoUsd;
+use crate::scope::Scope;
 use crate::stream::Position;
+use crate::testing::samples::id;
+use crate::time::Period;
 
 const HOST: &str = "machine-1";
 
@@ -83,6 +87,12 @@ impl Lives {
             activity: 0,
             world: World::default(),
         };
+        let end_user = |realm: Option<&str>| Scope::EndUser(EndUserRef { realm: realm.map(id), id: id("7") });
+        lives.desk.budgets.extend([
+            budget(Scope::Model(id("acme"), id("gpt")), &[(DAY, 900), (Period::Total, 4_000)], 7),
+            budget(end_user(Some("acme")), &[(Period::Total, 800)], 8),
+            budget(end_user(None), &[(DAY, 700)], 9),
+        ]);
         lives.desk.ask(10);
         lives.work();
         lives

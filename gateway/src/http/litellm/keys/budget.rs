@@ -1,21 +1,30 @@
-//! `max_budget` and `budget_duration`: one limit, whose windows begin where LiteLLM's do.
+//! `max_budget` and `budget_duration`: one limit, whose windows begin where LiteLLM's do; or `budget_id`: a named budget.
 
 use serde_json::Value;
-use tallygate_core::budget::{BudgetLimit, NewBudgetLimit};
+use tallygate_core::budget::{AttachBudget, Budget, BudgetLimit, NewBudgetLimit, ReviseBudget, SetBudget, Terms};
+use tallygate_core::command::Command;
+use tallygate_core::id::BudgetId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::patch::Patch;
+use tallygate_core::scope::Scope;
 use tallygate_core::time::{Alignment, Duration, Period, TimeError, Timestamp};
 
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::fields::Fields;
 
+use super::terms;
+
 const SECONDS_OF_A_DAY: u64 = 86_400;
 const DURATION: &str = "budget_duration";
+const NAME: &str = "budget_id";
 
 /// What a request says about a budget.
 #[derive(Debug, Clone)]
 pub(in crate::http::litellm) struct BudgetRequest {
+    named: Patch<BudgetId>,
+    soft: Patch<NanoUsd>,
+    raise: Patch<terms::Raise>,
     max: Patch<NanoUsd>,
     windows: Patch<Windows>,
 }
@@ -33,7 +42,72 @@ impl BudgetRequest {
     /// # Errors
     /// 422 for another type, 400 for what is no amount or no duration.
     pub(in crate::http::litellm) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
-        Ok(Self { max: fields.usd("max_budget")?, windows: fields.id(DURATION, |text| windows(&text))? })
+        Ok(Self {
+            named: fields.id(NAME, BudgetId::new)?,
+            soft: fields.usd("soft_budget")?,
+            raise: terms::raise(fields)?,
+            max: fields.usd("max_budget")?,
+            windows: fields.id(DURATION, |text| windows(&text))?,
+        })
+    }
+
+    /// The commands that make the budget of a scope what is said; none where nothing is said.
+    ///
+    /// # Errors
+    /// As [`Self::command`].
+    pub(in crate::http::litellm) fn commands(
+        &self,
+        scope: Scope,
+        current: Option<&Budget>,
+        now: Timestamp,
+    ) -> Result<Vec<Command>, ApiError> {
+        let raise = self.raise.clone().try_map(|raise| raise.from(now))?;
+        let revise =
+            ReviseBudget { told_at_nano_usd: self.soft.clone(), raise, ..ReviseBudget::nothing(scope.clone()) };
+        let sets = matches!(revise.told_at_nano_usd, Patch::Set(_)) || matches!(revise.raise, Patch::Set(_));
+        let command = self.command(scope.clone(), current, now)?;
+        let keeps_a_limit = match &command {
+            Some(Command::SetBudget(data)) => !data.limits.is_empty(),
+            Some(_) => true,
+            None => current.is_some_and(|current| !current.limits.is_empty()),
+        };
+        if sets && !keeps_a_limit {
+            let message = "a soft or raised budget needs a limit: send `max_budget` or `budget_id` too";
+            let param = if matches!(self.soft, Patch::Set(_)) { "soft_budget" } else { "temp_budget_increase" };
+            return Err(ApiError::new(ErrorCode::ParameterInvalid, message).param(param));
+        }
+        // To take away what is not there is to say nothing: clients send nulls routinely. With the last limit all terms go.
+        let has_terms = current.is_some_and(|current| current.terms != Terms::default());
+        let is_said = sets || (has_terms && keeps_a_limit && revise != ReviseBudget::nothing(scope));
+        Ok(command.into_iter().chain(is_said.then(|| revise.into())).collect())
+    }
+
+    /// The command that makes the limits of a scope what is said; none where nothing is said. A named budget is the whole of
+    /// it; limits of its own take the place of a named one, and change nothing for others who have that.
+    ///
+    /// # Errors
+    /// 400 if both are said, or there is more than one limit now: LiteLLM's fields cannot say which one they mean.
+    fn command(&self, scope: Scope, current: Option<&Budget>, now: Timestamp) -> Result<Option<Command>, ApiError> {
+        let says_limits = matches!(self.max, Patch::Set(_)) || matches!(self.windows, Patch::Set(_));
+        if let Patch::Set(budget) = &self.named {
+            if says_limits {
+                let message = "a budget has a name or limits of its own: send `budget_id` or `max_budget`, not both";
+                return Err(ApiError::new(ErrorCode::ParameterInvalid, message).param(NAME));
+            }
+            return Ok(Some(AttachBudget { scope, budget: budget.clone() }.into()));
+        }
+        let named = current.filter(|current| current.named.is_some());
+        let reclaim_after_seconds = current.and_then(|current| current.reclaim_after_seconds);
+        let set = |limits| Command::from(SetBudget { scope, limits, reclaim_after_seconds });
+        if named.is_some() && self.named == Patch::Clear && !says_limits {
+            return Ok(Some(set(Vec::new())));
+        }
+        let limits = match named {
+            Some(_) if !says_limits => None,
+            Some(_) => self.limits(&[], now)?,
+            None => self.limits(current.map_or(&[][..], |current| &current.limits), now)?,
+        };
+        Ok(limits.map(set))
     }
 
     /// The limits that are to be in force, if they are to change. A duration without an amount limits nothing.

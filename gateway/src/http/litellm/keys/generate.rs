@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde_json::json;
-use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::id::KeyId;
 use tallygate_core::key::IssueKey;
@@ -37,9 +36,7 @@ pub(super) async fn generate(State(app): State<App>, headers: HeaderMap, body: B
     let (id, now) = (KeyId::new(app.pipeline.ids.uuid()), app.pipeline.clock.now());
     let issue = of_caller(&app, &manager, &request, request.issue(id, &secret, now)?);
     let mut commands: Vec<Command> = vec![issue.into()];
-    if let Some(limits) = request.budget.limits(&[], now)? {
-        commands.push(SetBudget { scope: Scope::Key(id), limits, reclaim_after_seconds: None }.into());
-    }
+    commands.extend(request.budget.commands(Scope::Key(id), None, now)?);
     let position = carry_out(&app, manager.actor, commands).await.map_err(refused)?;
     let mut answer = row::generated(&app, &find::by_id(&app, id)?, &secret)?;
     answer["duration"] = json!(duration);

@@ -1,7 +1,7 @@
 //! What a rule of keys is answered with.
 
 use tallygate_core::command::Rejection;
-use tallygate_core::{key, realm};
+use tallygate_core::{budget, key, realm};
 
 use super::find;
 use crate::command::Refused;
@@ -21,6 +21,7 @@ pub(in crate::http::litellm) fn refused(refused: Refused) -> ApiError {
             return ApiError::coded(refused.code, 400, message).kind("bad_request_error").param("team_id");
         }
         Rejection::Key(key::Rejection::RealmSuspended(_)) => (Some("team_id"), "bad_request_error"),
+        Rejection::Budget(budget::Rejection::Unnamed(_)) => (Some("budget_id"), "bad_request_error"),
         Rejection::Budget(_) => (Some("max_budget"), "bad_request_error"),
         _ => return refused.into(),
     };

@@ -20,7 +20,7 @@ use crate::http::litellm::unsupported::{not_supported, refuse, says_nothing};
 use crate::random;
 
 /// What would change who may do what, or what it costs, and is not built yet.
-const UNSUPPORTED: [&str; 37] = [
+const UNSUPPORTED: [&str; 33] = [
     "access_group_ids",
     "agent_id",
     "allowed_cache_controls",
@@ -28,7 +28,6 @@ const UNSUPPORTED: [&str; 37] = [
     "allowed_vector_store_indexes",
     "auto_rotate",
     "budget_fallbacks",
-    "budget_id",
     "budget_limits",
     "config",
     "denied_passthrough_routes",
@@ -50,10 +49,7 @@ const UNSUPPORTED: [&str; 37] = [
     "rotation_interval",
     "router_settings",
     "rpm_limit_type",
-    "soft_budget",
     "tag_rpm_limit",
-    "temp_budget_expiry",
-    "temp_budget_increase",
     "throttle_on_budget_exceeded",
     "tpd_limit",
     "tpm_limit_type",

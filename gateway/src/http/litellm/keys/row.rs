@@ -11,6 +11,7 @@ use super::{budget, models};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::litellm::amount::usd;
+use crate::http::litellm::budgets;
 use crate::http::litellm::spent::spend_of_key;
 
 /// LiteLLM's name for the holder of the master key.
@@ -65,6 +66,7 @@ pub(in crate::http::litellm) fn row(app: &App, row: &KeyRow) -> Result<Map<Strin
     let now = app.pipeline.clock.now();
     let key = &row.key;
     let mut fields = nulls(&NULL_FIELDS);
+    fields.extend(budgets::row::attached(app, row.budget.as_deref()));
     fields.extend(object(json!({
         "token": key.hash.to_string(),
         "key_name": key.shown,

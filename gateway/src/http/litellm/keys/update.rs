@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde_json::{Value, json};
-use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::id::RealmId;
 use tallygate_core::key::{BlockKey, ReviseKey, UnblockKey};
@@ -70,12 +69,7 @@ pub(super) fn commands(request: &KeyRequest, current: &KeyRow, now: Timestamp) -
     if revise != ReviseKey::nothing(key.id) {
         commands.push(revise.into());
     }
-    let limits = current.budget.as_deref().map_or(&[][..], |budget| &budget.limits);
-    if let Some(limits) = request.budget.limits(limits, now)? {
-        // Whether it is soft is no matter of LiteLLM's: it stays as it is.
-        let reclaim_after_seconds = current.budget.as_deref().and_then(|budget| budget.reclaim_after_seconds);
-        commands.push(SetBudget { scope: Scope::Key(key.id), limits, reclaim_after_seconds }.into());
-    }
+    commands.extend(request.budget.commands(Scope::Key(key.id), current.budget.as_deref(), now)?);
     match (&request.blocked, key.blocked.is_some()) {
         (Patch::Set(true), false) => commands.push(BlockKey { key: key.id }.into()),
         (Patch::Set(false) | Patch::Clear, true) => commands.push(UnblockKey { key: key.id }.into()),

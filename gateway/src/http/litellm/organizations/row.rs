@@ -32,15 +32,17 @@ pub(super) fn organization(
             json!({ "user_id": user.id, "organization_id": realm.id, "user_role": roles::name(*role), "spend": null })
         })
         .collect();
-    let limit = control.budget(&Scope::Realm(realm.id.clone())).and_then(|budget| budget.limits.first());
+    let budget = control.budget(&Scope::Realm(realm.id.clone()));
+    let limit = budget.and_then(|budget| budget.limits.first());
+    // A budget of its own goes by the realm's name.
+    let name = budget.and_then(|budget| budget.named.as_ref()).map_or(realm.id.as_str(), |named| named.as_str());
     let mut fields = shared(app, control, realm)?;
     fields.extend(object(json!({
         "organization_id": realm.id,
         "organization_alias": realm.name,
-        // The budget is the realm's own: it goes by the realm's name.
-        "budget_id": realm.id,
+        "budget_id": name,
         "litellm_budget_table": {
-            "budget_id": realm.id,
+            "budget_id": name,
             "max_budget": limit.map(|limit| usd(limit.limit_nano_usd)),
             "soft_budget": null,
             "max_parallel_requests": realm.limits.parallel_requests,

@@ -20,7 +20,7 @@ const MEMBERS_MAX: usize = 49;
 
 /// Members that are to be.
 #[derive(Debug, Default)]
-pub(super) struct Members(Vec<Member>);
+pub(in crate::http::litellm) struct Members(Vec<Member>);
 
 /// One of them.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Members {
     ///
     /// # Errors
     /// 422 for another type, 400 for what cannot be a member.
-    pub(super) fn read(fields: &Fields<'_>, name: &'static str) -> Result<Self, ApiError> {
+    pub(in crate::http::litellm) fn read(fields: &Fields<'_>, name: &'static str) -> Result<Self, ApiError> {
         let named = match fields.value(name)? {
             Value::Null => Vec::new(),
             Value::Array(members) => members,
@@ -48,7 +48,7 @@ impl Members {
     }
 
     /// Whether nobody is named.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::http::litellm) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -57,7 +57,7 @@ impl Members {
     ///
     /// # Errors
     /// 400 if an id cannot be made.
-    pub(super) fn commands(
+    pub(in crate::http::litellm) fn commands(
         &self,
         app: &App,
         control: &Control,

@@ -1,7 +1,7 @@
 //! What a rule of realms, users and their budgets is answered with.
 
 use tallygate_core::command::Rejection;
-use tallygate_core::{realm, user};
+use tallygate_core::{budget, realm, user};
 
 use crate::command::Refused;
 use crate::http::error::ApiError;
@@ -22,6 +22,7 @@ pub(in crate::http::litellm) fn refused(refused: Refused) -> ApiError {
             return ApiError::coded(refused.code, 409, message).kind("internal_server_error");
         }
         Rejection::User(user::Rejection::NotRegistered(_) | user::Rejection::NotMember { .. }) => (404, "user_id"),
+        Rejection::Budget(budget::Rejection::Unnamed(_)) => (400, "budget_id"),
         Rejection::Budget(_) => (400, "max_budget"),
         Rejection::Key(_) => return crate::http::litellm::keys::refused::refused(refused),
         _ => return refused.into(),

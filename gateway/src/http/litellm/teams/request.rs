@@ -1,7 +1,6 @@
 //! The fields that a team or an organization is made or changed with.
 
 use serde_json::{Map, Value, json};
-use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::control::Control;
 use tallygate_core::grant::ReplaceGrants;
@@ -22,11 +21,10 @@ use crate::http::litellm::keys::models;
 use crate::http::litellm::unsupported::{not_supported, refuse};
 
 /// What would change who may do what, or what it costs, and is not built yet.
-const UNSUPPORTED: [&str; 27] = [
+const UNSUPPORTED: [&str; 25] = [
     "access_group_ids",
     "allowed_passthrough_routes",
     "allowed_vector_store_indexes",
-    "budget_id",
     "budget_limits",
     "default_team_member_models",
     "disable_global_guardrails",
@@ -42,7 +40,6 @@ const UNSUPPORTED: [&str; 27] = [
     "prompts",
     "router_settings",
     "rpm_limit_type",
-    "soft_budget",
     "team_member_budget",
     "team_member_budget_duration",
     "team_member_key_duration",
@@ -123,9 +120,7 @@ impl RealmRequest {
         let name = self.name.clone().into_value();
         let register = RegisterRealm { realm: realm.clone(), name, parent, models, limits, metadata };
         let mut commands: Vec<Command> = vec![register.into()];
-        if let Some(limits) = self.budget.limits(&[], now)? {
-            commands.push(SetBudget { scope: Scope::Realm(realm.clone()), limits, reclaim_after_seconds: None }.into());
-        }
+        commands.extend(self.budget.commands(Scope::Realm(realm.clone()), None, now)?);
         if self.blocked == Patch::Set(true) {
             commands.push(SuspendRealm { realm }.into());
         }
@@ -154,11 +149,7 @@ impl RealmRequest {
             commands.push(ReplaceGrants { realm: id.clone(), models: models.clone() }.into());
         }
         let scope = Scope::Realm(id.clone());
-        let budget = control.budget(&scope);
-        if let Some(limits) = self.budget.limits(budget.map_or(&[][..], |budget| &budget.limits), now)? {
-            let reclaim_after_seconds = budget.and_then(|budget| budget.reclaim_after_seconds);
-            commands.push(SetBudget { scope, limits, reclaim_after_seconds }.into());
-        }
+        commands.extend(self.budget.commands(scope.clone(), control.budget(&scope), now)?);
         match (&self.blocked, realm.suspended.is_some()) {
             (Patch::Set(true), false) => commands.push(SuspendRealm { realm: id }.into()),
             (Patch::Set(false) | Patch::Clear, true) => commands.push(ResumeRealm { realm: id }.into()),

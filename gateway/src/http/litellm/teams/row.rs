@@ -13,6 +13,7 @@ use super::request::ORGANIZATION;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::litellm::amount::usd;
+use crate::http::litellm::budgets;
 use crate::http::litellm::keys::row::{name, nulls, object};
 use crate::http::litellm::keys::{budget, models};
 use crate::http::litellm::spent::spend_of_realm;
@@ -90,7 +91,9 @@ pub(in crate::http::litellm) fn shared(
         "updated_at": realm.trail.changed.at,
         "updated_by": name(&realm.trail.changed.by),
     })));
-    if let Some(limit) = control.budget(&Scope::Realm(realm.id.clone())).and_then(|budget| budget.limits.first()) {
+    let budget = control.budget(&Scope::Realm(realm.id.clone()));
+    fields.extend(budgets::row::attached(app, budget));
+    if let Some(limit) = budget.and_then(|budget| budget.limits.first()) {
         fields.insert("max_budget".to_owned(), usd(limit.limit_nano_usd));
         fields.insert("budget_duration".to_owned(), json!(budget::duration_text(limit.period)));
         fields.insert("budget_reset_at".to_owned(), budget::resets_at(limit, now));

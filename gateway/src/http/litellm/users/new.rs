@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
-use tallygate_core::budget::SetBudget;
 use tallygate_core::command::Command;
 use tallygate_core::control::Control;
 use tallygate_core::id::{KeyId, RealmId, UserId};
@@ -43,9 +42,7 @@ pub(super) async fn new(State(app): State<App>, headers: HeaderMap, body: Body) 
     let home = home(&manager, &app.pipeline.views.control.snapshot().control, &request);
     let now = app.pipeline.clock.now();
     let mut commands: Vec<Command> = vec![request.register(user.clone(), home.clone())?.into()];
-    if let Some(limits) = request.budget.limits(&[], now)? {
-        commands.push(SetBudget { scope: Scope::User(user.clone()), limits, reclaim_after_seconds: None }.into());
-    }
+    commands.extend(request.budget.commands(Scope::User(user.clone()), None, now)?);
     let key = match fields.flag("auto_create_key")? {
         Patch::Set(false) => None,
         _ => Some(key_of(&app, &fields, &user, home)?),

@@ -19,16 +19,8 @@ use crate::http::litellm::roles;
 use crate::http::litellm::unsupported::{not_supported, refuse};
 
 /// What would change who may do what, or what it costs, and is not built yet. What a key has too is refused there.
-const UNSUPPORTED: [&str; 8] = [
-    "allowed_cache_controls",
-    "budget_id",
-    "model_max_budget",
-    "object_permission",
-    "organizations",
-    "password",
-    "soft_budget",
-    "sso_user_id",
-];
+const UNSUPPORTED: [&str; 6] =
+    ["allowed_cache_controls", "model_max_budget", "object_permission", "organizations", "password", "sso_user_id"];
 /// The one role of LiteLLM's that there is nothing for.
 const READS_ALL: &str = "proxy_admin_viewer";
 

@@ -10,6 +10,7 @@ use tallygate_projections::KeyRow;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::litellm::amount::usd;
+use crate::http::litellm::budgets;
 use crate::http::litellm::keys::row::{nulls, object};
 use crate::http::litellm::keys::{budget, models};
 use crate::http::litellm::roles;
@@ -78,6 +79,7 @@ pub(in crate::http::litellm) fn brief(
         "created_at": user.trail.created.at,
         "updated_at": user.trail.changed.at,
     })));
+    fields.extend(budgets::row::attached(app, control.budget(&scope)));
     if let Some(limit) = control.budget(&scope).and_then(|budget| budget.limits.first()) {
         fields.insert("max_budget".to_owned(), usd(limit.limit_nano_usd));
         fields.insert("budget_duration".to_owned(), json!(budget::duration_text(limit.period)));

@@ -5,9 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde_json::json;
-use tallygate_core::budget::SetBudget;
+use tallygate_core::actor::Actor;
 use tallygate_core::command::Command;
+use tallygate_core::id::UserId;
 use tallygate_core::scope::Scope;
+use tallygate_core::stream::Position;
 
 use super::request::UserRequest;
 use super::row;
@@ -25,23 +27,27 @@ use crate::http::operator;
 pub(super) async fn update(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let manager = operator::manager(&app, &headers, "/user/update").await?;
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
-    let fields = Fields::read(&bytes)?;
+    let (position, id) = one(&app, manager.actor, &Fields::read(&bytes)?).await?;
+    let snapshot = app.pipeline.views.control.snapshot();
+    let data = row::brief(&app, &snapshot.control, roles::by_id(&snapshot.control, id.as_str())?)?;
+    Ok(changed(position, json!({ "user_id": id, "data": data })))
+}
+
+/// Changes the user that some fields name, and tells whom.
+///
+/// # Errors
+/// The answer for the client. Nothing is changed.
+pub(super) async fn one(app: &App, actor: Actor, fields: &Fields<'_>) -> Result<(Position, UserId), ApiError> {
     // Memberships have routes of their own, and what was spent is counted, not said.
-    refuse(&fields, &["spend", "teams"])?;
-    let request = UserRequest::read(&fields)?;
+    refuse(fields, &["spend", "teams"])?;
+    let request = UserRequest::read(fields)?;
     let control = &app.pipeline.views.control;
     let snapshot = control.snapshot();
-    let user = roles::named(&snapshot.control, &fields)?;
+    let user = roles::named(&snapshot.control, fields)?;
     let (id, scope) = (user.id.clone(), Scope::User(user.id.clone()));
     let mut commands: Vec<Command> = vec![request.revise(user)?.into()];
     let budget = snapshot.control.budget(&scope);
-    let current = budget.map_or(&[][..], |budget| &budget.limits);
-    if let Some(limits) = request.budget.limits(current, app.pipeline.clock.now())? {
-        let reclaim_after_seconds = budget.and_then(|budget| budget.reclaim_after_seconds);
-        commands.push(SetBudget { scope, limits, reclaim_after_seconds }.into());
-    }
-    let position = carry_out(&app, manager.actor, commands).await.map_err(refused)?;
-    let snapshot = control.snapshot();
-    let data = row::brief(&app, &snapshot.control, roles::by_id(&snapshot.control, id.as_str())?)?;
-    Ok(changed(position, json!({ "user_id": id, "data": data })))
+    commands.extend(request.budget.commands(scope, budget, app.pipeline.clock.now())?);
+    let position = carry_out(app, actor, commands).await.map_err(refused)?;
+    Ok((position, id))
 }

@@ -1,9 +1,10 @@
-//! `monthlyBudgetUsd`: the most that a realm may spend in a calendar month of UTC, over all its models.
+//! `monthlyBudgetUsd` of a grant: the most that a realm, and what nests in it, may spend on the model in a calendar month of
+//! UTC.
 
 use serde_json::value::RawValue;
 use tallygate_core::budget::{NewBudgetLimit, SetBudget};
 use tallygate_core::control::Control;
-use tallygate_core::id::RealmId;
+use tallygate_core::id::{ModelName, RealmId};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::time::{Alignment, Period, Timestamp};
@@ -14,20 +15,20 @@ use crate::http::error::ApiError;
 const PARAM: &str = "monthlyBudgetUsd";
 const MONTH: Period = Period::Months(1);
 
-/// The command that sets the monthly limit of a realm, and leaves its other limits; none if there is nothing to set.
+/// The command that sets the monthly limit of a model within a realm, and leaves its other limits; none if there is nothing to set.
 ///
 /// # Errors
 /// 400 for what is no amount of zero or more.
 pub(super) fn set(
     control: &Control,
-    realm: &RealmId,
+    (realm, model): (&RealmId, &ModelName),
     amount: Option<&RawValue>,
     now: Timestamp,
 ) -> Result<Option<SetBudget>, ApiError> {
     let Some(amount) = amount.map(RawValue::get).filter(|text| *text != "null") else { return Ok(None) };
     let limit_nano_usd = NanoUsd::parse_usd_limit(amount)
         .map_err(|error| refused(PARAM, format!("`{PARAM}` must be a number of dollars: {error}")))?;
-    let scope = Scope::Realm(realm.clone());
+    let scope = Scope::Model(realm.clone(), model.clone());
     let current = control.budget(&scope);
     let limits = current.map(|budget| budget.limits.as_slice()).unwrap_or_default();
     let kept = limits.iter().filter(|limit| limit.period != MONTH).map(|limit| NewBudgetLimit {

@@ -1,0 +1,42 @@
+//! Samples of end users, of budgets of models, and of named budgets.
+
+use tallygate_core::budget::AttachBudget;
+use tallygate_core::end_user::{EndUserRef, RegisterEndUser};
+use tallygate_core::named_budget::RegisterNamedBudget;
+use tallygate_core::port::event_log::EventLog as _;
+use tallygate_core::scope::Scope;
+use tallygate_core::stream::Log;
+use tallygate_core::testing::control_writer::ControlWriter;
+use tallygate_core::testing::drive::block_on;
+use tallygate_core::testing::memory_log::MemoryLog;
+use tallygate_core::testing::samples::{self, id};
+
+use super::{budget, limits};
+
+/// A log of a realm with an end user and a budget of a model.
+pub(super) fn end_users_log() -> MemoryLog {
+    let (log, mut writer) = (MemoryLog::new(Log::Control), ControlWriter::new());
+    let batches = [
+        writer.command(samples::register_realm("acme")),
+        writer.command(budget(Scope::Model(id("acme"), id("gpt")))),
+        writer.command(RegisterEndUser {
+            end_user: id("customer 7"),
+            realm: Some(id("acme")),
+            alias: Some("Seven".to_owned()),
+            limits: limits(),
+        }),
+        writer.command(RegisterNamedBudget {
+            budget: id("free tier"),
+            limits: budget(Scope::Gateway).limits,
+            rates: limits(),
+        }),
+        writer.command(AttachBudget {
+            scope: Scope::EndUser(EndUserRef { realm: Some(id("acme")), id: id("customer 7") }),
+            budget: id("free tier"),
+        }),
+    ];
+    for batch in batches {
+        block_on(log.append(batch)).unwrap();
+    }
+    log
+}
