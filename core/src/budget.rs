@@ -121,6 +121,9 @@ pub enum Rejection {
     /// The scope's realm, user or key does not exist.
     #[error("there is no {0} to set a budget for")]
     UnknownScope(Scope),
+    /// Agents and contexts are paid for by the agent's keys.
+    #[error("{0} has no budget of its own: set one for the agent's key in its realm, or for the realm")]
+    NotForScope(Scope),
     /// The scope has no budget.
     #[error("{0} has no budget to reset")]
     None(Scope),
@@ -153,6 +156,7 @@ impl Rejection {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownScope(_) => "budget_scope_unknown",
+            Self::NotForScope(_) => "budget_scope_unsupported",
             Self::None(_) => "budget_not_set",
             Self::Negative(_) => "budget_negative",
             Self::PeriodTwice => "budget_period_twice",
@@ -170,6 +174,9 @@ impl Rejection {
 /// # Errors
 /// [`Rejection`].
 pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<Change>, Rejection> {
+    if matches!(command.scope, Scope::Agent(_) | Scope::Context(_)) {
+        return Err(Rejection::NotForScope(command.scope.clone()));
+    }
     let owner = state.owner(&command.scope).ok_or_else(|| Rejection::UnknownScope(command.scope.clone()))?;
     if command.limits.len() > LIMITS_MAX {
         return Err(Rejection::TooMany);
@@ -261,7 +268,9 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
     let budget = Budget { scope: scope.clone(), realm, limits, reclaim_after_seconds, set, trail };
     match scope {
         Scope::Key(key) => state.key_budgets.put(key, budget),
-        Scope::Gateway | Scope::Realm(_) | Scope::User(_) => state.budgets.put(scope, budget),
+        Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Agent(_) | Scope::Context(_) => {
+            state.budgets.put(scope, budget);
+        }
     }
 }
 

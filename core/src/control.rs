@@ -24,7 +24,7 @@ use crate::key::{self, Key, KeyHash};
 use crate::model_pattern::Allowed;
 use crate::realm::{self, Realm};
 use crate::registry::{self, Model};
-use crate::scope::Scope;
+use crate::scope::{Conversation, Scope};
 use crate::selection::{self, Choice, Selection};
 use crate::stream::{Position, StreamId};
 use crate::user::{self, User};
@@ -62,6 +62,8 @@ pub struct Control {
     pub agent_names: Table<AgentName, AgentId>,
     /// Agents that are not removed, by the hash of their token.
     pub agent_tokens: Table<TokenHash, AgentId>,
+    /// The agents that are not removed, by the keys that are their own now.
+    pub agent_keys: Table<KeyId, AgentId>,
     /// Streams that hold an event which this version cannot read. What they are about fails closed.
     pub quarantined: Table<StreamId, Position>,
     /// Keys. May be partial.
@@ -220,7 +222,17 @@ impl Control {
             Scope::Key(id) => {
                 self.keys.get(id).is_some_and(|key| key.models.allows(name) && self.realm_may_call(&key.realm, name))
             }
+            Scope::Agent(id) => self.agent_may_call(id, name),
+            Scope::Context(Conversation { agent, .. }) => self.agent_may_call(agent, name),
         }
+    }
+
+    /// Whether an agent may call a model by this name in one of its realms. What its keys may beside that is asked with
+    /// each request.
+    fn agent_may_call(&self, id: &AgentId, name: &ModelName) -> bool {
+        let mut realms = self.agents.get(id).into_iter().flat_map(|agent| &agent.realms);
+        realms
+            .any(|joined| self.realm_may_call(&joined.realm, name) && self.visible_model(&joined.realm, name).is_some())
     }
 
     /// Whom a scope belongs to, if it exists.
@@ -240,6 +252,11 @@ impl Control {
                 let key = self.keys.get(id).filter(|key| key.revoked.is_none())?;
                 Some(Owner { realm: Some(key.realm.clone()), since: Some(key.trail.changed.position) })
             }
+            Scope::Agent(id) | Scope::Context(Conversation { agent: id, .. }) => {
+                let agent = self.agents.get(id).filter(|agent| agent.removed.is_none())?;
+                let primary = agent.realms.first()?;
+                Some(Owner { realm: Some(primary.realm.clone()), since: Some(agent.trail.changed.position) })
+            }
         }
     }
 
@@ -248,7 +265,9 @@ impl Control {
     pub fn budget(&self, scope: &Scope) -> Option<&Budget> {
         match scope {
             Scope::Key(key) => self.key_budgets.get(key),
-            Scope::Gateway | Scope::Realm(_) | Scope::User(_) => self.budgets.get(scope),
+            Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Agent(_) | Scope::Context(_) => {
+                self.budgets.get(scope)
+            }
         }
         .map(AsRef::as_ref)
     }

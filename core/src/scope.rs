@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::id::{InvalidId, KeyId, RealmId, SlotName, UserId};
+use crate::id::{AgentId, ContextId, InvalidId, KeyId, RealmId, SlotName, UserId};
 use crate::stream::{StreamId, StreamKind};
 
-/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>` or
-/// `key:<id>`.
+/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>`, `key:<id>`,
+/// `agent:<id>` or `context:<agent>#<id>`. Agents and contexts select, and have no budgets: their keys do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Scope {
@@ -21,6 +21,43 @@ pub enum Scope {
     User(UserId),
     /// One virtual key.
     Key(KeyId),
+    /// An agent, whichever of its keys it calls with.
+    Agent(AgentId),
+    /// One conversation with an agent.
+    Context(Conversation),
+}
+
+/// A conversation with an agent. The same id with another agent is another conversation.
+///
+/// As text it is `<agent>#<id>`, where a `#` of the agent's id is written `%23`, and a `%` is written `%25`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conversation {
+    /// The agent.
+    pub agent: AgentId,
+    /// What its caller calls it.
+    pub context: ContextId,
+}
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let agent = self.agent.as_str().replace('%', "%25").replace('#', "%23");
+        write!(f, "{agent}#{}", self.context)
+    }
+}
+
+impl FromStr for Conversation {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let form = || InvalidId::Form {
+            kind: "context",
+            text: text.chars().take(64).collect(),
+            expected: "write `<agent>#<id>`, with `%23` for a `#` and `%25` for a `%` of the agent's id",
+        };
+        let (agent, context) = text.split_once('#').ok_or_else(form)?;
+        let read = Self { agent: agent.replace("%23", "#").replace("%25", "%").parse()?, context: context.parse()? };
+        // Each conversation has one text alone: another one would be another stream.
+        if read.to_string() == text { Ok(read) } else { Err(form()) }
+    }
 }
 
 impl Scope {
@@ -46,6 +83,8 @@ impl fmt::Display for Scope {
             Self::Realm(id) => write!(f, "realm:{id}"),
             Self::User(id) => write!(f, "user:{id}"),
             Self::Key(id) => write!(f, "key:{id}"),
+            Self::Agent(id) => write!(f, "agent:{id}"),
+            Self::Context(conversation) => write!(f, "context:{conversation}"),
         }
     }
 }
@@ -58,10 +97,12 @@ impl FromStr for Scope {
             Some(("realm", id)) => id.parse().map(Self::Realm),
             Some(("user", id)) => id.parse().map(Self::User),
             Some(("key", id)) => id.parse().map(Self::Key),
+            Some(("agent", id)) => id.parse().map(Self::Agent),
+            Some(("context", id)) => id.parse().map(Self::Context),
             _ => Err(InvalidId::Form {
                 kind: "scope",
                 text: text.chars().take(64).collect(),
-                expected: "write `gateway`, `realm:<id>`, `user:<id>` or `key:<id>`",
+                expected: "write `gateway`, `realm:<id>`, `user:<id>`, `key:<id>`, `agent:<id>` or `context:<agent>#<id>`",
             }),
         }
     }
@@ -82,14 +123,14 @@ impl Serialize for Scope {
 
 #[cfg(test)]
 mod tests {
-    use super::Scope;
+    use super::{Conversation, Scope};
     use crate::id::{RealmId, SlotName};
     use crate::testing::samples::{id, key_id};
     use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
     /// Names made of what scopes and streams are made of.
     fn strange() -> impl Strategy<Value = String> {
-        "[a@:%#-]{1,6}|gateway|realm:a|user:a|key:a|a@gateway|%40|%25"
+        "[a@:%#-]{1,6}|gateway|realm:a|user:a|key:a|agent:a|context:a#b|a@gateway|%40|%25|%23|#"
     }
 
     fn scope() -> impl Strategy<Value = Scope> {
@@ -98,6 +139,10 @@ mod tests {
             strange().prop_map(|text| Scope::Realm(id(&text))),
             strange().prop_map(|text| Scope::User(id(&text))),
             any::<u8>().prop_map(|number| Scope::Key(key_id(number.into()))),
+            strange().prop_map(|text| Scope::Agent(id(&text))),
+            (strange(), strange()).prop_map(|(agent, context)| {
+                Scope::Context(Conversation { agent: id(&agent), context: id(&context) })
+            }),
         ]
     }
 
@@ -107,6 +152,9 @@ mod tests {
         assert_eq!(Scope::Realm(id("a:b@c#d")).to_string(), "realm:a:b@c#d");
         assert_eq!(Scope::User(id("ada@x")).to_string(), "user:ada@x");
         assert_eq!(Scope::Key(key_id(1)).to_string(), format!("key:{}", key_id(1)));
+        let conversation = Conversation { agent: id("did:a#1%"), context: id("a#b.*.>") };
+        assert_eq!(Scope::Context(conversation).to_string(), "context:did:a%231%25#a#b.*.>");
+        assert_eq!(Scope::Agent(id("did:a#1")).to_string(), "agent:did:a#1");
         let json = serde_json::to_string(&Scope::Realm(RealmId::default_realm())).unwrap();
         assert_eq!(json, r#""realm:default""#);
     }
@@ -122,7 +170,12 @@ mod tests {
             "realm: a",
             "key:1",
             "user:",
-            "agent:a",
+            "agent:",
+            "context:a",
+            "context:a#",
+            "context:#a",
+            "context:a%41#b",
+            "context:a%#b",
             " gateway",
             "realm:a\n",
         ] {

@@ -185,7 +185,9 @@ impl Chain<'_> {
             Scope::Gateway => Some(Root::Gateway),
             // Where the user belongs, whatever realm the key belongs to: all of a user's keys draw on one account.
             Scope::User(_) => Root::of_scope(self.control, scope),
-            Scope::Realm(_) | Scope::Key(_) => Root::of_realm(self.control, self.realm),
+            Scope::Realm(_) | Scope::Key(_) | Scope::Agent(_) | Scope::Context(_) => {
+                Root::of_realm(self.control, self.realm)
+            }
         }
     }
 }

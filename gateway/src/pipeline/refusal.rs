@@ -244,7 +244,7 @@ pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
     let who = match &account.scope {
         Scope::Realm(realm) => format!(" Team={realm}"),
         Scope::User(user) => format!(" User={user}"),
-        Scope::Key(_) | Scope::Gateway => String::new(),
+        Scope::Key(_) | Scope::Gateway | Scope::Agent(_) | Scope::Context(_) => String::new(),
     };
     let resets = resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
     let message = format!(
@@ -284,6 +284,7 @@ pub(crate) fn limited(limited: &Limited, hash: &KeyHash) -> ApiError {
         Scope::User(user) => format!("user: {user}"),
         Scope::Key(_) => format!("api_key: {hash}"),
         Scope::Gateway => "gateway".to_owned(),
+        Scope::Agent(_) | Scope::Context(_) => limited.scope.to_string(),
     };
     let seconds = limited.retry_after.as_secs_f64();
     let message = format!(

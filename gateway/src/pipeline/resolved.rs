@@ -33,7 +33,7 @@ impl Authenticated {
     /// The answer for the client. The refusal is recorded.
     pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
         let Self { received, snapshot, caller } = self;
-        match admission::resolve(&snapshot.control, &caller.key, request.model()) {
+        match admission::resolve_within(&snapshot.control, &caller.key, received.context.as_ref(), request.model()) {
             Ok(permit) => {
                 let admission::Permit { model, selected } = permit;
                 Ok(Resolved { received, snapshot, caller, request, model, selected })
