@@ -73,9 +73,13 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
     let wanted = NanoUsd::new(1_000_000_000_000_000);
     let root = |budget: &Budget| match budget.scope {
         Scope::Gateway => Root::Gateway,
-        Scope::Realm(_) | Scope::User(_) | Scope::Key(_) | Scope::Model(..) | Scope::EndUser(_) => {
-            Root::Realm(id("acme"))
-        }
+        Scope::Realm(_)
+        | Scope::User(_)
+        | Scope::Key(_)
+        | Scope::Model(..)
+        | Scope::EndUser(_)
+        | Scope::Agent(_)
+        | Scope::Context(_) => Root::Realm(id("acme")),
     };
     for budget in &budgets {
         let (scope, posted) = (budget.scope.clone(), NanoUsd::ZERO);

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::end_user::{EndUser, EndUserRef};
-use crate::id::{EndUserId, ModelName, RealmId, SlotName};
+use crate::id::{AgentId, ContextId, EndUserId, ModelName, RealmId, SlotName};
 use crate::key::{Key, KeyHash, KeyKind};
 use crate::realm::Realm;
 use crate::registry::{Deployment, Model};
-use crate::scope::Scope;
+use crate::scope::{Conversation, Scope};
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -191,6 +191,19 @@ fn check_realms(control: &Control, realm: &RealmId) -> Result<(), Refusal> {
 /// # Errors
 /// [`Refusal`].
 pub fn resolve(control: &Control, key: &Key, requested: &ModelName) -> Result<Permit, Refusal> {
+    resolve_within(control, key, None, requested)
+}
+
+/// The same for a request of a conversation with the agent whose key it is. The context of any other agent means nothing.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn resolve_within(
+    control: &Control,
+    key: &Key,
+    context: Option<&ContextId>,
+    requested: &ModelName,
+) -> Result<Permit, Refusal> {
     if !matches!(key.kind, KeyKind::Default | KeyKind::LlmApi) {
         return Err(Refusal::new(Rule::KeyKind, Some(Scope::Key(key.id)), [key.trail.changed.position]));
     }
@@ -198,7 +211,7 @@ pub fn resolve(control: &Control, key: &Key, requested: &ModelName) -> Result<Pe
     if let Some(model) = control.visible_model(&key.realm, name) {
         return permit(control, key, model, None);
     }
-    if let Some((model, selected)) = selected(control, key, name)? {
+    if let Some((model, selected)) = selected(control, key, context, name)? {
         return permit(control, key, model, Some(selected));
     }
     check_allowed(control, key, name)?;
@@ -210,13 +223,14 @@ pub fn resolve(control: &Control, key: &Key, requested: &ModelName) -> Result<Pe
 fn selected<'a>(
     control: &'a Control,
     key: &Key,
+    context: Option<&ContextId>,
     name: &ModelName,
 ) -> Result<Option<(&'a Arc<Model>, Position)>, Refusal> {
     if control.selections.is_empty() && control.quarantined.is_empty() {
         return Ok(None);
     }
     let Ok(slot) = SlotName::new(name.as_str()) else { return Ok(None) };
-    for scope in scopes(control, key) {
+    for scope in choosers(control, key, context) {
         if let Some(position) = quarantined(control, || [scope.selection_stream(&slot)]) {
             return Err(Refusal::new(Rule::Quarantined, Some(scope), [position]).about(name));
         }
@@ -225,6 +239,15 @@ fn selected<'a>(
         return Ok(model.map(|model| (model, selection.trail.changed.position)));
     }
     Ok(None)
+}
+
+/// The scopes whose choices hold for a key, nearest first: the conversation and the agent, if the key is an agent's, and
+/// then [`scopes`].
+pub fn choosers(control: &Control, key: &Key, context: Option<&ContextId>) -> impl Iterator<Item = Scope> {
+    let agent = control.agent_keys.get(&key.id).map(|agent| AgentId::clone(agent));
+    let conversation = agent.clone().zip(context.cloned());
+    let conversation = conversation.map(|(agent, context)| Scope::Context(Conversation { agent, context }));
+    conversation.into_iter().chain(agent.map(Scope::Agent)).chain(scopes(control, key))
 }
 
 /// The scopes that a key stands in, nearest first: itself, its user if they are registered, its realm and each parent,

@@ -159,6 +159,9 @@ pub enum Rejection {
     /// The scope's realm, user, key or end user does not exist.
     #[error("there is no {0} to set a budget for")]
     UnknownScope(Scope),
+    /// Agents and contexts are paid for by the agent's keys.
+    #[error("{0} has no budget of its own: set one for the agent's key in its realm, or for the realm")]
+    NotForScope(Scope),
     /// The scope has no budget.
     #[error("{0} has no budget with a limit: set one first")]
     None(Scope),
@@ -197,6 +200,7 @@ impl Rejection {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownScope(_) => "budget_scope_unknown",
+            Self::NotForScope(_) => "budget_scope_unsupported",
             Self::None(_) => "budget_not_set",
             Self::Negative(_) => "budget_negative",
             Self::PeriodTwice => "budget_period_twice",
@@ -216,6 +220,9 @@ impl Rejection {
 /// # Errors
 /// [`Rejection`].
 pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<Change>, Rejection> {
+    if matches!(command.scope, Scope::Agent(_) | Scope::Context(_)) {
+        return Err(Rejection::NotForScope(command.scope.clone()));
+    }
     let owner = state.owner(&command.scope).ok_or_else(|| Rejection::UnknownScope(command.scope.clone()))?;
     if command.reclaim_after_seconds.is_some_and(|seconds| !(1..=GRACE_MAX_SECONDS).contains(&seconds)) {
         return Err(Rejection::Grace);

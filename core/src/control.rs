@@ -26,7 +26,7 @@ use crate::model_pattern::Allowed;
 use crate::named_budget::{self, NamedBudget};
 use crate::realm::{self, Realm};
 use crate::registry::{self, Model};
-use crate::scope::Scope;
+use crate::scope::{Conversation, Scope};
 use crate::selection::{self, Choice, Selection};
 use crate::stream::{Position, StreamId};
 use crate::user::{self, User};
@@ -72,6 +72,8 @@ pub struct Control {
     pub agent_names: Table<AgentName, AgentId>,
     /// Agents that are not removed, by the hash of their token.
     pub agent_tokens: Table<TokenHash, AgentId>,
+    /// The agents that are not removed, by the keys that are their own now.
+    pub agent_keys: Table<KeyId, AgentId>,
     /// Streams that hold an event which this version cannot read. What they are about fails closed.
     pub quarantined: Table<StreamId, Position>,
     /// Keys. May be partial.
@@ -244,7 +246,17 @@ impl Control {
             }
             Scope::Model(realm, model) => model == name && self.realm_may_call(realm, name),
             Scope::EndUser(_) => false,
+            Scope::Agent(id) => self.agent_may_call(id, name),
+            Scope::Context(Conversation { agent, .. }) => self.agent_may_call(agent, name),
         }
+    }
+
+    /// Whether an agent may call a model by this name in one of its realms. What its keys may beside that is asked with
+    /// each request.
+    fn agent_may_call(&self, id: &AgentId, name: &ModelName) -> bool {
+        let mut realms = self.agents.get(id).into_iter().flat_map(|agent| &agent.realms);
+        realms
+            .any(|joined| self.realm_may_call(&joined.realm, name) && self.visible_model(&joined.realm, name).is_some())
     }
 
     /// Whom a scope belongs to, if it exists.
@@ -268,6 +280,11 @@ impl Control {
                 let end_user = self.end_user(whom)?;
                 Some(Owner { realm: whom.realm.clone(), since: Some(end_user.trail.changed.position) })
             }
+            Scope::Agent(id) | Scope::Context(Conversation { agent: id, .. }) => {
+                let agent = self.agents.get(id).filter(|agent| agent.removed.is_none())?;
+                let primary = agent.realms.first()?;
+                Some(Owner { realm: Some(primary.realm.clone()), since: Some(agent.trail.changed.position) })
+            }
         }
     }
 
@@ -277,7 +294,12 @@ impl Control {
         match scope {
             Scope::Key(key) => self.key_budgets.get(key),
             Scope::Model(realm, model) => self.model_budgets.get(&(realm.clone(), model.clone())),
-            Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::EndUser(_) => self.budgets.get(scope),
+            Scope::Gateway
+            | Scope::Realm(_)
+            | Scope::User(_)
+            | Scope::EndUser(_)
+            | Scope::Agent(_)
+            | Scope::Context(_) => self.budgets.get(scope),
         }
         .map(AsRef::as_ref)
     }

@@ -220,6 +220,9 @@ text_id!(
     /// An agent's name for people: unique over the whole gateway.
     AgentName, "agent name");
 text_id!(
+    /// A conversation with an agent, by the id that its caller gave it.
+    ContextId, "context id");
+text_id!(
     /// A slot of a selection: the name that clients call, such as `current` or `fast`.
     SlotName, "slot name");
 text_id!(

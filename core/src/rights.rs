@@ -8,9 +8,9 @@ mod caller;
 use crate::actor::{Actor, ActorKind};
 use crate::command::Command;
 use crate::control::{Control, Needs};
-use crate::id::{KeyId, RealmId};
-use crate::key::Key;
-use crate::scope::Scope;
+use crate::id::{AgentId, KeyId, RealmId};
+use crate::key::{Key, KeyKind};
+use crate::scope::{Conversation, Scope};
 use crate::user::{Role, User};
 
 use caller::Caller;
@@ -59,21 +59,44 @@ pub fn check(state: &Control, actor: &Actor, command: &Command) -> Result<(), Re
     }
     let caller =
         key_of(actor).and_then(|id| Caller::of(state, id)).ok_or(Rejection::NotPermitted("ask for changes"))?;
-    if is_own_selection(caller.key, command) {
+    if is_own_selection(state, caller.key, command) {
         return Ok(());
     }
     decide(&caller, command)
 }
 
-/// Every key chooses for itself.
-fn is_own_selection(key: &Key, command: &Command) -> bool {
+/// Every key chooses for itself; an agent's for the agent and its conversations; and whoever may call models in an agent's
+/// primary realm, for a conversation with it, among what the agent may call.
+fn is_own_selection(state: &Control, key: &Key, command: &Command) -> bool {
     let scope = match command {
         Command::SelectModel(data) => &data.scope,
         Command::ClearSelection(data) => &data.scope,
         Command::UndoSelection(data) => &data.scope,
         _ => return false,
     };
-    *scope == Scope::Key(key.id)
+    match scope {
+        Scope::Key(id) => *id == key.id,
+        Scope::Agent(agent) => is_of_agent(state, key, agent),
+        Scope::Context(Conversation { agent, .. }) => is_of_agent(state, key, agent) || is_at_home(state, key, agent),
+        Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Model(..) | Scope::EndUser(_) => false,
+    }
+}
+
+fn is_of_agent(state: &Control, key: &Key, agent: &AgentId) -> bool {
+    state.agent_keys.get(&key.id).is_some_and(|of| **of == *agent)
+}
+
+/// What is chosen for a conversation holds for all realms of its agent, so it is not for the others to choose.
+fn is_at_home(state: &Control, key: &Key, agent: &AgentId) -> bool {
+    let primary = state.agents.get(agent).and_then(|agent| agent.realms.first());
+    primary.is_some_and(|primary| primary.realm == key.realm) && converses(state, key, agent)
+}
+
+/// Whether a key may converse with an agent: it may call models, and belongs to a realm that the agent is in.
+#[must_use]
+pub fn converses(state: &Control, key: &Key, agent: &AgentId) -> bool {
+    let calls = matches!(key.kind, KeyKind::Default | KeyKind::LlmApi);
+    calls && state.agents.get(agent).is_some_and(|agent| agent.membership(&key.realm).is_some())
 }
 
 /// The branches alone: what each comes to is said by [`Caller`].

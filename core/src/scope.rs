@@ -6,11 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::end_user::EndUserRef;
-use crate::id::{InvalidId, KeyId, ModelName, RealmId, SlotName, UserId};
+use crate::id::{AgentId, ContextId, InvalidId, KeyId, ModelName, RealmId, SlotName, UserId};
 use crate::stream::{StreamId, StreamKind};
 
 /// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>` or `key:<id>`; for budgets
-/// alone also `model@<realm>:<name>`, `end_user@<realm>:<id>` and `end_user:<id>`. In a realm before a colon, `:` is written
+/// alone also `model@<realm>:<name>`, `end_user@<realm>:<id>` and `end_user:<id>`; for selections alone `agent:<id>` and
+/// `context:<agent>#<id>`, since agents and contexts are paid for by the agent's keys. In a realm before a colon, `:` is written
 /// `%3A` and `%` is written `%25`, so that a text has one reading.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
@@ -27,6 +28,43 @@ pub enum Scope {
     Model(RealmId, ModelName),
     /// What is asked on behalf of an end user.
     EndUser(EndUserRef),
+    /// An agent, whichever of its keys it calls with.
+    Agent(AgentId),
+    /// One conversation with an agent.
+    Context(Conversation),
+}
+
+/// A conversation with an agent. The same id with another agent is another conversation.
+///
+/// As text it is `<agent>#<id>`, where a `#` of the agent's id is written `%23`, and a `%` is written `%25`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conversation {
+    /// The agent.
+    pub agent: AgentId,
+    /// What its caller calls it.
+    pub context: ContextId,
+}
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let agent = self.agent.as_str().replace('%', "%25").replace('#', "%23");
+        write!(f, "{agent}#{}", self.context)
+    }
+}
+
+impl FromStr for Conversation {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let form = || InvalidId::Form {
+            kind: "context",
+            text: text.chars().take(64).collect(),
+            expected: "write `<agent>#<id>`, with `%23` for a `#` and `%25` for a `%` of the agent's id",
+        };
+        let (agent, context) = text.split_once('#').ok_or_else(form)?;
+        let read = Self { agent: agent.replace("%23", "#").replace("%25", "%").parse()?, context: context.parse()? };
+        // Each conversation has one text alone: another one would be another stream.
+        if read.to_string() == text { Ok(read) } else { Err(form()) }
+    }
 }
 
 impl Scope {
@@ -48,7 +86,7 @@ impl Scope {
     #[must_use]
     pub const fn selects(&self) -> bool {
         match self {
-            Self::Gateway | Self::Realm(_) | Self::User(_) | Self::Key(_) => true,
+            Self::Gateway | Self::Realm(_) | Self::User(_) | Self::Key(_) | Self::Agent(_) | Self::Context(_) => true,
             Self::Model(..) | Self::EndUser(_) => false,
         }
     }
@@ -74,6 +112,8 @@ impl fmt::Display for Scope {
             Self::Key(id) => write!(f, "key:{id}"),
             Self::Model(realm, model) => write!(f, "model@{}:{model}", escaped(realm)),
             Self::EndUser(end_user) => write!(f, "end_user{end_user}"),
+            Self::Agent(id) => write!(f, "agent:{id}"),
+            Self::Context(conversation) => write!(f, "context:{conversation}"),
         }
     }
 }
@@ -84,13 +124,15 @@ impl FromStr for Scope {
         let unknown = || InvalidId::Form {
             kind: "scope",
             text: text.chars().take(64).collect(),
-            expected: "write `gateway`, `realm:<id>`, `user:<id>`, `key:<id>`, `model@<realm>:<name>`, `end_user:<id>` or `end_user@<realm>:<id>`",
+            expected: "write `gateway`, `realm:<id>`, `user:<id>`, `key:<id>`, `model@<realm>:<name>`, `end_user:<id>`, `end_user@<realm>:<id>`, `agent:<id>` or `context:<agent>#<id>`",
         };
         match text.split_once(':') {
             None if text == "gateway" => Ok(Self::Gateway),
             Some(("realm", id)) => id.parse().map(Self::Realm),
             Some(("user", id)) => id.parse().map(Self::User),
             Some(("key", id)) => id.parse().map(Self::Key),
+            Some(("agent", id)) => id.parse().map(Self::Agent),
+            Some(("context", id)) => id.parse().map(Self::Context),
             Some((kind, name)) => match kind.strip_prefix("model@") {
                 Some(realm) => Ok(Self::Model(unescaped(realm).ok_or_else(unknown)?, name.parse()?)),
                 None => text.strip_prefix("end_user").ok_or_else(unknown)?.parse().map(Self::EndUser),
@@ -115,7 +157,7 @@ impl Serialize for Scope {
 
 #[cfg(test)]
 mod tests {
-    use super::Scope;
+    use super::{Conversation, Scope};
     use crate::end_user::EndUserRef;
     use crate::id::{RealmId, SlotName};
     use crate::testing::samples::{id, key_id};
@@ -123,7 +165,7 @@ mod tests {
 
     /// Names made of what scopes and streams are made of.
     fn strange() -> impl Strategy<Value = String> {
-        "[a@:%#-]{1,6}|gateway|realm:a|user:a|key:a|a@gateway|%40|%25|%3A|@a:a"
+        "[a@:%#-]{1,6}|gateway|realm:a|user:a|key:a|agent:a|context:a#b|a@gateway|%40|%25|%23|%3A|#|@a:a"
     }
 
     fn scope() -> impl Strategy<Value = Scope> {
@@ -135,6 +177,10 @@ mod tests {
             (strange(), strange()).prop_map(|(realm, model)| Scope::Model(id(&realm), id(&model))),
             (proptest::option::of(strange()), strange()).prop_map(|(realm, text)| {
                 Scope::EndUser(EndUserRef { realm: realm.map(|realm| id(&realm)), id: id(&text) })
+            }),
+            strange().prop_map(|text| Scope::Agent(id(&text))),
+            (strange(), strange()).prop_map(|(agent, context)| {
+                Scope::Context(Conversation { agent: id(&agent), context: id(&context) })
             }),
         ]
     }
@@ -149,6 +195,9 @@ mod tests {
         assert_eq!(Scope::EndUser(EndUserRef { realm: None, id: id("@a:1") }).to_string(), "end_user:@a:1");
         let of_realm = EndUserRef { realm: Some(id("a:b")), id: id("1") };
         assert_eq!(Scope::EndUser(of_realm).to_string(), "end_user@a%3Ab:1");
+        let conversation = Conversation { agent: id("did:a#1%"), context: id("a#b.*.>") };
+        assert_eq!(Scope::Context(conversation).to_string(), "context:did:a%231%25#a#b.*.>");
+        assert_eq!(Scope::Agent(id("did:a#1")).to_string(), "agent:did:a#1");
         let json = serde_json::to_string(&Scope::Realm(RealmId::default_realm())).unwrap();
         assert_eq!(json, r#""realm:default""#);
     }
@@ -164,7 +213,12 @@ mod tests {
             "realm: a",
             "key:1",
             "user:",
-            "agent:a",
+            "agent:",
+            "context:a",
+            "context:a#",
+            "context:#a",
+            "context:a%41#b",
+            "context:a%#b",
             " gateway",
             "realm:a\n",
             "model:gpt",

@@ -1,17 +1,23 @@
 //! Selections: a scope binds a slot, such as `current`, to a model. Clients call the slot's name and get what the
 //! nearest scope selected.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Mark, Trail, event_types};
 use crate::control::{Change, Control, Owner};
 use crate::event::Event as AnyEvent;
-use crate::id::{ModelName, RealmId, SlotName};
-use crate::scope::Scope;
+use crate::id::{AgentId, ModelName, RealmId, SlotName};
+use crate::registry::Model;
+use crate::scope::{Conversation, Scope};
 use crate::stream::Position;
 
 /// How many choices a selection remembers to go back to. What was chosen before those stays in the log.
 pub const EARLIER_MAX: usize = 20;
+
+/// In how many conversations of one agent a choice of their own may ever be made, slot by slot: each is a row that stays.
+pub const CONTEXTS_MAX: usize = 10_000;
 
 /// What a scope selected for a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +172,11 @@ pub enum Rejection {
         /// The slot.
         slot: SlotName,
     },
+    /// An agent has choices for too many conversations.
+    #[error(
+        "the agent `{0}` has choices of its own in {CONTEXTS_MAX} contexts, and there may be no more: choose for the agent, or in one of those contexts"
+    )]
+    TooManyContexts(AgentId),
     /// The command would change nothing.
     #[error("the selection of {0} would not change")]
     NoChange(Scope),
@@ -182,6 +193,7 @@ impl Rejection {
             Self::SlotIsModel(_) => "slot_is_model",
             Self::NothingSelected { .. } => "nothing_selected",
             Self::NothingToUndo { .. } => "nothing_to_undo",
+            Self::TooManyContexts(_) => "selection_too_many_contexts",
             Self::NoChange(_) => "no_change",
         }
     }
@@ -205,6 +217,9 @@ pub fn select(state: &Control, command: &SelectModel) -> Result<Vec<Change>, Rej
     if current.and_then(|selection| selection.model.as_ref()) == Some(model) {
         return Err(Rejection::NoChange(scope.clone()));
     }
+    if current.is_none() {
+        check_contexts(state, scope)?;
+    }
     let cause = owner.since.into_iter().chain([registered]).collect();
     let selected = Selected { scope: scope.clone(), slot: slot.clone(), model: model.clone() };
     Ok(vec![change(owner.realm, Event::Selected(selected), cause)])
@@ -216,12 +231,30 @@ fn check_choice(state: &Control, owner: &Owner, choice: &SelectModel) -> Result<
     if state.model_names.iter().any(|((_, name), _)| name.as_str() == slot.as_str()) {
         return Err(Rejection::SlotIsModel(slot.clone()));
     }
-    let registered =
-        state.visible_model(&owner.lookup_realm(), model).ok_or_else(|| Rejection::UnknownModel(model.clone()))?;
+    let registered = seen_from(state, owner, scope, model).ok_or_else(|| Rejection::UnknownModel(model.clone()))?;
     if !state.scope_may_call(scope, model) {
         return Err(Rejection::NotGranted { scope: scope.clone(), model: model.clone() });
     }
     Ok(registered.trail.changed.position)
+}
+
+/// The model of a name as a scope sees it: an agent sees what the first of its realms sees that may call it.
+fn seen_from<'a>(state: &'a Control, owner: &Owner, scope: &Scope, model: &ModelName) -> Option<&'a Arc<Model>> {
+    let of_owner = || state.visible_model(&owner.lookup_realm(), model);
+    let (Scope::Agent(agent) | Scope::Context(Conversation { agent, .. })) = scope else { return of_owner() };
+    let realms = state.agents.get(agent)?.realms.iter().map(|joined| &joined.realm);
+    let mut callable = realms.filter(|realm| state.realm_may_call(realm, model));
+    callable.find_map(|realm| state.visible_model(realm, model)).or_else(of_owner)
+}
+
+/// A conversation that has no choice yet may get one.
+fn check_contexts(state: &Control, scope: &Scope) -> Result<(), Rejection> {
+    let Scope::Context(Conversation { agent, .. }) = scope else { return Ok(()) };
+    let is_of_agent = |of: &Scope| matches!(of, Scope::Context(other) if other.agent == *agent);
+    match state.selections.iter().filter(|((of, _), _)| is_of_agent(of)).count() {
+        0..CONTEXTS_MAX => Ok(()),
+        _ => Err(Rejection::TooManyContexts(agent.clone())),
+    }
 }
 
 fn change(realm: Option<RealmId>, event: Event, cause: Vec<Position>) -> Change {

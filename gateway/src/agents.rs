@@ -24,6 +24,8 @@ use tallygate_core::time::Timestamp;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::a2a::conversations::Conversations;
+
 /// The most agents that are connected to one gateway.
 const AGENTS_MAX: usize = 10_000;
 /// The most connections that have not said yet whose they are.
@@ -36,6 +38,8 @@ const TELL_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct AgentSettings {
     /// Where agents reach the gateway; none for the address by which each of them came.
     pub(crate) public_url: Option<String>,
+    /// The agents, by name or did, that anybody who reaches the gateway may converse with. None but on loopback.
+    pub(crate) open: Vec<String>,
     /// How long an agent may be silent. It is pinged three times as often.
     pub(crate) idle_max: Duration,
 }
@@ -51,6 +55,7 @@ struct Inner {
     strangers: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     connected: IntGauge,
+    conversations: Conversations,
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +119,19 @@ impl Hub {
     /// A gateway without agents.
     pub(crate) fn new(settings: AgentSettings, stop: watch::Receiver<bool>, connected: IntGauge) -> Self {
         let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
-        Self(Arc::new(Inner { settings, present: Mutex::default(), strangers, stop, connected }))
+        Self(Arc::new(Inner {
+            settings,
+            present: Mutex::default(),
+            strangers,
+            stop,
+            connected,
+            conversations: Conversations::default(),
+        }))
+    }
+
+    /// What is remembered of conversations with agents.
+    pub(crate) fn conversations(&self) -> &Conversations {
+        &self.0.conversations
     }
 
     pub(crate) fn settings(&self) -> &AgentSettings {
@@ -217,7 +234,7 @@ mod tests {
     use super::{AgentSettings, Hub, Progress};
 
     fn hub() -> Hub {
-        let settings = AgentSettings { public_url: None, idle_max: Duration::from_secs(60) };
+        let settings = AgentSettings { public_url: None, open: Vec::new(), idle_max: Duration::from_secs(60) };
         let gauge = IntGauge::new("agents", "Agents.").unwrap();
         Hub::new(settings, watch::channel(false).1, gauge)
     }

@@ -121,6 +121,16 @@ pub enum ConfigError {
         "the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL"
     )]
     PublicUrl,
+    /// An open agent where others reach it.
+    #[error(
+        "the agent `{agent}` cannot be open on {host}, where others than this machine reach it: listen on 127.0.0.1, or leave --open-agent out and give its callers keys"
+    )]
+    OpenAgent {
+        /// The agent.
+        agent: String,
+        /// The address.
+        host: IpAddr,
+    },
 }
 
 impl ServeArgs {
@@ -189,10 +199,7 @@ impl ServeArgs {
                 ..ServerLimits::default()
             },
             cors_origins: self.cors_origins,
-            agents: AgentSettings {
-                public_url: check_public_url(self.public_url.or_else(|| from_environment("LITELLM_BASE_URL")))?,
-                idle_max: Duration::from_secs(self.agent_idle_seconds),
-            },
+            agents: agents(self.host, self.public_url, self.open_agents, self.agent_idle_seconds, from_environment)?,
             network: NetworkPolicy { private_names: self.private_names },
             environment: Variables(environment),
             declared,
@@ -207,6 +214,20 @@ impl ServeArgs {
     }
 }
 
+fn agents(
+    host: IpAddr,
+    public_url: Option<String>,
+    open: Vec<String>,
+    idle_seconds: u64,
+    from_environment: impl Fn(&str) -> Option<String>,
+) -> Result<AgentSettings, ConfigError> {
+    Ok(AgentSettings {
+        public_url: check_public_url(public_url.or_else(|| from_environment("LITELLM_BASE_URL")))?,
+        open: check_open_agents(host, open)?,
+        idle_max: Duration::from_secs(idle_seconds),
+    })
+}
+
 /// An address without a slash at its end, so that paths can be put behind it.
 fn check_public_url(url: Option<String>) -> Result<Option<String>, ConfigError> {
     let Some(url) = url.filter(|url| !url.is_empty()) else { return Ok(None) };
@@ -215,6 +236,14 @@ fn check_public_url(url: Option<String>) -> Result<Option<String>, ConfigError> 
         return Err(ConfigError::PublicUrl);
     }
     Ok(Some(url.trim_end_matches('/').to_owned()))
+}
+
+/// Whoever reaches an open agent spends from its realm's budgets and chooses its models, so nobody else may reach it.
+fn check_open_agents(host: IpAddr, agents: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    match agents.iter().find(|agent| !agent.is_empty()) {
+        Some(agent) if !host.is_loopback() => Err(ConfigError::OpenAgent { agent: agent.clone(), host }),
+        _ => Ok(agents.into_iter().filter(|agent| !agent.is_empty()).collect()),
+    }
 }
 
 /// On loopback a short key is a convenience; where others reach the gateway it is a hole.

@@ -26,6 +26,7 @@ mod limits;
 mod prices;
 pub(crate) mod litellm;
 mod control_plane;
+mod a2a;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -132,6 +133,7 @@ fn routes() -> Router<App> {
         .merge(selector::router())
         .merge(litellm::router())
         .merge(control_plane::router())
+        .merge(a2a::router())
         .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

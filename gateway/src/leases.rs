@@ -197,9 +197,13 @@ impl Leases {
         let of = |budget: &Budget| budget.reclaim_after_seconds.map(|seconds| seconds.saturating_mul(1_000));
         match scope {
             Scope::Key(key) => of(self.control.key_by_id(*key).ok()??.budget.as_deref()?),
-            Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Model(..) | Scope::EndUser(_) => {
-                of(self.control.snapshot().control.budget(scope)?)
-            }
+            Scope::Gateway
+            | Scope::Realm(_)
+            | Scope::User(_)
+            | Scope::Model(..)
+            | Scope::EndUser(_)
+            | Scope::Agent(_)
+            | Scope::Context(_) => of(self.control.snapshot().control.budget(scope)?),
         }
     }
 

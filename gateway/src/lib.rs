@@ -16,6 +16,7 @@ mod standing;
 
 mod http;
 mod agents;
+mod a2a;
 mod activity;
 mod outbox;
 mod spending;

@@ -191,7 +191,9 @@ impl Chain<'_> {
                 Some(realm) => Root::of_realm(self.control, realm),
                 None => Some(Root::Gateway),
             },
-            Scope::Realm(_) | Scope::Key(_) | Scope::Model(..) => Root::of_realm(self.control, self.realm),
+            Scope::Realm(_) | Scope::Key(_) | Scope::Model(..) | Scope::Agent(_) | Scope::Context(_) => {
+                Root::of_realm(self.control, self.realm)
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ mod connection;
 mod bounds;
 mod cluster;
 mod reference_agents;
+mod a2a;
+mod a2a_refusals;
 mod guide;
 
 use anyhow::{Context as _, Result};

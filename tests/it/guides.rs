@@ -12,6 +12,10 @@ use tempfile::TempDir;
 
 /// The address that the guides name.
 const ADDRESS: &str = "http://localhost:10999";
+/// Where the guides' agent is.
+const AGENTS: &str = "http://localhost:10900";
+/// The guides' helper that swaps an agent's model. The tests have one of the same name.
+const HELPER: &str = "ai/agents/task_agent/a2a_hot_swap.py";
 /// The file that the guides read keys from.
 const ENVIRONMENT_FILE: &str = "volumes/env/.env";
 /// What the gateway sends to the upstream: never anything that a client sent.
@@ -33,7 +37,9 @@ impl Reader {
             .env("LITELLM_SALT_KEY", "a-salt-that-the-reader-chose")
             .env("LITELLM_OPENAI_API_KEY", PROVIDER_KEY)
             .env("LITELLM_ANTHROPIC_API_KEY", "sk-ant-canary-of-the-guides")
-            .env("OPENAI_BASE_URL", upstream.url());
+            .env("OPENAI_BASE_URL", upstream.url())
+            .env("ANTHROPIC_BASE_URL", upstream.url())
+            .env("TALLYGATE_OPEN_AGENTS", "litellm_agent");
         Ok(Self { gateway: setup.start().await?, upstream, folder: tempfile::tempdir()? })
     }
 
@@ -52,9 +58,12 @@ impl Reader {
         self.keep(virtual_key)?;
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("guides").join(block);
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        assert!(text.contains(ADDRESS), "{block} names no address");
+        assert!(text.contains(ADDRESS) || text.contains(AGENTS), "{block} names no address");
+        let helper = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/a2a_hot_swap.py");
         let text = text
             .replace(ADDRESS, self.gateway.url())
+            .replace(AGENTS, self.gateway.url())
+            .replace(HELPER, &helper.to_string_lossy())
             .replace(ENVIRONMENT_FILE, &self.environment_file().to_string_lossy())
             .replace("sk-...", virtual_key);
         // The names are exported, as in a shell that has read the environment file; the blocks set some anew.
@@ -155,6 +164,34 @@ async fn the_proxys_guide_from_health_to_a_chat_works_command_by_command() -> Re
     for request in sent {
         assert_eq!(request.header("authorization"), Some(format!("Bearer {PROVIDER_KEY}").as_str()));
         assert_eq!(request.json()?["model"], "gpt-4o-mini");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_guide_of_hot_swaps_runs_from_its_models_to_its_last_swap_without_a_restart() -> Result<()> {
+    let reader = Reader::start().await?;
+    reader.run("register_models.sh", "sk-proxy-default").await?;
+    let key =
+        reader.gateway.operator()?.post("/key/generate", &json!({ "models": [] })).await?.expect(200)?.at("/key")?;
+    let key = key.as_str().context("no key")?;
+    reader.run("relax_the_key.sh", key).await?;
+    let agent = json!({ "name": "litellm_agent", "realmId": "default" });
+    reader.gateway.operator()?.post("/api/agents", &agent).await?.expect(201)?;
+    let output = reader.run("hot_swap.sh", key).await?;
+    let swapped: Vec<&str> = output.lines().filter_map(|line| line.strip_prefix("Model: ")).collect();
+    assert_eq!(swapped, ["openai/gpt-5", "openai/gpt-5-mini", "anthropic/claude-sonnet-4-5"], "{output}");
+    let asked = reader.upstream.requests();
+    assert_eq!(asked.len(), 1, "control messages reach no model");
+    assert_eq!(asked[0].json()?["model"], "gpt-5");
+    assert_eq!(asked[0].header("authorization"), Some(format!("Bearer {PROVIDER_KEY}").as_str()));
+    let lines = crate::scene::lines(reader.gateway.data(), "control")?;
+    let swaps: Vec<&Value> = lines.iter().filter(|line| line["type"] == "model.selected").collect();
+    let models: Vec<&Value> = swaps.iter().map(|line| &line["data"]["model"]).collect();
+    assert_eq!(models, ["openai/gpt-5", "openai/gpt-5-mini", "anthropic/claude-sonnet-4-5"]);
+    for swap in swaps {
+        let scope = swap["data"]["scope"].as_str().context("no scope")?;
+        assert!(scope.starts_with("context:") && scope.ends_with("#switch-demo"), "{scope}");
     }
     Ok(())
 }

@@ -17,6 +17,17 @@ pub async fn run_script(name: &str, arguments: &[&str], environment: &[(&str, &s
     run(std::iter::once(script.as_str()).chain(arguments.iter().copied()), environment).await
 }
 
+/// The same with the libraries of another environment of `.tools`, such as `venv-a2a-0.2`.
+///
+/// # Errors
+/// As [`run_script`].
+pub async fn run_script_in(venv: &str, name: &str, arguments: &[&str]) -> Result<Ended> {
+    let script = package().join("python").join(name);
+    let script = script.to_string_lossy().into_owned();
+    let arguments = std::iter::once(script.as_str()).chain(arguments.iter().copied());
+    run_by(&interpreter_of(venv)?, arguments, &[]).await
+}
+
 /// Runs a few lines of Python to their end, as a guide's `python - <<'PY'` does.
 ///
 /// # Errors
@@ -42,10 +53,17 @@ pub async fn run_shell(block: &str, environment: &[(&str, &str)]) -> Result<Ende
 }
 
 async fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&str, &str)]) -> Result<Ended> {
-    let python = interpreter()?;
+    run_by(&interpreter()?, arguments, environment).await
+}
+
+async fn run_by<'a>(
+    python: &Path,
+    arguments: impl IntoIterator<Item = &'a str>,
+    environment: &[(&str, &str)],
+) -> Result<Ended> {
     // Unbuffered, and without the folders of whoever runs the tests.
     let arguments = ["-u", "-s"].into_iter().chain(arguments);
-    let started = Process::start(&python, arguments, environment.iter().copied())?;
+    let started = Process::start(python, arguments, environment.iter().copied())?;
     let ended = started.ended_within(CLIENT_PATIENCE).await?;
     if !ended.status.success() {
         bail!("python ended with {}:\n{}", ended.status, ended.output);
@@ -54,8 +72,13 @@ async fn run<'a>(arguments: impl IntoIterator<Item = &'a str>, environment: &[(&
 }
 
 fn interpreter() -> Result<PathBuf> {
-    let python = package().join("../.tools/venv/bin/python");
-    if !package().join("../.tools/venv/stamp").is_file() {
+    interpreter_of("venv")
+}
+
+fn interpreter_of(venv: &str) -> Result<PathBuf> {
+    let venv = package().join("../.tools").join(venv);
+    let python = venv.join("bin/python");
+    if !venv.join("stamp").is_file() {
         bail!("the Python libraries of the tests are not installed: run `./tests/run tools`");
     }
     Ok(python)

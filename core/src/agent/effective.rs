@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::{Agent, Configuration, Manual, Membership, RealmRouting};
 use crate::admission::{self, Refusal, Rule};
 use crate::control::Control;
-use crate::id::{ModelId, ModelName, RealmId, SlotName};
+use crate::id::{ContextId, ModelId, ModelName, RealmId, SlotName};
 use crate::key::Key;
 use crate::registry::Model;
+use crate::scope::{Conversation, Scope};
 use crate::stream::StreamId;
 use crate::time::Timestamp;
 
@@ -83,7 +84,8 @@ impl Idle {
 /// What an agent is to use at a moment. `key` finds the keys of its places, which the state may not hold.
 ///
 /// Where it has no configuration of its own, it follows the first of its realms that has a model for it: the one that is
-/// selected for the slot `current` there, else the first by name.
+/// selected for the slot `current` there, else the first by name. What was selected for the agent itself is taken, or
+/// refused: nothing else takes its place.
 ///
 /// # Errors
 /// [`Idle`].
@@ -93,13 +95,30 @@ pub fn effective<'a>(
     now: Timestamp,
     key: &dyn Fn(&Membership) -> Option<Arc<Key>>,
 ) -> Result<Effective<'a>, Idle> {
+    effective_within(control, agent, None, now, key)
+}
+
+/// The same within a conversation. What was selected for the conversation goes before any configuration of the agent.
+///
+/// # Errors
+/// [`Idle`].
+pub fn effective_within<'a>(
+    control: &Control,
+    agent: &'a Agent,
+    context: Option<&ContextId>,
+    now: Timestamp,
+    key: &dyn Fn(&Membership) -> Option<Arc<Key>>,
+) -> Result<Effective<'a>, Idle> {
     if agent.removed.is_some() {
         return Err(Idle::Removed);
     }
     if !control.quarantined.is_empty() && control.quarantined.contains(&StreamId::agent(&agent.id)) {
         return Err(Idle::Unreadable);
     }
-    let asking = Asking { control, now, key };
+    let asking = Asking { control, agent, context, now, key };
+    if asking.conversation().is_some_and(|scope| asking.chose(&scope)) {
+        return first(agent, |membership| asking.followed(membership));
+    }
     match &agent.configuration {
         Some(Configuration::Manual(manual)) => Ok(Effective::Manual(manual)),
         Some(Configuration::Realm(RealmRouting { realm, model })) => {
@@ -137,11 +156,31 @@ pub(super) fn is_seen_from(control: &Control, model: &Model, realm: &RealmId) ->
 
 struct Asking<'s> {
     control: &'s Control,
+    agent: &'s Agent,
+    context: Option<&'s ContextId>,
     now: Timestamp,
     key: &'s dyn Fn(&Membership) -> Option<Arc<Key>>,
 }
 
 impl Asking<'_> {
+    fn conversation(&self) -> Option<Scope> {
+        let conversation =
+            |context: &ContextId| Conversation { agent: self.agent.id.clone(), context: context.clone() };
+        self.context.map(conversation).map(Scope::Context)
+    }
+
+    /// Whether a scope has a choice of its own, or one that cannot be read.
+    fn chose(&self, scope: &Scope) -> bool {
+        let slot = SlotName::current();
+        self.control.selected(std::slice::from_ref(scope), &slot).is_some()
+            || self.control.quarantined.contains(&scope.selection_stream(&slot))
+    }
+
+    /// Whether the conversation or the agent has a choice of its own.
+    fn chose_near(&self) -> bool {
+        self.conversation().into_iter().chain([Scope::Agent(self.agent.id.clone())]).any(|scope| self.chose(&scope))
+    }
+
     fn key_of(&self, membership: &Membership) -> Result<Arc<Key>, Idle> {
         let key = (self.key)(membership).filter(|key| key.realm == membership.realm).ok_or(Idle::KeyUnusable)?;
         admission::authenticate(self.control, &key, &membership.hash, self.now)
@@ -162,9 +201,12 @@ impl Asking<'_> {
     fn followed<'a>(&self, membership: &'a Membership) -> Result<Effective<'a>, Idle> {
         let key = self.key_of(membership)?;
         let slot = ModelName::new(SlotName::current().as_str()).map_err(|_| Idle::NoModel)?;
-        // What is selected may be what this realm was not granted: then the first model that it was.
-        let selected = admission::resolve(self.control, &key, &slot).ok().map(|permit| permit.model);
-        let model = selected.or_else(|| self.first_model(&key)).ok_or(Idle::NoModel)?;
+        let model = match admission::resolve_within(self.control, &key, self.context, &slot) {
+            Ok(permit) => permit.model,
+            Err(refusal) if self.chose_near() => return Err(Idle::of(&refusal)),
+            // What a wider scope selected may be what this realm was not granted: then the first model that it was.
+            Err(_) => self.first_model(&key).ok_or(Idle::NoModel)?,
+        };
         Ok(Effective::Gateway { membership, model })
     }
 

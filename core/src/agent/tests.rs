@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::effective::{Effective, Idle, effective};
+use super::effective::{Effective, Idle, effective, effective_within};
 use super::{
     ClearAgentConfiguration, Configuration, ConfigurationCleared, ConfigureAgent, Configured, Event, JoinRealm,
     KeyReplaced, LeaveRealm, Manual, REALMS_MAX, RealmJoined, RealmLeft, RealmRouting, RegisterAgent, Registered,
@@ -279,6 +279,86 @@ fn without_a_configuration_an_agent_follows_what_is_selected_for_its_realm() {
     assert_eq!(used(&world), uses("claude", 11), "the nearest scope wins");
     let world = world.with(select(Scope::Key(key_id(11)), "gpt"));
     assert_eq!(used(&world), uses("gpt", 11), "an agent's own choice is its key's");
+}
+
+fn in_context(world: &World, context: &str) -> Result<(String, String), Idle> {
+    let agent: AgentId = id(AGENT);
+    let agent = world.control.agents.get(&agent).unwrap();
+    let key = |membership: &super::Membership| world.control.keys.get(&membership.key).map(Arc::clone);
+    effective_within(&world.control, agent, Some(&id(context)), world.now, &key).map(|effective| match effective {
+        Effective::Gateway { membership, model } => (model.name.to_string(), membership.key.to_string()),
+        Effective::Manual(manual) => (manual.model.clone(), String::new()),
+    })
+}
+
+fn choose(scope: &str, model: &str) -> SelectModel {
+    SelectModel { scope: id(scope), slot: id("current"), model: id(model) }
+}
+
+fn of_context(context: &str) -> String {
+    format!("context:{AGENT}#{context}")
+}
+
+#[test]
+fn the_choice_of_a_conversation_goes_before_the_agents_and_that_before_its_keys() {
+    let grant = || GrantModel { realm: id("acme"), model: ModelPattern::new("gpt").unwrap() };
+    let world = world().with(grant()).with(choose(&Scope::Key(key_id(11)).to_string(), "gpt"));
+    assert_eq!(in_context(&world, "one"), uses("gpt", 11));
+    let world = world.with(choose(&format!("agent:{AGENT}"), "claude"));
+    assert_eq!((used(&world), in_context(&world, "one")), (uses("claude", 11), uses("claude", 11)));
+    let world = world.with(choose(&of_context("one"), "gpt"));
+    assert_eq!(in_context(&world, "one"), uses("gpt", 11));
+    assert_eq!((used(&world), in_context(&world, "two")), (uses("claude", 11), uses("claude", 11)), "no other moves");
+    let world = world.with(configure(routing("acme", Some(2))));
+    assert_eq!(in_context(&world, "one"), uses("gpt", 11), "it goes before a configuration too");
+    assert_eq!(in_context(&world, "two"), uses("claude", 11));
+}
+
+#[test]
+fn what_was_chosen_for_an_agent_or_a_conversation_is_refused_when_it_is_withdrawn_and_nothing_takes_its_place() {
+    let grant = || GrantModel { realm: id("acme"), model: ModelPattern::new("gpt").unwrap() };
+    let withdraw = || WithdrawGrant { realm: id("acme"), model: ModelPattern::new("gpt").unwrap() };
+    for scope in [of_context("one"), format!("agent:{AGENT}")] {
+        let world = world().with(grant()).with(choose(&scope, "gpt"));
+        assert_eq!(in_context(&world, "one"), uses("gpt", 11), "{scope}");
+        assert_eq!(in_context(&world.with(withdraw()), "one"), Err(Idle::NotGranted), "{scope}");
+    }
+}
+
+#[test]
+fn only_an_agent_that_is_there_and_may_call_the_model_has_it_chosen() {
+    use crate::selection::Rejection as No;
+    for scope in [of_context("one"), format!("agent:{AGENT}")] {
+        let refused = No::NotGranted { scope: id(&scope), model: id("gpt") };
+        given(world()).when(choose(&scope, "gpt")).then_rejected(refused);
+        given(world()).when(choose(&scope, "gone")).then_rejected(No::UnknownModel(id("gone")));
+        let removed = world().with(RemoveAgent { agent: id(AGENT) });
+        given(removed).when(choose(&scope, "claude")).then_rejected(No::UnknownScope(id(&scope)));
+        let chosen = given(world()).when(choose(&scope, "claude")).then_any();
+        chosen.then_planned(|planned| assert_eq!(planned[0].recorded.realm, Some(id("acme"))));
+    }
+    let nobody = "context:did:nobody#one";
+    given(world()).when(choose(nobody, "claude")).then_rejected(No::UnknownScope(id(nobody)));
+}
+
+#[test]
+fn an_agents_key_is_its_own_until_it_is_replaced_or_the_agent_leaves() {
+    let of = |world: &World, number| world.control.agent_keys.get(&key_id(number)).map(|agent| agent.to_string());
+    let joined = world().with(join_realm(AGENT, "default", 12));
+    assert_eq!((of(&joined, 11), of(&joined, 12)), (Some(AGENT.to_owned()), Some(AGENT.to_owned())));
+    let left = joined.clone().with(LeaveRealm { agent: id(AGENT), realm: id("acme") });
+    assert_eq!((of(&left, 11), of(&left, 12)), (None, Some(AGENT.to_owned())));
+    let removed = joined.with(RemoveAgent { agent: id(AGENT) });
+    assert_eq!((of(&removed, 11), of(&removed, 12)), (None, None));
+}
+
+#[test]
+fn neither_an_agent_nor_a_conversation_has_a_budget() {
+    use crate::budget::{Rejection as No, SetBudget};
+    for scope in [of_context("one"), format!("agent:{AGENT}")] {
+        let set = SetBudget { scope: id(&scope), limits: Vec::new(), reclaim_after_seconds: None };
+        given(world()).when(set).then_rejected(No::NotForScope(id(&scope)));
+    }
 }
 
 #[test]

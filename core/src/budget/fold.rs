@@ -85,8 +85,11 @@ fn put(state: &mut Control, budget: Budget) {
     match budget.scope.clone() {
         Scope::Key(key) => state.key_budgets.put(key, budget),
         Scope::Model(realm, model) => state.model_budgets.put((realm, model), budget),
-        scope @ (Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::EndUser(_)) => {
-            state.budgets.put(scope, budget);
-        }
+        scope @ (Scope::Gateway
+        | Scope::Realm(_)
+        | Scope::User(_)
+        | Scope::EndUser(_)
+        | Scope::Agent(_)
+        | Scope::Context(_)) => state.budgets.put(scope, budget),
     }
 }

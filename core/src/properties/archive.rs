@@ -78,6 +78,7 @@ tables! {
     agents: crate::id::AgentId => crate::agent::Agent;
     agent_names: crate::id::AgentName => crate::id::AgentId;
     agent_tokens: crate::agent::TokenHash => crate::id::AgentId;
+    agent_keys: crate::id::KeyId => crate::id::AgentId;
     quarantined: crate::stream::StreamId => crate::stream::Position;
     keys: crate::id::KeyId => crate::key::Key;
     key_hashes: crate::key::KeyHash => crate::id::KeyId;

@@ -88,6 +88,15 @@ fn end_user() -> impl Strategy<Value = EndUserRef> {
     place.prop_map(|(realm, text)| EndUserRef { realm: realm.map(id), id: id(text) })
 }
 
+/// What selects: budgets are for the other scopes alone.
+fn chooser() -> impl Strategy<Value = Scope> {
+    prop_oneof![
+        2 => scope(),
+        1 => prop::sample::select(&["agent:did:a", "agent:b", "context:did:a#1", "context:did:a#2", "context:b#1"][..])
+            .prop_map(id),
+    ]
+}
+
 fn deployment() -> impl Strategy<Value = DeploymentId> {
     (1..=3_u8).prop_map(|number| id(&format!("d{number}")))
 }
@@ -284,10 +293,10 @@ fn about_scopes() -> impl Strategy<Value = Command> {
     let slot = || prop::sample::select(&["fast", "fast", "x@gateway", "m1"][..]).prop_map(id);
     prop_oneof![
         4 => (paid(), prop::collection::vec(limit, 0..3), prop::option::of(1_u64..99)).prop_map(|(scope, limits, reclaim_after_seconds)| SetBudget { scope, limits, reclaim_after_seconds }.into()),
-        3 => (scope(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
+        3 => (chooser(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
             .prop_map(|(scope, slot, model)| SelectModel { scope, slot, model }.into()),
-        2 => (scope(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),
-        2 => (scope(), slot()).prop_map(|(scope, slot)| UndoSelection { scope, slot }.into()),
+        2 => (chooser(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),
+        2 => (chooser(), slot()).prop_map(|(scope, slot)| UndoSelection { scope, slot }.into()),
     ]
 }
 

@@ -160,7 +160,7 @@ fn the_random_commands_make_every_type_of_control_event() {
         TestRunner::new_with_rng(ProptestConfig::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
     let commands = history(60..61);
     let mut found = BTreeSet::new();
-    for _ in 0..64 {
+    for _ in 0..128 {
         let commands = commands.new_tree(&mut runner).unwrap().current();
         found.extend(carried_out(&commands).history().iter().map(|recorded| recorded.event.kind()));
     }

@@ -7,7 +7,7 @@ use crate::key::{IssueKey, Key, KeyKind, ReviseKey};
 use crate::limits::Limits;
 use crate::model_pattern::Allowed;
 use crate::patch::Patch;
-use crate::scope::Scope;
+use crate::scope::{Conversation, Scope};
 use crate::time::Timestamp;
 use crate::user::{RegisterUser, ReviseUser, Role, User};
 
@@ -189,6 +189,7 @@ impl<'a> Caller<'a> {
             }
             Scope::EndUser(whom) => self.manages_end_users(whom.realm.as_ref()),
             Scope::User(user) => self.manages_other(user),
+            Scope::Agent(_) | Scope::Context(_) => permitted(false, "set the budget of an agent"),
             Scope::Key(id) => {
                 let key = self.other(*id)?;
                 if self.manages_it(key) {
@@ -216,6 +217,13 @@ impl<'a> Caller<'a> {
             Scope::Key(id) => {
                 let key = self.other(*id)?;
                 permitted(self.manages_it(key) || self.owns(key), "select for this key")
+            }
+            Scope::Agent(agent) | Scope::Context(Conversation { agent, .. }) => {
+                let agent = self.state.agents.get(agent);
+                let manages = agent.is_some_and(|agent| {
+                    !agent.realms.is_empty() && agent.realms.iter().all(|joined| self.at(&joined.realm))
+                });
+                permitted(manages, "select for this agent")
             }
         }
     }

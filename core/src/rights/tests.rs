@@ -63,6 +63,29 @@ const NO: &str = "not_permitted";
 const MORE: &str = "rights_exceeded";
 
 #[test]
+fn whoever_is_in_an_agents_primary_realm_chooses_for_a_conversation_and_its_own_keys_for_the_agent_too() {
+    use crate::testing::samples::{join_realm, register_agent};
+    let select = |scope: Scope| SelectModel { scope, slot: id("current"), model: id("gpt") };
+    let world = world()
+        .with(register_agent("did:a"))
+        .with(join_realm("did:a", "acme", 51))
+        .with(join_realm("did:a", "default", 52))
+        .with(IssueKey { realm: id("acme"), ..issue_key(53) })
+        .with(IssueKey { realm: id("acme"), kind: KeyKind::Management, ..issue_key(54) })
+        .with(IssueKey { realm: id("default"), ..issue_key(55) });
+    let context = || id::<Scope>("context:did:a#one");
+    let agent = || id::<Scope>("agent:did:a");
+    for key in [51, 52] {
+        assert_eq!(asked(&world, key, select(context())), "ok", "{key}");
+        assert_eq!(asked(&world, key, select(agent())), "ok", "{key}");
+    }
+    assert_eq!(asked(&world, 53, select(context())), "ok");
+    for (key, scope) in [(53, agent()), (54, context()), (55, context()), (53, id("context:did:b#one"))] {
+        assert_eq!(asked(&world, key, select(scope.clone())), NO, "{key} {scope}");
+    }
+}
+
+#[test]
 fn a_key_of_nobody_changes_nothing_but_its_own_choices() {
     let world = world();
     let select = |scope| SelectModel { scope, slot: id("fast"), model: id("gpt") };

@@ -33,6 +33,7 @@ pub fn dump(control: &Control) -> String {
     rows(&mut text, "agent", &control.agents);
     rows(&mut text, "agent name", &control.agent_names);
     rows(&mut text, "agent token", &control.agent_tokens);
+    rows(&mut text, "agent key", &control.agent_keys);
     rows(&mut text, "quarantined", &control.quarantined);
     rows(&mut text, "key", &control.keys);
     rows(&mut text, "key hash", &control.key_hashes);

@@ -67,7 +67,7 @@ pub(crate) fn told(pipeline: &Pipeline, control: &Control, agent: &Agent, base_u
 }
 
 /// The key of an agent in a realm. Where the views cannot be read there is none, and the agent is told so until they can.
-fn key_of(pipeline: &Pipeline, membership: &Membership) -> Option<Arc<Key>> {
+pub(crate) fn key_of(pipeline: &Pipeline, membership: &Membership) -> Option<Arc<Key>> {
     match pipeline.views.control.key_by_id(membership.key) {
         Ok(row) => row.map(|row| row.key),
         Err(error) => {

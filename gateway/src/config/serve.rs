@@ -117,6 +117,10 @@ pub struct ServeArgs {
     /// LITELLM_BASE_URL works too.
     #[arg(long, env = "TALLYGATE_PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// An agent, by its name or did, that anybody may converse with at /a2a/… without a key or token: on loopback alone. May be
+    /// repeated.
+    #[arg(long = "open-agent", env = "TALLYGATE_OPEN_AGENTS", value_delimiter = ',')]
+    pub open_agents: Vec<String>,
     /// How long an agent may be silent before its connection is closed, in seconds. It is pinged three times as often.
     #[arg(long, env = "TALLYGATE_AGENT_IDLE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub agent_idle_seconds: u64,

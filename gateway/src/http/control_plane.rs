@@ -5,7 +5,7 @@
 
 mod asked;
 mod answered;
-mod find;
+pub(super) mod find;
 mod slug;
 mod shown;
 mod realm_key;
@@ -20,7 +20,7 @@ mod agent_changes;
 mod memberships;
 mod llm_config;
 mod realm_llm;
-mod connect;
+pub(super) mod connect;
 
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};

@@ -56,7 +56,7 @@ fn checked(key: &str) -> Result<Secret, ApiError> {
     Ok(Secret::new(key))
 }
 
-fn missing() -> ApiError {
+pub(super) fn missing() -> ApiError {
     ApiError::new(ErrorCode::KeyMissing, "Authentication Error, No api key passed in.").kind("auth_error")
 }
 

@@ -5,7 +5,7 @@
 //! the scope that they name. A choice is the command `SelectModel`, and the way back `UndoSelection`.
 
 mod chooser;
-mod named;
+pub(super) mod named;
 mod shown;
 mod asked;
 mod list;

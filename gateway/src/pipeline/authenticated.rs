@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use http::HeaderMap;
 use tallygate_core::admission;
+use tallygate_core::agent::Membership;
+use tallygate_core::id::ContextId;
 use tallygate_core::key::KeyHash;
 use tallygate_core::stream::Position;
 use tallygate_projections::{KeyRow, Snapshot};
@@ -17,6 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 
 const MIN_POSITION: &str = "x-tallygate-min-position";
+const CONTEXT: &str = "x-tallygate-context";
 
 /// A request with a key.
 #[derive(Debug)]
@@ -32,16 +35,56 @@ impl Received {
     /// # Errors
     /// The answer for the client. The refusal is recorded.
     pub(crate) async fn authenticate(
-        self,
+        mut self,
         pipeline: &Pipeline,
         headers: &HeaderMap,
     ) -> Result<Authenticated, ApiError> {
+        self.context = match context(headers) {
+            Ok(context) => context,
+            Err(error) => return Err(self.denied(pipeline, error.into())),
+        };
         match self.check(pipeline, headers).await {
             Ok((snapshot, caller)) => Ok(Authenticated { received: self, snapshot, caller }),
-            Err(Denied { error, key }) => {
-                refusal::record(pipeline, &self, key.as_ref().map(|row| row.key.as_ref()), None, &error);
-                Err(error)
-            }
+            Err(denied) => Err(self.denied(pipeline, denied)),
+        }
+    }
+
+    /// The same for what an agent is asked: its own key in a realm asks, and no secret is presented, since the gateway itself
+    /// holds it.
+    ///
+    /// # Errors
+    /// The answer for the client. The refusal is recorded.
+    pub(crate) fn authenticate_agent(
+        self,
+        pipeline: &Pipeline,
+        membership: &Membership,
+    ) -> Result<Authenticated, ApiError> {
+        match self.check_agent(pipeline, membership) {
+            Ok((snapshot, caller)) => Ok(Authenticated { received: self, snapshot, caller }),
+            Err(denied) => Err(self.denied(pipeline, *denied)),
+        }
+    }
+
+    fn denied(&self, pipeline: &Pipeline, denied: Denied) -> ApiError {
+        let Denied { error, key } = denied;
+        refusal::record(pipeline, self, key.as_ref().map(|row| row.key.as_ref()), None, &error);
+        error
+    }
+
+    fn check_agent(
+        &self,
+        pipeline: &Pipeline,
+        membership: &Membership,
+    ) -> Result<(Arc<Snapshot>, KeyRow), Box<Denied>> {
+        let unasked = |error: ApiError| Box::new(Denied::from(error));
+        pipeline.standing.check(Instant::now()).map_err(unasked)?;
+        let snapshot = pipeline.views.control.snapshot();
+        let row = pipeline.views.control.key_by_id(membership.key).map_err(|error| unasked(refusal::views(&error)))?;
+        let gone = || ApiError::new(ErrorCode::KeyUnknown, "the agent's key in its realm is gone: give it another one");
+        let row = row.ok_or_else(|| unasked(gone()))?;
+        match admission::authenticate(&snapshot.control, &row.key, &membership.hash, self.at) {
+            Ok(()) => Ok((snapshot, row)),
+            Err(refused) => Err(Box::new(Denied { error: refusal::key(&refused, &row.key), key: Some(row) })),
         }
     }
 
@@ -85,6 +128,16 @@ impl Authenticated {
         refusal::record(pipeline, &self.received, Some(&self.caller.key), None, &error);
         error
     }
+}
+
+/// The conversation with an agent that the request belongs to, by its own word. It means something to the agent's keys alone.
+fn context(headers: &HeaderMap) -> Result<Option<ContextId>, ApiError> {
+    let Some(value) = headers.get(CONTEXT) else { return Ok(None) };
+    let wrong = |why: String| {
+        ApiError::new(ErrorCode::ParameterInvalid, format!("the header `{CONTEXT}`: {why}")).param(CONTEXT)
+    };
+    let text = value.to_str().map_err(|_| wrong("is not printable ASCII".to_owned()))?;
+    ContextId::new(text).map(Some).map_err(|error| wrong(error.to_string()))
 }
 
 /// The position that the request wants to be answered from at least.

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use tallygate_adapters::dialect::wire::Dialect;
 use tallygate_adapters::provider::client::is_forwardable;
 use tallygate_core::activity::Endpoint;
-use tallygate_core::id::RequestId;
+use tallygate_core::id::{ContextId, RequestId};
 use tallygate_core::port::provider::Header;
 use tallygate_core::time::Timestamp;
 
@@ -22,6 +22,8 @@ pub(crate) struct Received {
     pub(crate) client: Option<&'static dyn Dialect>,
     /// Headers of the client's that mean something to an upstream of its dialect.
     pub(crate) forwarded: Vec<Header>,
+    /// The conversation with an agent that it belongs to.
+    pub(crate) context: Option<ContextId>,
     pub(crate) at: Timestamp,
     pub(crate) began: Instant,
 }
@@ -36,6 +38,7 @@ impl Received {
             endpoint,
             client: None,
             forwarded: Vec::new(),
+            context: None,
             at: pipeline.clock.now(),
             began: Instant::now(),
         }
@@ -46,6 +49,12 @@ impl Received {
         let told = headers.iter().filter(|(name, _)| is_forwardable(name.as_str()));
         let told = told.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
         self.forwarded = told.map(|(name, value)| Header { name: name.into(), value }).collect();
+        self
+    }
+
+    /// The same request, of a conversation with an agent.
+    pub(crate) fn within(mut self, context: ContextId) -> Self {
+        self.context = Some(context);
         self
     }
 

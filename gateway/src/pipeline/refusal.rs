@@ -258,7 +258,7 @@ pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
         Scope::User(user) => format!(" User={user}"),
         Scope::EndUser(whom) => format!(" End User={}", whom.id),
         Scope::Model(realm, model) => format!(" Team={realm} Model={model}"),
-        Scope::Key(_) | Scope::Gateway => String::new(),
+        Scope::Key(_) | Scope::Gateway | Scope::Agent(_) | Scope::Context(_) => String::new(),
     };
     let resets = resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
     let message = format!(
@@ -300,6 +300,7 @@ pub(crate) fn limited(limited: &Limited, hash: &KeyHash) -> ApiError {
         Scope::EndUser(whom) => format!("end_user: {}", whom.id),
         Scope::Model(realm, model) => format!("team: {realm}, model: {model}"),
         Scope::Gateway => "gateway".to_owned(),
+        Scope::Agent(_) | Scope::Context(_) => limited.scope.to_string(),
     };
     let seconds = limited.retry_after.as_secs_f64();
     let message = format!(

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tallygate_adapters::dialect::client_request::ClientRequest;
-use tallygate_core::activity::Endpoint;
 use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
@@ -39,7 +38,7 @@ impl Authenticated {
     /// The answer for the client. The refusal is recorded.
     pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
         let Self { received, snapshot, caller } = self;
-        match allowed(&snapshot.control, &caller.key, &request, received.endpoint) {
+        match allowed(&snapshot.control, &caller.key, &request, &received) {
             Ok((admission::Permit { model, selected }, end_users)) => {
                 Ok(Resolved { received, snapshot, caller, request, end_users, model, selected })
             }
@@ -56,10 +55,10 @@ fn allowed(
     control: &Control,
     key: &Key,
     request: &ClientRequest,
-    endpoint: Endpoint,
+    received: &Received,
 ) -> Result<(admission::Permit, Vec<Arc<EndUser>>), ApiError> {
-    let permit = admission::resolve(control, key, request.model())
-        .map_err(|refused| refusal::model(&refused, request.model(), endpoint))?;
+    let permit = admission::resolve_within(control, key, received.context.as_ref(), request.model())
+        .map_err(|refused| refusal::model(&refused, request.model(), received.endpoint))?;
     if !admission::knows_end_users(control) {
         return Ok((permit, Vec::new()));
     }

@@ -133,7 +133,8 @@ impl Admitted {
 
     /// A model that the request falls back to, if its key may call it.
     fn permitted(&self, name: &ModelName) -> Option<Destination> {
-        let permit = admission::resolve(&self.snapshot.control, &self.caller.key, name).ok()?;
+        let context = self.received.context.as_ref();
+        let permit = admission::resolve_within(&self.snapshot.control, &self.caller.key, context, name).ok()?;
         Some(Destination { model: permit.model, selected: permit.selected })
     }
 }

@@ -18,7 +18,8 @@ pub(crate) const CHARGES: RowTable<NanoUsd> = RowTable::new(41, 1, "charges");
 pub(crate) fn row_key(charge: &Charge, realm_of_key: Option<&RealmId>) -> RowKey {
     let realm = match &charge.scope {
         // A user may have keys in several realms: what they spent belongs to none of them alone.
-        Scope::Gateway | Scope::User(_) => None,
+        // Agents and contexts have no budgets, so nothing is posted to them.
+        Scope::Gateway | Scope::User(_) | Scope::Agent(_) | Scope::Context(_) => None,
         Scope::Realm(realm) | Scope::Model(realm, _) => Some(realm),
         Scope::EndUser(whom) => whom.realm.as_ref(),
         Scope::Key(_) => realm_of_key,
@@ -44,7 +45,13 @@ pub(crate) fn posted(store: &Store, charge: &Charge) -> Result<NanoUsd, StoreErr
             // The key never asked.
             None => return Ok(NanoUsd::ZERO),
         },
-        Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Model(..) | Scope::EndUser(_) => None,
+        Scope::Gateway
+        | Scope::Realm(_)
+        | Scope::User(_)
+        | Scope::Model(..)
+        | Scope::EndUser(_)
+        | Scope::Agent(_)
+        | Scope::Context(_) => None,
     };
     Ok(store.get(&CHARGES, &row_key(charge, realm.as_ref()))?.unwrap_or_default())
 }

@@ -41,6 +41,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (agents::AGENTS.id, agents::AGENTS.schema),
         (agents::AGENT_NAMES.id, agents::AGENT_NAMES.schema),
         (agents::AGENT_TOKENS.id, agents::AGENT_TOKENS.schema),
+        (agents::AGENT_KEYS.id, agents::AGENT_KEYS.schema),
         (quarantine::QUARANTINED.id, quarantine::QUARANTINED.schema),
         (keys::KEYS.id, keys::KEYS.schema),
         (keys::KEY_BUDGETS.id, keys::KEY_BUDGETS.schema),

@@ -122,11 +122,11 @@ fn of_keys() -> Vec<&'static str> {
 fn of_budgets() -> Vec<&'static str> {
     use budget::Rejection as R;
     every!(
-        [R::UnknownScope(Scope::Gateway), R::None(Scope::Gateway), R::Negative(NanoUsd::ZERO), R::PeriodTwice, R::Period,
-            R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::Unnamed(id("free")),
+        [R::UnknownScope(Scope::Gateway), R::NotForScope(Scope::Gateway), R::None(Scope::Gateway), R::Negative(NanoUsd::ZERO),
+            R::PeriodTwice, R::Period, R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::Unnamed(id("free")),
             R::RaiseOver(Timestamp::from_millis(0)), R::NoChange(Scope::Gateway)];
-        R::UnknownScope(_), R::None(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace, R::TooMany,
-        R::Unnamed(_), R::RaiseOver(_), R::NoChange(_)
+        R::UnknownScope(_), R::NotForScope(_), R::None(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace,
+        R::TooMany, R::Unnamed(_), R::RaiseOver(_), R::NoChange(_)
     )
 }
 
@@ -147,9 +147,10 @@ fn of_selections() -> Vec<&'static str> {
         [R::UnknownScope(Scope::Gateway), R::UnknownModel(id("gpt")),
             R::NotGranted { scope: Scope::Gateway, model: id("gpt") }, R::SlotIsModel(id("fast")),
             R::NothingSelected { scope: Scope::Gateway, slot: id("fast") },
-            R::NothingToUndo { scope: Scope::Gateway, slot: id("fast") }, R::NoChange(Scope::Gateway)];
+            R::NothingToUndo { scope: Scope::Gateway, slot: id("fast") }, R::TooManyContexts(id("did:a")),
+            R::NoChange(Scope::Gateway)];
         R::UnknownScope(_), R::UnknownModel(_), R::NotGranted { .. }, R::SlotIsModel(_), R::NothingSelected { .. },
-        R::NothingToUndo { .. }, R::NoChange(_)
+        R::NothingToUndo { .. }, R::TooManyContexts(_), R::NoChange(_)
     )
 }
 

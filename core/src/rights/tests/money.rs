@@ -122,7 +122,8 @@ fn said(control: &Control) -> (BTreeMap<Scope, Budget>, BTreeMap<EndUserRef, End
 /// Who may say it, said a second time: by the realm whose admins it is for. None is for admins of the gateway alone.
 fn admins_of(control: &Control, scope: &Scope) -> Option<RealmId> {
     match scope {
-        Scope::Gateway => None,
+        // Nobody says anything of money for an agent or a context.
+        Scope::Gateway | Scope::Agent(_) | Scope::Context(_) => None,
         Scope::Realm(realm) | Scope::Model(realm, _) => control.realms.get(realm)?.parent.clone(),
         Scope::EndUser(whom) => whom.realm.clone(),
         Scope::User(user) => control.user(user)?.realm.clone(),

@@ -77,9 +77,13 @@ impl Rules {
     pub(super) fn root(&self, scope: &Scope) -> Root {
         match scope {
             Scope::Gateway => Root::Gateway,
-            Scope::Realm(_) | Scope::User(_) | Scope::Key(_) | Scope::Model(..) | Scope::EndUser(_) => {
-                Root::Realm(id("acme"))
-            }
+            Scope::Realm(_)
+            | Scope::User(_)
+            | Scope::Key(_)
+            | Scope::Model(..)
+            | Scope::EndUser(_)
+            | Scope::Agent(_)
+            | Scope::Context(_) => Root::Realm(id("acme")),
         }
     }
 

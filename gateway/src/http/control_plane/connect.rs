@@ -51,7 +51,7 @@ fn token(headers: &HeaderMap) -> Result<Option<TokenHash>, ApiError> {
 }
 
 /// Where whoever asks reaches this gateway: as configured, or as they did now.
-pub(super) fn base_url(app: &App, headers: &HeaderMap) -> String {
+pub(in crate::http) fn base_url(app: &App, headers: &HeaderMap) -> String {
     if let Some(url) = &app.agents.settings().public_url {
         return url.clone();
     }

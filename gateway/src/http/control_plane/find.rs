@@ -41,11 +41,16 @@ pub(super) fn model<'c>(control: &'c Control, id: &str) -> Result<&'c Arc<Model>
 ///
 /// # Errors
 /// 404 if there is none.
-pub(super) fn agent<'c>(control: &'c Control, id: &str) -> Result<&'c Arc<Agent>, ApiError> {
+pub(in crate::http) fn agent<'c>(control: &'c Control, id: &str) -> Result<&'c Arc<Agent>, ApiError> {
     let by_id = AgentId::new(id).ok().and_then(|id| control.agents.get(&id));
     let by_name = || control.agent_names.get(id).and_then(|id| control.agents.get(id.as_ref()));
     let found = by_id.filter(|agent| agent.removed.is_none()).or_else(by_name);
-    found.ok_or_else(|| ApiError::coded("agent_not_registered", 404, format!("there is no agent `{}`", cut(id))))
+    found.ok_or_else(|| no_agent(id))
+}
+
+/// There is no such agent, or none for whoever asks.
+pub(in crate::http) fn no_agent(id: &str) -> ApiError {
+    ApiError::coded("agent_not_registered", 404, format!("there is no agent `{}`", cut(id)))
 }
 
 /// A text of a path as an error repeats it.

@@ -98,6 +98,11 @@ impl Chooser {
             }
             Scope::Realm(realm) if control.snapshot().control.realms.contains(realm) => None,
             Scope::Realm(_) | Scope::Model(..) | Scope::EndUser(_) => return Err(unknown(scope)),
+            Scope::Agent(_) | Scope::Context(_) => {
+                let owner = control.snapshot().control.owner(&scope);
+                home = owner.ok_or_else(|| unknown(scope.clone()))?.realm;
+                None
+            }
             Scope::Key(id) => {
                 let row = control.key_by_id(*id).map_err(|error| refusal::views(&error))?;
                 let row = row.filter(|row| row.key.revoked.is_none());
@@ -111,7 +116,7 @@ impl Chooser {
     pub(super) fn owner(&self) -> Option<RealmId> {
         match self.scope {
             Scope::Gateway | Scope::Model(..) | Scope::EndUser(_) => None,
-            Scope::User(_) => self.home.clone(),
+            Scope::User(_) | Scope::Agent(_) | Scope::Context(_) => self.home.clone(),
             Scope::Realm(_) | Scope::Key(_) => Some(self.realm()),
         }
     }
@@ -147,15 +152,23 @@ impl Chooser {
     /// The scopes whose choices hold, nearest first.
     pub(super) fn scopes(&self, control: &Control) -> Vec<Scope> {
         match (&self.scope, &self.key) {
-            (_, Some(row)) => admission::scopes(control, &row.key).collect(),
-            (Scope::Realm(_) | Scope::User(_), None) => {
-                let realms =
-                    control.chain(&self.realm()).map(|realm| Scope::Realm(realm.id.clone())).collect::<Vec<_>>();
-                let user = matches!(self.scope, Scope::User(_)).then(|| self.scope.clone());
-                user.into_iter().chain(realms).chain([Scope::Gateway]).collect()
+            (_, Some(row)) => admission::choosers(control, &row.key, None).collect(),
+            (Scope::Realm(_), None) => self.realms(control, Vec::new()),
+            (Scope::User(_) | Scope::Agent(_), None) => self.realms(control, vec![self.scope.clone()]),
+            (Scope::Context(conversation), None) => {
+                self.realms(control, vec![self.scope.clone(), Scope::Agent(conversation.agent.clone())])
             }
             (_, None) => vec![Scope::Gateway],
         }
+    }
+}
+
+impl Chooser {
+    /// Some scopes, then the realms that they lie in, then the gateway.
+    fn realms(&self, control: &Control, nearer: Vec<Scope>) -> Vec<Scope> {
+        let own = self.realm();
+        let realms = control.chain(&own).map(|realm| Scope::Realm(realm.id.clone()));
+        nearer.into_iter().chain(realms).chain([Scope::Gateway]).collect()
     }
 }
 

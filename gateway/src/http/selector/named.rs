@@ -9,16 +9,16 @@ use tallygate_core::registry::Model;
 
 /// Where names are looked up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names<'a> {
-    pub(super) control: &'a Control,
-    pub(super) vendors: &'a Vendors,
-    pub(super) realm: &'a RealmId,
+pub(in crate::http) struct Names<'a> {
+    pub(in crate::http) control: &'a Control,
+    pub(in crate::http) vendors: &'a Vendors,
+    pub(in crate::http) realm: &'a RealmId,
 }
 
 impl<'a> Names<'a> {
     /// The model that is meant. With a provider, a public name wins whose model that provider serves; then the name behind
     /// the provider's, as it is written and in its other spellings.
-    pub(super) fn find(&self, model_id: &str, provider: Option<&str>) -> Option<&'a Arc<Model>> {
+    pub(in crate::http) fn find(&self, model_id: &str, provider: Option<&str>) -> Option<&'a Arc<Model>> {
         let Some(provider) = provider else { return self.visible(model_id) };
         let vendor = self.vendors.get(provider);
         self.served(model_id, vendor)
