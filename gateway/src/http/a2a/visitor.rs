@@ -103,8 +103,15 @@ fn open(app: &App, control: &Control, name: &str, headers: &HeaderMap) -> Result
     }
 }
 
-/// Whether the gateway was reached by a name of this machine: another site's page may have its own name lead here.
+/// What a proxy says of whom it asks for. Beside one a name of this machine says nothing: it may be the proxy's own.
+const FORWARDED: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+/// Whether the gateway was reached by a name of this machine, and not for somebody else: another site's page may have its own
+/// name lead here.
 fn is_local(headers: &HeaderMap) -> bool {
+    if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        return false;
+    }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -149,7 +156,7 @@ mod tests {
     use http::HeaderMap;
     use http::header::HOST;
 
-    use super::is_local;
+    use super::{FORWARDED, is_local};
 
     #[test]
     fn a_name_of_this_machine_is_local_and_no_other() {
@@ -169,5 +176,16 @@ mod tests {
             assert_eq!(is_local(&headers), expected, "{host}");
         }
         assert!(!is_local(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn what_a_proxy_of_this_machine_asks_for_others_is_not_local() {
+        for name in FORWARDED {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "localhost:4000".parse().unwrap());
+            assert!(is_local(&headers));
+            headers.insert(name, "203.0.113.7".parse().unwrap());
+            assert!(!is_local(&headers), "{name}");
+        }
     }
 }
