@@ -1,14 +1,12 @@
+mod paying;
+
 use super::{Payers, Refusal, Rule, authenticate, budgets, end_users, permit, permit_deployment, resolve};
-use crate::budget::{NewBudgetLimit, SetBudget};
 use crate::control::Control;
 use crate::credential::StoreCredential;
-use crate::end_user::{BlockEndUser, EndUserRef, RegisterEndUser, RemoveEndUser};
 use crate::grant::ReplaceGrants;
 use crate::id::ModelId;
 use crate::key::{BlockKey, IssueKey, KeyHash, KeyKind, ReviseKey, RevokeKey, RotateKey, UnblockKey};
-use crate::limits::Limits;
 use crate::model_pattern::Allowed;
-use crate::money::NanoUsd;
 use crate::patch::Patch;
 use crate::realm::{ResumeRealm, SuspendRealm};
 use crate::registry::RetireModel;
@@ -19,7 +17,7 @@ use crate::testing::samples::{
     credential_id, id, issue_key, key_id, model_id, only, revise_deployment, secret, store_credential,
 };
 use crate::testing::world::World;
-use crate::time::{Period, Timestamp};
+use crate::time::Timestamp;
 
 /// Realm `leaf` in `root`, the model `gpt` of the realm `default`, and the key of number 1 in `leaf`.
 fn nested() -> World {
@@ -154,15 +152,6 @@ fn admitted(world: &World) -> Result<(), Refusal> {
     budgets(control, &Payers { key, of_key, end_users: &end_users, model: &model.name }).map(drop)
 }
 
-/// The end user of an id, of a realm or of the whole gateway.
-fn end_user(realm: Option<&str>, text: &str) -> Scope {
-    Scope::EndUser(EndUserRef { realm: realm.map(id), id: id(text) })
-}
-
-fn register_end_user(realm: Option<&str>, text: &str) -> RegisterEndUser {
-    RegisterEndUser { end_user: id(text), realm: realm.map(id), alias: None, limits: Limits::default() }
-}
-
 /// [`nested`], where the gateway selected `gpt`, which is called with the credential of number 1.
 fn with_credential() -> World {
     let credential = StoreCredential { hosts: ["api.acme.example".to_owned()].into(), ..store_credential(1) };
@@ -170,98 +159,6 @@ fn with_credential() -> World {
     revise.base_url = Patch::Set("https://api.acme.example/v1".to_owned());
     revise.credential = Patch::Set(credential_id(1));
     nested().with(credential).with(revise).with(select(Scope::Gateway, "current", "gpt"))
-}
-
-#[test]
-fn a_budget_that_cannot_be_read_refuses_whoever_is_paid_from_it() {
-    let paying = [Scope::Key(key_id(1)), Scope::Realm(id("leaf")), Scope::Realm(id("root")), Scope::Gateway];
-    let of_models = ["leaf", "root"].map(|realm| Scope::Model(id(realm), id("gpt")));
-    let customer = || register_end_user(Some("root"), "customer 7");
-    for scope in paying.into_iter().chain(of_models).chain([end_user(Some("root"), "customer 7")]) {
-        let mut world = with_credential().with(customer());
-        assert_eq!(admitted(&world), Ok(()));
-        world.control.quarantine(scope.budget_stream(), Position::new(99));
-        let cause = vec![Position::new(99)];
-        let refusal = Refusal { rule: Rule::Quarantined, scope: Some(scope), model: None, cause };
-        assert_eq!(admitted(&world), Err(refusal));
-    }
-    let mut world = with_credential();
-    for scope in [
-        Scope::Key(key_id(2)),
-        Scope::Realm(id("default")),
-        Scope::Model(id("leaf"), id("claude")),
-        end_user(Some("root"), "customer 8"),
-    ] {
-        world.control.quarantine(scope.budget_stream(), Position::new(99));
-    }
-    assert_eq!(admitted(&world), Ok(()), "others' budgets");
-}
-
-#[test]
-fn the_budgets_of_a_chain_are_the_keys_the_end_users_the_models_the_realms_and_the_gateways() {
-    let scopes = [
-        Scope::Key(key_id(1)),
-        end_user(Some("leaf"), "7"),
-        end_user(None, "7"),
-        Scope::Model(id("leaf"), id("gpt")),
-        Scope::Model(id("root"), id("gpt")),
-        Scope::Realm(id("leaf")),
-        Scope::Realm(id("root")),
-        Scope::Gateway,
-    ];
-    let others = [
-        Scope::Realm(id("default")),
-        Scope::Model(id("leaf"), id("claude")),
-        Scope::Model(id("default"), id("gpt")),
-        end_user(Some("default"), "7"),
-        end_user(Some("leaf"), "8"),
-    ];
-    let mut world = nested();
-    for (realm, text) in [(Some("leaf"), "7"), (Some("leaf"), "8"), (Some("default"), "7"), (None, "7")] {
-        world.carry_out(register_end_user(realm, text));
-    }
-    for scope in scopes.clone().into_iter().chain(others) {
-        let limit = NewBudgetLimit { period: Period::Total, anchor: None, limit_nano_usd: NanoUsd::new(5) };
-        world.carry_out(SetBudget { scope, limits: vec![limit], reclaim_after_seconds: None });
-    }
-    let (control, key) = (&world.control, world.key(1));
-    let of_key = control.budget(&Scope::Key(key.id));
-    let found = end_users(control, key, Some("7")).unwrap();
-    let (end_users, model) = (found.as_slice(), id("gpt"));
-    let found = budgets(control, &Payers { key, of_key, end_users, model: &model }).unwrap();
-    assert_eq!(found.map(|budget| budget.scope.clone()).collect::<Vec<_>>(), scopes);
-}
-
-#[test]
-fn a_blocked_end_user_refuses_in_their_realm_and_what_nests_in_it() {
-    let block = |realm: &str| BlockEndUser { realm: Some(id(realm)), end_user: id("7") };
-    let mut world = nested();
-    for realm in ["leaf", "root", "default"] {
-        world.carry_out(register_end_user(Some(realm), "7"));
-    }
-    let named = |world: &World, named: Option<&str>| {
-        end_users(&world.control, world.key(1), named).map(|found| found.len()).map_err(|refusal| refusal.scope)
-    };
-    assert_eq!(named(&world, Some("7")), Ok(2));
-    world.carry_out(block("default"));
-    assert_eq!(named(&world, Some("7")), Ok(2), "others' end user");
-    world.carry_out(block("root"));
-    assert_eq!(named(&world, Some("7")), Err(end_user(Some("root"), "7").into()));
-    for other in [None, Some("8"), Some(""), Some(" 7"), Some("a\nb")] {
-        assert_eq!(named(&world, other), Ok(0), "{other:?}");
-    }
-    world.carry_out(RemoveEndUser { realm: Some(id("root")), end_user: id("7") });
-    assert_eq!(named(&world, Some("7")), Ok(1), "one who is removed has no rules");
-}
-
-#[test]
-fn an_end_user_whose_event_cannot_be_read_refuses_even_if_nothing_else_is_known_of_them() {
-    let mut world = nested();
-    let whom = EndUserRef { realm: Some(id("root")), id: id("7") };
-    world.control.quarantine(StreamId::end_user(&whom), Position::new(99));
-    let refusal = end_users(&world.control, world.key(1), Some("7")).unwrap_err();
-    assert_eq!((refusal.rule, refusal.scope), (Rule::Quarantined, Some(Scope::EndUser(whom))));
-    assert_eq!(end_users(&world.control, world.key(1), Some("8")).map(|found| found.len()), Ok(0));
 }
 
 #[test]

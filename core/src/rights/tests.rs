@@ -5,6 +5,7 @@ use super::{Rejection, manages};
 use crate::actor::{Actor, ActorKind};
 use crate::budget::{NewBudgetLimit, SetBudget};
 use crate::command::Command;
+use crate::control::Control;
 use crate::grant::ReplaceGrants;
 use crate::key::{BlockKey, IssueKey, KeyKind, ReviseKey, RevokeKey, RotateKey};
 use crate::model_pattern::Allowed;
@@ -48,6 +49,13 @@ fn asked(world: &World, key: u128, command: impl Into<Command>) -> &'static str 
     let mut world = world.clone();
     world.actor = Actor { kind: ActorKind::Key, id: key_id(key).to_string() };
     world.try_carry_out(command).map_or_else(|rejection| rejection.code(), |_| "ok")
+}
+
+/// Lets a key ask for a command, and gives what was so before; none where nothing came of it.
+fn before_asking(world: &mut World, key: u128, command: &Command) -> Option<Control> {
+    world.actor = Actor { kind: ActorKind::Key, id: key_id(key).to_string() };
+    let before = world.control.clone();
+    world.try_carry_out(command.clone()).is_ok().then_some(before)
 }
 
 fn issue(number: u128, realm: &str, user: Option<&str>) -> IssueKey {

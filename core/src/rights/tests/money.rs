@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop, prop_assert, prop_oneof, proptest};
 
-use super::{NO, asked, budget, world};
-use crate::actor::{Actor, ActorKind};
+use super::{NO, asked, before_asking, budget, world};
 use crate::budget::{AttachBudget, Budget, NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::Command;
 use crate::control::Control;
@@ -141,11 +140,7 @@ proptest! {
         let mut world = world();
         for (number, command) in asked {
             let actor = key_id(number);
-            world.actor = Actor { kind: ActorKind::Key, id: actor.to_string() };
-            let before = world.control.clone();
-            if world.try_carry_out(command.clone()).is_err() {
-                continue;
-            }
+            let Some(before) = before_asking(&mut world, number, &command) else { continue };
             let caller: &Key = before.keys.get(&actor).unwrap();
             let user: &UserId = caller.user.as_ref().unwrap();
             let row = before.user(user).unwrap();

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop, prop_assert, prop_oneof, proptest};
 
-use super::world;
-use crate::actor::{Actor, ActorKind};
+use super::{before_asking, world};
 use crate::command::Command;
 use crate::control::Control;
 use crate::id::{KeyId, ModelName, RealmId, UserId};
@@ -123,11 +122,7 @@ proptest! {
         let mut world = world();
         for (number, command) in asked {
             let actor = key_id(number);
-            world.actor = Actor { kind: ActorKind::Key, id: actor.to_string() };
-            let before = world.control.clone();
-            if world.try_carry_out(command.clone()).is_err() {
-                continue;
-            }
+            let Some(before) = before_asking(&mut world, number, &command) else { continue };
             let after = &world.control;
             let own = powers(&before, actor);
             let is_operator = own.contains("models");
