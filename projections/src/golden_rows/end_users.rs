@@ -11,7 +11,7 @@ use tallygate_core::testing::drive::block_on;
 use tallygate_core::testing::memory_log::MemoryLog;
 use tallygate_core::testing::samples::{self, id};
 
-use super::{budget, limits};
+use super::control::{budget, limits};
 
 /// A log of a realm with an end user and a budget of a model.
 pub(super) fn end_users_log() -> MemoryLog {
