@@ -73,9 +73,14 @@ impl Conversations {
         self.inner().change(place, |entry| entry.prompt = prompt.map(Arc::from));
     }
 
-    /// A question that was answered. Two that are asked at once are noted in the order of their answers.
+    /// A question that was answered. Two that are asked at once are noted in the order of their answers. One that is too long
+    /// for a conversation is not remembered, and takes nothing else with it.
     pub(crate) fn note(&self, place: &Place, asked: &str, answered: &str) {
-        self.inner().change(place, |entry| entry.turns.push_back((Arc::from(asked), Arc::from(answered))));
+        self.inner().change(place, |entry| {
+            if entry.prompt_bytes() + asked.len() + answered.len() <= BYTES_MAX {
+                entry.turns.push_back((Arc::from(asked), Arc::from(answered)));
+            }
+        });
     }
 }
 
@@ -105,9 +110,13 @@ impl Inner {
 }
 
 impl Entry {
+    fn prompt_bytes(&self) -> usize {
+        self.prompt.as_ref().map_or(0, |prompt| prompt.len())
+    }
+
     /// Forgets the oldest turns beyond the limits.
     fn trim(&mut self) {
-        let prompt = self.prompt.as_ref().map_or(0, |prompt| prompt.len());
+        let prompt = self.prompt_bytes();
         let of_turns = self.turns.iter().map(|(asked, answered)| asked.len() + answered.len()).sum::<usize>();
         self.bytes = prompt + of_turns;
         while self.turns.len() * 2 > TURNS_MAX || self.bytes > BYTES_MAX {
@@ -158,8 +167,8 @@ mod tests {
         all.note(&one, "long", &"x".repeat(BYTES_MAX - 4));
         assert_eq!(all.recall(&one).turns.len(), 1, "what is just as long as the limit is kept");
         all.note(&one, "longer", &"x".repeat(BYTES_MAX));
-        assert!(all.recall(&one).turns.is_empty());
-        assert_eq!(all.inner().bytes, 0);
+        assert_eq!(all.recall(&one).turns.len(), 1, "what is too long takes nothing else with it");
+        assert_eq!(all.inner().bytes, BYTES_MAX);
     }
 
     #[test]

@@ -30,13 +30,13 @@ use crate::a2a::rpc::{self, Call, Fault};
 use crate::a2a::{message, message::Said};
 use visitor::Visitor;
 
-/// Both paths of a card: the one of the protocol's 0.3, and the one before.
-const CARDS: [&str; 2] = ["/a2a/{agent}/.well-known/agent-card.json", "/a2a/{agent}/.well-known/agent.json"];
-
 /// All routes of agents.
 pub(super) fn router() -> Router<App> {
-    let router = Router::new().route("/a2a/{agent}", post(call));
-    CARDS.into_iter().fold(router, |router, path| router.route(path, get(card::show)))
+    // A card has the path of the protocol's 0.3, and the one before.
+    Router::new()
+        .route("/a2a/{agent}", post(call))
+        .route("/a2a/{agent}/.well-known/agent-card.json", get(card::show))
+        .route("/a2a/{agent}/.well-known/agent.json", get(card::show))
 }
 
 /// A message in its conversation.

@@ -124,6 +124,11 @@ const SYNONYMS: [&str; 10] = [
 /// For agents, by their tokens.
 const AGENTS: [&str; 1] = ["/api/agents/ws"];
 
+/// For an agent by its token, any key of a realm that the agent is in, and, where the agent is open, this machine: see
+/// `control_plane::a2a_refusals`.
+const CONVERSATIONS: [&str; 3] =
+    ["/a2a/{agent}", "/a2a/{agent}/.well-known/agent-card.json", "/a2a/{agent}/.well-known/agent.json"];
+
 /// For any key, which reads and chooses what is its own.
 pub const OWN: [(&str, &str); 27] = [
     ("GET", "/key/list"),
@@ -226,6 +231,7 @@ fn every_route_is_in_one_list_of_who_may_use_it() {
     let known = managed
         .chain(SYNONYMS)
         .chain(AGENTS)
+        .chain(CONVERSATIONS)
         .chain(ANY_KEY)
         .chain(INFERENCE)
         .chain(OPEN)

@@ -130,6 +130,9 @@ pub(super) async fn ask(turn: &Turn<'_>) -> Result<Value, Fault> {
     Ok(turn.answer(text, Some(metadata)))
 }
 
+/// Of an answer that says nothing, such as one of reasoning alone.
+pub(super) const NO_TEXT: &str = "the model's answer has no text: ask again, or choose another model";
+
 fn no_text() -> Fault {
-    Fault::new(Fault::INTERNAL, "the model's answer has no text: ask again, or choose another model")
+    Fault::new(Fault::INTERNAL, NO_TEXT)
 }

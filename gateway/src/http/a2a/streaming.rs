@@ -82,8 +82,7 @@ impl Passage {
                     let left = self.scanner.finish();
                     let left = left.and_then(|left| left.data().map(|data| data.into_owned()));
                     left.into_iter().for_each(|data| self.heard(&data));
-                    let whole = self.task.has_finished;
-                    self.end((!whole).then_some("the answer broke off: ask again"));
+                    self.end(self.task.missed());
                 }
             }
         }
@@ -177,6 +176,17 @@ impl Task {
         let artifact = json!({ "artifactId": self.artifact, "name": "answer", "parts": [message::part(text)] });
         self.tell(json!({ "kind": "artifact-update", "taskId": self.task, "artifact": artifact, "append": append,
             "lastChunk": false }))
+    }
+
+    /// Why an answer that has come to its end is none.
+    const fn missed(&self) -> Option<&'static str> {
+        if !self.has_finished {
+            Some("the answer broke off: ask again")
+        } else if self.answer.is_empty() {
+            Some(asking::NO_TEXT)
+        } else {
+            None
+        }
     }
 
     /// The end: an answer that is whole is remembered, and no other.

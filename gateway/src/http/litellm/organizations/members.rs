@@ -31,18 +31,14 @@ pub(super) async fn add(State(app): State<App>, headers: HeaderMap, body: Body) 
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let fields = Fields::read(&bytes)?;
     refuse(&fields, &UNSUPPORTED)?;
-    let members = Members::read(&fields, "member")?;
-    if members.is_empty() {
-        return Err(fields.missing("member"));
-    }
+    let members = Members::to_add(&fields)?;
     let control = &app.pipeline.views.control;
     let snapshot = control.snapshot();
     let id = find::named(&snapshot.control, &fields, ORGANIZATION)?.id.clone();
     let (commands, added) = members.commands(&app, &snapshot.control, &id, &manager)?;
     let position = carry_out(&app, manager.actor, commands).await.map_err(refused)?;
     let snapshot = control.snapshot();
-    let known = added.iter().filter_map(|user| snapshot.control.user(user));
-    let rows = known.map(|user| users::row::brief(&app, &snapshot.control, user)).collect::<Result<Vec<_>, _>>()?;
+    let rows = users::row::briefs(&app, &snapshot.control, &added)?;
     let memberships: Vec<Value> = added.iter().map(|user| membership(&snapshot.control, &id, user)).collect();
     let answer = json!({ ORGANIZATION: id, "updated_users": rows, "updated_organization_memberships": memberships });
     Ok(changed(position, answer))

@@ -47,9 +47,13 @@ impl Members {
         named.iter().map(|member| Member::read(fields, name, member)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether nobody is named.
-    pub(in crate::http::litellm) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Reads who is to be added: at least one.
+    ///
+    /// # Errors
+    /// As [`Members::read`], and 400 where nobody is named.
+    pub(in crate::http::litellm) fn to_add(fields: &Fields<'_>) -> Result<Self, ApiError> {
+        let members = Self::read(fields, "member")?;
+        if members.0.is_empty() { Err(fields.missing("member")) } else { Ok(members) }
     }
 
     /// The commands that make them members, and who they are. Someone who is not known is registered first: as a user of

@@ -32,10 +32,7 @@ pub(super) async fn add(State(app): State<App>, headers: HeaderMap, body: Body) 
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let fields = Fields::read(&bytes)?;
     refuse(&fields, &UNSUPPORTED)?;
-    let members = Members::read(&fields, "member")?;
-    if members.is_empty() {
-        return Err(fields.missing("member"));
-    }
+    let members = Members::to_add(&fields)?;
     let control = &app.pipeline.views.control;
     let snapshot = control.snapshot();
     let id = find::named(&snapshot.control, &fields, "team_id")?.id.clone();
@@ -44,8 +41,7 @@ pub(super) async fn add(State(app): State<App>, headers: HeaderMap, body: Body) 
     let snapshot = control.snapshot();
     let realm = find::by_id(&snapshot.control, id.as_str(), "team_id")?;
     let mut answer = row::team(&app, &snapshot.control, realm)?;
-    let known = added.iter().filter_map(|user| snapshot.control.user(user));
-    let rows = known.map(|user| users::row::brief(&app, &snapshot.control, user)).collect::<Result<Vec<_>, _>>()?;
+    let rows = users::row::briefs(&app, &snapshot.control, &added)?;
     let memberships: Vec<Value> = added
         .iter()
         .map(|user| json!({ "user_id": user, "team_id": id, "spend": null, "budget_id": null, "litellm_budget_table": null }))

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use tallygate_core::control::Control;
+use tallygate_core::id::UserId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::user::User;
@@ -41,6 +42,18 @@ pub(in crate::http::litellm) fn row(
     }
     fields.insert("key_count".to_owned(), json!(keys.len()));
     Ok(fields)
+}
+
+/// The rows of some users, as far as they are known, without what only their keys tell.
+///
+/// # Errors
+/// As [`row`].
+pub(in crate::http::litellm) fn briefs(
+    app: &App,
+    control: &Control,
+    users: &[UserId],
+) -> Result<Vec<Map<String, Value>>, ApiError> {
+    users.iter().filter_map(|user| control.user(user)).map(|user| brief(app, control, user)).collect()
 }
 
 /// The row without what only their keys tell.
