@@ -167,3 +167,38 @@ async fn a_failing_upstream_is_told_as_an_error_and_is_not_remembered() -> Resul
     assert_eq!(messages, json!([{ "role": "user", "content": "Hello." }]));
     Ok(())
 }
+
+/// What a model that says nothing answers, whole or streamed.
+fn silent(streams: bool) -> Reply {
+    let usage = json!({ "prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1 });
+    let of = |kind: &str, part: &str, said: Value| {
+        json!({ "id": "c1", "object": kind, "created": 1, "model": "upstream-one", "usage": usage,
+            "choices": [{ "index": 0, "finish_reason": "stop", part: said }] })
+    };
+    if streams {
+        let chunk = of("chat.completion.chunk", "delta", json!({ "role": "assistant" }));
+        return Reply::raw("text/event-stream", format!("data: {chunk}\n\ndata: [DONE]\n\n").as_bytes());
+    }
+    let answer = of("chat.completion", "message", json!({ "role": "assistant", "content": null }));
+    Reply::raw("application/json", answer.to_string().as_bytes())
+}
+
+#[tokio::test]
+async fn an_answer_without_text_has_failed_whole_and_streamed_and_is_not_remembered() -> Result<()> {
+    let talk = Talk::start().await?;
+    for (method, streams) in [("message/send", false), ("message/stream", true)] {
+        talk.plane.upstream.next(silent(streams));
+        let answer = talk.caller()?.post("/a2a/planner", &message(method, "a", "Well?")).await?.expect(200)?;
+        let text = answer.text();
+        let json: Value = serde_json::from_str(text.trim().rsplit("data: ").next().unwrap_or_default())?;
+        let why =
+            if streams { &json["result"]["status"]["message"]["parts"][0]["text"] } else { &json["error"]["message"] };
+        assert!(why.as_str().is_some_and(|why| why.contains("the model's answer has no text")), "{method}: {json}");
+        assert!(!streams || json["result"]["status"]["state"] == "failed", "{json}");
+    }
+    talk.say("a", "Hello.").await?;
+    let sent = talk.plane.upstream.requests();
+    let messages = sent[sent.len() - 1].json()?["messages"].clone();
+    assert_eq!(messages, json!([{ "role": "user", "content": "Hello." }]));
+    Ok(())
+}
