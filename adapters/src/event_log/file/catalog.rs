@@ -20,10 +20,9 @@ pub(super) struct Shared {
     progress: watch::Sender<Progress>,
 }
 
-/// How far a tail may read, and whether more will come.
-#[derive(Debug, Clone)]
+/// Whether more will come. How far a tail may read is said by the catalog alone.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
-    pub(super) end: Offset,
     /// Why nothing more will come; none while the log is open.
     pub(super) stopped: Option<Outage>,
 }
@@ -66,8 +65,7 @@ pub(super) struct Place {
 
 impl Shared {
     pub(super) fn new(catalog: Catalog) -> Self {
-        let progress = watch::Sender::new(Progress { end: catalog.end, stopped: None });
-        Self { catalog: RwLock::new(catalog), progress }
+        Self { catalog: RwLock::new(catalog), progress: watch::Sender::default() }
     }
 
     /// Held for moments only, never across a read of the disk. Nothing panics under it, so poison means nothing.
@@ -83,9 +81,9 @@ impl Shared {
         self.progress.subscribe()
     }
 
-    /// Wakes the tails: lines up to here are durable.
-    pub(super) fn announce(&self, end: Offset) {
-        self.progress.send_modify(|progress| progress.end = end);
+    /// Wakes the tails: the catalog has grown.
+    pub(super) fn announce(&self) {
+        self.progress.send_modify(|_| ());
     }
 
     /// Ends the tails, once they have read what is durable. The first reason stays.

@@ -175,7 +175,7 @@ fn drop_half_a_command(folder: &Path, log: Log, shared: &Arc<Shared>, chains: &C
         segment.marks.cut(new_end);
     }
     drop(catalog);
-    shared.announce(new_end);
+    shared.announce();
     Ok(Dropped { lines: lines.len(), bytes })
 }
 

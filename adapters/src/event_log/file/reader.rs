@@ -43,6 +43,11 @@ impl Reader {
         self.after
     }
 
+    /// The last line that is durable.
+    pub(super) fn end(&self) -> Offset {
+        self.shared.catalog().end
+    }
+
     /// The next lines, at most so many, if they are still in memory: those before them no longer are. Does not block.
     pub(super) fn recent(&mut self, limit: usize) -> Option<Vec<Entry>> {
         let mut catalog = self.shared.catalog_mut();

@@ -41,8 +41,9 @@ impl Tail {
             if let Some(entry) = self.page.next() {
                 return Ok((entry, self));
             }
-            let Progress { end, stopped } = self.progress.borrow_and_update().clone();
-            let after = self.reader.after();
+            // Before the catalog is asked, so that whatever it does not tell yet will be announced.
+            let stopped = self.progress.borrow_and_update().stopped.clone();
+            let (after, end) = (self.reader.after(), self.reader.end());
             if after > end {
                 return Err(ahead(after, end));
             }
@@ -60,5 +61,46 @@ impl Tail {
                 self.progress.changed().await.map_err(|_| unavailable(Outage::Closed))?;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use futures_util::{FutureExt as _, StreamExt as _};
+    use tallygate_core::envelope::Line;
+    use tallygate_core::port::event_log::Entry;
+    use tallygate_core::stream::Offset;
+
+    use super::super::catalog::{Catalog, Segment, Shared};
+    use super::super::recent::Recent;
+    use super::tail;
+
+    /// The log grows by a line, and nobody is told.
+    fn grow(shared: &Shared, line: &'static str) {
+        let mut catalog = shared.catalog_mut();
+        catalog.end = catalog.end.plus(1);
+        catalog.recent.extend([Line::from_bytes(Bytes::from_static(line.as_bytes()))]);
+    }
+
+    #[test]
+    fn what_was_read_before_it_was_announced_is_no_damage() {
+        let segments = vec![Segment::empty("1.jsonl".into(), Offset::new(1))];
+        let catalog = Catalog { segments, heads: HashMap::new(), end: Offset::START, recent: Recent::default() };
+        let shared = Arc::new(Shared::new(catalog));
+        let mut tail = tail(Arc::clone(&shared), Offset::START);
+        let mut next =
+            || tail.next().now_or_never().map(|entry| entry.map(|entry| entry.map(|Entry { offset, .. }| offset)));
+        grow(&shared, "one");
+        assert!(matches!(next(), Some(Some(Ok(offset))) if offset == Offset::new(1)));
+        assert!(next().is_none(), "it waits, and does not take the log for one that has lost a line");
+        shared.announce();
+        assert!(next().is_none());
+        grow(&shared, "two");
+        shared.announce();
+        assert!(matches!(next(), Some(Some(Ok(offset))) if offset == Offset::new(2)));
     }
 }

@@ -253,7 +253,7 @@ impl Writer {
         catalog.recent.extend(group.lines);
         catalog.heads.extend(group.heads);
         drop(catalog);
-        self.shared.announce(end);
+        self.shared.announce();
     }
 
     fn durable_bytes(&self) -> u64 {
