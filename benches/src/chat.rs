@@ -3,6 +3,8 @@
 
 use bytes::Bytes;
 
+use crate::question::Question;
+
 /// The model that clients ask for.
 pub(crate) const MODEL: &str = "bench-chat";
 /// The name under which the simulated upstream serves it.
@@ -27,20 +29,25 @@ pub(crate) enum Ask {
 }
 
 /// Asks the upstream for pace. It stands in the message, which every gateway has to pass on as it is.
-const PACE_MARK: &str = "[one chunk a millisecond]";
+pub(crate) const PACE_MARK: &str = "[one chunk a millisecond]";
 const STREAM_MARK: &str = r#""stream":true"#;
 const USAGE_MARK: &str = r#""include_usage":true"#;
 
 impl Ask {
-    /// The body that asks for it, [`REQUEST_BYTES`] long.
-    pub(crate) fn body(self) -> Bytes {
+    /// The request that asks for it.
+    pub(crate) fn question(self) -> Question {
+        Question { path: PATH, body: self.body(MODEL), ending: self.ending() }
+    }
+
+    /// The body that asks a model for it, [`REQUEST_BYTES`] long.
+    pub(crate) fn body(self, model: &str) -> Bytes {
         let (stream, mark) = match self {
             Self::Whole => ("", ""),
             Self::Stream => (r#""stream":true,"#, ""),
             Self::PacedStream => (r#""stream":true,"#, PACE_MARK),
         };
         let head = format!(
-            r#"{{"model":"{MODEL}",{stream}"max_tokens":128,"temperature":0.2,"messages":[{{"role":"system","content":"You answer in one sentence."}},{{"role":"user","content":"{mark}"#
+            r#"{{"model":"{model}",{stream}"max_tokens":128,"messages":[{{"role":"system","content":"You answer in one sentence."}},{{"role":"user","content":"{mark}"#
         );
         let tail = r#""}]}"#;
         let words = "what did the meter count? ".bytes().cycle().take(REQUEST_BYTES - head.len() - tail.len());
@@ -114,14 +121,14 @@ fn event(data: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, CHUNKS, REQUEST_BYTES, answer, frames, wants_usage};
+    use super::{Ask, CHUNKS, MODEL, REQUEST_BYTES, answer, frames, wants_usage};
 
     const ASKS: [Ask; 3] = [Ask::Whole, Ask::Stream, Ask::PacedStream];
 
     #[test]
     fn every_request_is_json_of_the_stated_size() {
         for ask in ASKS {
-            let body = ask.body();
+            let body = ask.body(MODEL);
             assert_eq!(body.len(), REQUEST_BYTES, "{ask:?}");
             serde_json::from_slice::<serde_json::Value>(&body).unwrap();
         }
@@ -130,8 +137,8 @@ mod tests {
     #[test]
     fn the_upstream_understands_what_the_load_asks_for() {
         for ask in ASKS {
-            assert_eq!(Ask::of(&ask.body()), ask);
-            assert!(!wants_usage(&ask.body()), "{ask:?}");
+            assert_eq!(Ask::of(&ask.body(MODEL)), ask);
+            assert!(!wants_usage(&ask.body(MODEL)), "{ask:?}");
         }
         assert!(wants_usage(br#"{"stream":true,"stream_options":{"include_usage":true}}"#));
     }

@@ -13,7 +13,8 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::chat::{self, Ask};
+use crate::chat::Ask;
+use crate::question::Question;
 
 /// How long one exchange may take, a stream included.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -56,8 +57,7 @@ pub(crate) enum Failure {
 pub(crate) struct Call {
     address: SocketAddr,
     headers: HeaderMap,
-    body: Bytes,
-    ending: &'static [u8],
+    question: Question,
 }
 
 impl Call {
@@ -66,8 +66,15 @@ impl Call {
     /// # Errors
     /// When the key holds what no header may.
     pub(crate) fn new(address: SocketAddr, key: &str, ask: Ask) -> Result<Self, InvalidHeaderValue> {
-        let headers = headers(address, key)?;
-        Ok(Self { address, headers, body: ask.body(), ending: ask.ending() })
+        Self::with(address, key, ask.question())
+    }
+
+    /// Any question to the server at `address`, authorized by `key`.
+    ///
+    /// # Errors
+    /// When the key holds what no header may.
+    pub(crate) fn with(address: SocketAddr, key: &str, question: Question) -> Result<Self, InvalidHeaderValue> {
+        Ok(Self { address, headers: headers(address, key)?, question })
     }
 
     /// Where it goes.
@@ -78,13 +85,15 @@ impl Call {
     /// The same with another body.
     #[cfg(test)]
     pub(crate) fn with_body(&self, body: &'static str) -> Self {
-        Self { body: Bytes::from_static(body.as_bytes()), ..self.clone() }
+        let mut call = self.clone();
+        call.question.body = Bytes::from_static(body.as_bytes());
+        call
     }
 
     fn request(&self) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
+        let mut request = Request::new(Full::new(self.question.body.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from_static(chat::PATH);
+        *request.uri_mut() = Uri::from_static(self.question.path);
         *request.headers_mut() = self.headers.clone();
         request
     }
@@ -161,13 +170,13 @@ impl Connection {
             return Err(refusal(response).await);
         }
         let mut body = response.into_body();
-        let mut tail = Tail::new(call.ending.len());
+        let mut tail = Tail::new(call.question.ending.len());
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame.map_err(Failure::Broken)?.into_data() {
                 tail.push(data);
             }
         }
-        if tail.0.ends_with(call.ending) { Ok(()) } else { Err(Failure::Incomplete(tail.text())) }
+        if tail.0.ends_with(call.question.ending) { Ok(()) } else { Err(Failure::Incomplete(tail.text())) }
     }
 }
 

@@ -9,13 +9,16 @@ mod closed_loop;
 mod cores;
 mod gateway;
 mod machine;
+mod messages;
 mod open_loop;
 mod pacer;
 mod process;
+mod question;
 mod report;
 mod samples;
 mod serve;
 mod tally;
+mod translation;
 mod upstream;
 
 use std::io::Write;
@@ -47,6 +50,8 @@ enum Bench {
     Gateway(gateway::Options),
     /// What budgets cost: the gateway with a chain of five of them beside one without any.
     Budgets(budgets::Options),
+    /// What translation costs: streams that are passed on beside streams that are translated, in both directions.
+    Translation(translation::Options),
     /// The simulated upstream, in a process of its own.
     #[command(hide = true)]
     Upstream,
@@ -74,6 +79,7 @@ fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
     let report = match command_line.bench {
         Bench::Gateway(options) => gateway::run(&options)?,
         Bench::Budgets(options) => budgets::run(&options)?,
+        Bench::Translation(options) => translation::run(&options)?,
         Bench::Upstream => return block_on(upstream::run()).map(|()| ExitCode::SUCCESS),
         Bench::BareProxy { upstream } => return block_on(bare_proxy::run(upstream)).map(|()| ExitCode::SUCCESS),
     };

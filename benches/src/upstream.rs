@@ -1,5 +1,5 @@
-//! The simulated upstream: a real HTTP server that answers every chat completion from bytes built beforehand, as
-//! cheaply as can be. It must not know who asks: directly, through the bare proxy or through the gateway.
+//! The simulated upstream: a real HTTP server that answers every chat completion, and streams messages of the other dialect
+//! that translation is measured with, from bytes built beforehand, as cheaply as can be. It must not know who asks: directly, through the bare proxy or through the gateway.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::chat::{self, Ask};
+use crate::messages;
 use crate::serve;
 
 /// The largest body that is read.
@@ -43,6 +44,7 @@ pub(crate) async fn serve(listener: TcpListener) {
         whole: chat::answer(),
         stream: chat::frames(false).into(),
         stream_with_usage: chat::frames(true).into(),
+        messages: messages::frames().into(),
     });
     let service = service_fn(move |request| {
         let answers = Arc::clone(&answers);
@@ -55,10 +57,12 @@ struct Answers {
     whole: Bytes,
     stream: Arc<[Bytes]>,
     stream_with_usage: Arc<[Bytes]>,
+    messages: Arc<[Bytes]>,
 }
 
 impl Answers {
     async fn to(&self, request: Request<Incoming>) -> Answer {
+        let is_messages = request.uri().path() == messages::PATH;
         let Ok(body) = Limited::new(request.into_body(), BODY_LIMIT_BYTES).collect().await else {
             let mut refusal = Response::new(Either::Left(Full::default()));
             *refusal.status_mut() = StatusCode::BAD_REQUEST;
@@ -66,7 +70,11 @@ impl Answers {
         };
         let body = body.to_bytes();
         let ask = Ask::of(&body);
-        let frames = if chat::wants_usage(&body) { &self.stream_with_usage } else { &self.stream };
+        let frames = match (is_messages, chat::wants_usage(&body)) {
+            (true, _) => &self.messages,
+            (false, true) => &self.stream_with_usage,
+            (false, false) => &self.stream,
+        };
         let (content, kind) = match ask {
             Ask::Whole => (Either::Left(Full::new(self.whole.clone())), "application/json"),
             Ask::Stream | Ask::PacedStream => {

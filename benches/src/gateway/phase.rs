@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::chat::Ask;
+use crate::client::Call;
 use crate::closed_loop::ClosedLoop;
 use crate::gateway::subject::Running;
 use crate::open_loop;
@@ -90,7 +91,15 @@ pub(crate) async fn streams(running: &mut Running, plan: Plan) -> anyhow::Result
 
 async fn saturation(running: &mut Running, plan: Plan, ask: Ask) -> anyhow::Result<Saturation> {
     let call = running.call(ask)?;
-    let load = ClosedLoop::start(&call, plan.connections, None, &running.tally).await?;
+    load(running, plan, &call).await
+}
+
+/// One request again and again, as often as possible.
+///
+/// # Errors
+/// When the subject is gone.
+pub(crate) async fn load(running: &mut Running, plan: Plan, call: &Call) -> anyhow::Result<Saturation> {
+    let load = ClosedLoop::start(call, plan.connections, None, &running.tally).await?;
     tokio::time::sleep(plan.warm_up).await;
     let (begin, cpu_before, answers_before) = (Instant::now(), running.process.cpu_time()?, running.tally.completed());
     tokio::time::sleep(plan.measured).await;

@@ -11,7 +11,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, Uri};
 use serde_json::{Value, json};
 
+use crate::chat::UPSTREAM_MODEL;
 use crate::client::{Connection, headers, refusal};
+use crate::messages;
 
 /// The key of the gateway's operator. It guards a process on loopback that holds no secret and lives for minutes.
 pub(crate) const MASTER_KEY: &str = "sk-bench-master-key-of-a-throwaway-gateway";
@@ -38,7 +40,8 @@ pub(crate) enum Budgets {
     FiveLevels,
 }
 
-/// Sets a gateway up before `upstream`, and returns the key to call it with.
+/// Sets a gateway up before `upstream`, and returns the key to call it with. There are two models: one whose upstream speaks
+/// chat completions, which everything but translation is measured with, and one of messages.
 ///
 /// # Errors
 /// When it refuses, or answers what cannot be understood.
@@ -46,7 +49,9 @@ pub(crate) async fn run(gateway: SocketAddr, upstream: SocketAddr, budgets: Budg
     for command in commands(budgets) {
         post(gateway, "/api/commands", command).await?;
     }
-    post(gateway, "/model/new", model(upstream)?.to_string()).await?;
+    for model in models(upstream)? {
+        post(gateway, "/model/new", model.to_string()).await?;
+    }
     let answer: Value = serde_json::from_slice(&post(gateway, "/key/generate", key(budgets)?.to_string()).await?)?;
     let key = answer.get("key").and_then(Value::as_str).context("/key/generate answered no key")?;
     Ok(key.to_owned())
@@ -87,11 +92,20 @@ fn key(budgets: Budgets) -> anyhow::Result<Value> {
     Ok(key)
 }
 
-fn model(upstream: SocketAddr) -> anyhow::Result<Value> {
-    let mut model: Value = serde_json::from_str(MODEL).context("model.json")?;
-    let deployment = model.get_mut("litellm_params").and_then(Value::as_object_mut).context("model.json")?;
-    deployment.insert("api_base".to_owned(), json!(format!("http://{upstream}/v1")));
-    Ok(model)
+fn models(upstream: SocketAddr) -> anyhow::Result<[Value; 2]> {
+    let base = format!("http://{upstream}/v1");
+    let mut chat: Value = serde_json::from_str(MODEL).context("model.json")?;
+    set(&mut chat, "/litellm_params", "api_base", json!(base))?;
+    let mut messages = chat.clone();
+    set(&mut messages, "", "model_name", json!(messages::MODEL))?;
+    set(&mut messages, "/litellm_params", "model", json!(format!("anthropic/{UPSTREAM_MODEL}")))?;
+    Ok([chat, messages])
+}
+
+fn set(model: &mut Value, within: &str, name: &str, value: Value) -> anyhow::Result<()> {
+    let fields = model.pointer_mut(within).and_then(Value::as_object_mut).context("model.json")?;
+    fields.insert(name.to_owned(), value);
+    Ok(())
 }
 
 /// That a gateway is ready for requests.
@@ -128,8 +142,9 @@ mod tests {
     use tallygate_core::command::{Command, Request};
     use tallygate_core::id::RealmId;
 
-    use super::{Budgets, KEY, REALM_BUDGET, REALM_LIMITS, commands, key, model};
+    use super::{Budgets, KEY, REALM_BUDGET, REALM_LIMITS, commands, key, models};
     use crate::chat::{MODEL, UPSTREAM_MODEL};
+    use crate::messages;
 
     #[test]
     fn the_realm_is_set_up_by_commands_that_exist() {
@@ -154,12 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn the_key_may_call_the_model_that_the_load_asks_for() {
-        let model = model("127.0.0.1:9".parse().unwrap()).unwrap();
-        assert_eq!(model["model_name"], MODEL);
-        assert_eq!(model["litellm_params"]["api_base"], "http://127.0.0.1:9/v1");
-        assert!(model["litellm_params"]["model"].as_str().unwrap().ends_with(UPSTREAM_MODEL));
+    fn the_key_may_call_the_models_that_the_load_asks_for() {
+        let models = models("127.0.0.1:9".parse().unwrap()).unwrap();
+        for model in &models {
+            assert_eq!(model["litellm_params"]["api_base"], "http://127.0.0.1:9/v1");
+            assert!(model["litellm_params"]["model"].as_str().unwrap().ends_with(UPSTREAM_MODEL));
+        }
         let key: Value = serde_json::from_str(KEY).unwrap();
-        assert_eq!(key["models"], serde_json::json!([MODEL]));
+        assert_eq!(key["models"], serde_json::json!([MODEL, messages::MODEL]));
+        assert_eq!(models.each_ref().map(|model| &model["model_name"]), [MODEL, messages::MODEL]);
     }
 }

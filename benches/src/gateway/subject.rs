@@ -14,6 +14,7 @@ use crate::cores::Placement;
 use crate::gateway::setup::Budgets;
 use crate::gateway::tallygate;
 use crate::process::Process;
+use crate::question::Question;
 use crate::tally::{Failed, Tally};
 
 /// What can be measured.
@@ -63,6 +64,14 @@ impl Running {
     /// When its key is no header.
     pub(crate) fn call(&self, ask: Ask) -> anyhow::Result<Call> {
         Call::new(self.address, &self.key, ask).context("the key cannot be sent")
+    }
+
+    /// Any question to it.
+    ///
+    /// # Errors
+    /// When its key is no header.
+    pub(crate) fn call_with(&self, question: Question) -> anyhow::Result<Call> {
+        Call::with(self.address, &self.key, question).context("the key cannot be sent")
     }
 
     /// One request of each kind, before thousands are sent.
