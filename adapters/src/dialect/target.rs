@@ -63,6 +63,10 @@ pub struct Abilities {
     pub prefill: bool,
     /// Its word for a tool that must be called.
     pub required_word: String,
+    /// What it calls the seed of sampling.
+    pub seed_field: String,
+    /// Whether it takes the name of the end user.
+    pub user_field: bool,
     /// Whether the usage of a stream must be asked for.
     pub usage_on_request: bool,
     /// The form of ids of tool calls that it takes.
@@ -91,6 +95,8 @@ impl Default for Abilities {
             system_anywhere: false,
             prefill: true,
             required_word: "required".to_owned(),
+            seed_field: "seed".to_owned(),
+            user_field: true,
             usage_on_request: true,
             call_ids: CallIds::Short,
             unknown_fields: true,

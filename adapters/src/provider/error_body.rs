@@ -7,8 +7,9 @@ use tallygate_core::port::provider::failure::Kind;
 pub(crate) const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// Words in a message that mean that the prompt is too long, from vendors that have no code for it. Lower-case.
-const TOO_LONG: [&str; 4] = [
+const TOO_LONG: [&str; 5] = [
     "maximum context length",
+    "maximum prompt length",
     "prompt is too long",
     "exceeds the maximum number of tokens",
     "exceeds the context window",

@@ -8,3 +8,4 @@ mod golden;
 mod scene;
 mod streams;
 mod through;
+mod vendors;

@@ -33,7 +33,7 @@ pub(crate) struct With {
 }
 
 impl With {
-    fn target(&self) -> Target<'_> {
+    pub(crate) fn target(&self) -> Target<'_> {
         Target {
             model: "upstream-model",
             output_max_tokens: self.output_max_tokens,

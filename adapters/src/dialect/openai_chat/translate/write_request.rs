@@ -30,7 +30,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Written, R
         body.text("model", target.model).json("messages", &messages);
         tools(body, request, target, &mut drops);
         if abilities.sampling != SamplingRule::None {
-            sampling(body, request);
+            sampling(body, request, &abilities.seed_field);
         }
         let limit_name = match abilities.limit_field {
             LimitField::MaxTokens => "max_tokens",
@@ -43,7 +43,11 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Written, R
         body.number_if("n", request.choices.filter(|choices| *choices != 1));
         format(body, request, abilities.structure);
         body.text_if("reasoning_effort", effort.map(Effort::name));
-        body.text_if("user", request.user.as_deref());
+        if abilities.user_field {
+            body.text_if("user", request.user.as_deref());
+        } else if request.user.is_some() {
+            drops.note("user");
+        }
         body.text_if("service_tier", request.service_tier.as_deref());
         extras(body, request, target, &mut drops);
         if request.streams {
@@ -87,13 +91,13 @@ fn check(request: &Request, target: &Target<'_>, drops: &mut Drops<'_>) -> Resul
     Ok(())
 }
 
-fn sampling(body: &mut Object<'_>, request: &Request) {
+fn sampling(body: &mut Object<'_>, request: &Request, seed_field: &str) {
     let sampling = &request.sampling;
     body.number_if("temperature", sampling.temperature.as_ref())
         .number_if("top_p", sampling.top_p.as_ref())
         .number_if("top_k", sampling.top_k)
         .number_if("min_p", sampling.min_p.as_ref())
-        .number_if("seed", sampling.seed.as_ref())
+        .number_if(seed_field, sampling.seed.as_ref())
         .number_if("frequency_penalty", sampling.frequency_penalty.as_ref())
         .number_if("presence_penalty", sampling.presence_penalty.as_ref())
         .raw_if("logit_bias", sampling.logit_bias.as_ref())
