@@ -53,8 +53,8 @@ pub(crate) struct Target {
 /// How long a deployment is waited for: its own limits over the gateway's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waits {
-    pub(crate) whole: Timeouts,
-    pub(crate) stream: Timeouts,
+    whole: Timeouts,
+    stream: Timeouts,
     /// How often a request that failed there is tried again on the model, if the deployment says so.
     pub(crate) max_retries: Option<u8>,
 }
@@ -77,8 +77,13 @@ impl Target {
 }
 
 impl Waits {
+    /// How long a call is waited for.
+    pub(crate) const fn of(&self, streams: bool) -> Timeouts {
+        if streams { self.stream } else { self.whole }
+    }
+
     /// What was accepted before there were bounds, and cannot be read, says nothing.
-    fn of(deployment: &Deployment, own: &Timeouts) -> Self {
+    fn of_deployment(deployment: &Deployment, own: &Timeouts) -> Self {
         let patience = Patience::of(&deployment.params.to_value()).unwrap_or_else(|invalid| {
             tracing::warn!(deployment = %deployment.id, %invalid, "a deployment's timeouts cannot be read");
             Patience::default()
@@ -215,7 +220,7 @@ impl Upstreams {
                 .and_then(serde_json::Value::as_u64)
                 .or_else(|| known.and_then(|known| known.longest_context_tokens)),
             longest_answer: known.and_then(|known| known.max_output_tokens),
-            waits: Waits::of(deployment, &self.own.timeouts),
+            waits: Waits::of_deployment(deployment, &self.own.timeouts),
             fit: Fit::of(deployment),
             health: Mutex::default(),
             made_of,

@@ -139,6 +139,20 @@ pub struct Timeouts {
     pub total: Option<Duration>,
 }
 
+impl Timeouts {
+    /// The same, but no wait longer than `each`, and the whole no longer than `whole`.
+    #[must_use]
+    pub fn at_most(self, each: Option<Duration>, whole: Option<Duration>) -> Self {
+        let least = |own: Duration| each.map_or(own, |each| each.min(own));
+        Self {
+            connect: least(self.connect),
+            first_byte: least(self.first_byte),
+            idle: least(self.idle),
+            total: [self.total, whole].into_iter().flatten().min(),
+        }
+    }
+}
+
 impl Default for Timeouts {
     /// The limits of LiteLLM and of the official clients, so that it is not the gateway who gives up first.
     fn default() -> Self {

@@ -22,7 +22,7 @@ use super::admitted::Admitted;
 use super::ended::End;
 use super::settled::Settling;
 use super::stream_body::{Pieces, StreamBody};
-use super::unabandoned;
+use super::{unabandoned, wishes};
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::response_headers;
@@ -136,13 +136,13 @@ fn header_value(text: Cow<'static, str>) -> HeaderValue {
 impl Settling {
     /// What is sent to the attempt's upstream.
     fn call(&mut self, streams: bool) -> (Arc<dyn Upstream>, Call) {
-        let (limit_bytes, waits) = (self.pipeline.settings.answer_max_bytes, self.attempt.target.waits);
+        let limit_bytes = self.pipeline.settings.answer_max_bytes;
         let answer = match streams {
             true if self.exchange().is_of_any_type() => AnswerForm::StreamedOfAnyType,
             true => AnswerForm::Streamed,
             false => AnswerForm::Buffered { limit_bytes },
         };
-        let timeouts = if streams { waits.stream } else { waits.whole };
+        let timeouts = wishes::timeouts(&self.admitted.request, self.attempt.target.waits.of(streams));
         let (headers, attempt) = (self.headers(), &mut self.attempt);
         let (path, body) = (attempt.outgoing.path.clone(), Some(std::mem::take(&mut attempt.outgoing.body)));
         let content_type = attempt.outgoing.content_type.take();

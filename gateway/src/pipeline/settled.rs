@@ -26,6 +26,7 @@ use super::ended::{Before, End, Summary};
 use super::routed::routing;
 use super::told;
 use super::violated::{self, Amounts};
+use super::wishes;
 use crate::activity::Happened;
 use crate::http::error::ApiError;
 use crate::outbox::Outbox;
@@ -180,10 +181,18 @@ impl Settling {
         (self.metered, self.first_byte_ms) = (None, None);
     }
 
+    /// Whether the request itself asked for less patience than its deployment wants, and that was over: it says nothing of the
+    /// deployment, which others wait for.
+    fn has_given_up_early(&self, failure: &Failure) -> bool {
+        let own = self.attempt.target.waits.of(self.streams());
+        failure.kind.is_timeout() && wishes::timeouts(&self.admitted.request, own) != own
+    }
+
     /// Notes how the attempt that runs has ended, for its deployment and for the route.
     pub(super) fn note_failed(&mut self, failure: &Failure) {
         if let Some(running) = self.attempt.running.take() {
-            running.end(How::failed(failure), 0);
+            let how = if self.has_given_up_early(failure) { How::Abandoned } else { How::failed(failure) };
+            running.end(how, 0);
         }
         let Some(id) = self.attempt.deployment().map(|deployment| deployment.id.clone()) else { return };
         let ms = self.elapsed_ms().saturating_sub(self.before.until_ms);

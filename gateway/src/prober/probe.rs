@@ -137,7 +137,7 @@ async fn by_call(pipeline: &Pipeline, due: &Due, target: &Target, operation: Ope
 
 fn timeouts(due: &Due, target: &Target) -> Timeouts {
     let each = due.timeout;
-    let connect = target.waits.whole.connect.min(each);
+    let connect = target.waits.of(false).connect.min(each);
     Timeouts { connect, first_byte: each, idle: each, total: Some(each) }
 }
 

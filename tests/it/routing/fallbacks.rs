@@ -63,3 +63,23 @@ async fn a_prompt_that_is_too_long_goes_to_the_model_for_long_prompts_at_once() 
     assert_eq!(route(&answer), ["short/short-d0:context_too_long(400)", "long/long-d0:ok"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_providers_filter_refuses_goes_to_the_model_that_is_named_for_it() -> Result<()> {
+    let ground = Ground::start(3).await?;
+    let model = ground.model("strict", &[at(0)]).await?;
+    ground.model("mild", &[at(1)]).await?;
+    ground.model("other", &[at(2)]).await?;
+    ground.routing(&model, json!({ "fallbacks": ["other"], "content_policy_fallbacks": ["mild"] })).await?;
+    let filtered = r#"{"error":{"message":"The response was filtered","type":null,"param":"prompt","code":"content_filter","status":400}}"#;
+    ground.upstreams[0].next(Reply::refuse_with(400, filtered));
+    let caller = ground.caller().await?;
+    let answer = caller.post(CHAT, &chat("strict")).await?.expect(200)?;
+    assert_eq!(route(&answer), ["strict/strict-d0:content_filtered(400)", "mild/mild-d0:ok"]);
+    assert_eq!(ground.counts(), [1, 1, 0], "those for the reason go before the general ones");
+    ground.routing(&model, json!({})).await?;
+    ground.upstreams[0].next(Reply::refuse_with(400, filtered));
+    caller.post(CHAT, &chat("strict")).await?.expect(400)?;
+    assert_eq!(ground.counts(), [2, 1, 0], "without any the client is told, and nobody is asked again");
+    Ok(())
+}

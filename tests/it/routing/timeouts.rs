@@ -163,3 +163,30 @@ async fn a_limit_that_cannot_be_kept_is_refused_by_name_and_changes_nothing() ->
     assert_eq!(refusals.len(), wrong.len() * 2);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_request_may_have_less_patience_than_its_deployment_and_says_nothing_of_it_then() -> Result<()> {
+    let ground = Ground::start(2).await?;
+    let model = ground.model("m", &[with(json!({ "order": 1 })), first(1, 2)]).await?;
+    ground
+        .routing(&model, json!({ "strategy": "ordered", "cooldown": { "allowed_failures": 1, "first_ms": 3_600_000 } }))
+        .await?;
+    let caller = ground.caller().await?;
+    for (mut body, ended) in [(chat("m"), "m/m-d0:total_timeout"), (streaming("m"), "m/m-d0:first_byte_timeout")] {
+        ground.upstreams[0].next(Reply::hang());
+        body["timeout"] = json!(0.3);
+        let begun = Instant::now();
+        let answer = caller.post(CHAT, &body).await?.expect(200)?;
+        assert_eq!(route(&answer), [ended, "m/m-d1:ok"]);
+        assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
+    }
+    let answer = caller.post(CHAT, &chat("m")).await?.expect(200)?;
+    assert_eq!(route(&answer), ["m/m-d0:ok"], "one client's haste leaves the deployment to the others");
+    for odd in [json!("soon"), json!(-1), json!(1e300), json!(null)] {
+        let mut body = chat("m");
+        body["timeout"] = odd;
+        caller.post(CHAT, &body).await?.expect(200)?;
+    }
+    assert!(ground.upstreams[0].requests()[0].json()?.get("timeout").is_none(), "that is not the upstream's business");
+    Ok(())
+}

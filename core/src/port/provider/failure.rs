@@ -231,6 +231,12 @@ impl Kind {
         }
     }
 
+    /// Whether the gateway's own patience was over: no upstream said so.
+    #[must_use]
+    pub const fn is_timeout(self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout)
+    }
+
     /// Who has to do something about it.
     #[must_use]
     pub const fn fault(self) -> Fault {

@@ -8,7 +8,7 @@ use tallygate_adapters::dialect::wire::Dialect;
 use tallygate_adapters::provider::doors::Asks;
 use tallygate_core::admission;
 use tallygate_core::port::provider::failure::{Fault, Kind};
-use tallygate_core::port::provider::{AnswerForm, Body, Call, Failure, Header, Timeouts};
+use tallygate_core::port::provider::{AnswerForm, Body, Call, Failure, Header};
 use tallygate_core::registry::{Deployment, Model};
 use tallygate_core::routing::{Readiness, Steady};
 
@@ -85,13 +85,7 @@ fn path(app: &App, target: &Target, dialect: &dyn Dialect) -> Option<String> {
 }
 
 async fn call(asked: &Asked<'_>, target: &Target, dialect: &dyn Dialect, path: String) -> Result<Bytes, Failure> {
-    let waits = target.waits.whole;
-    let timeouts = Timeouts {
-        connect: waits.connect.min(PATIENCE),
-        first_byte: waits.first_byte.min(PATIENCE),
-        idle: waits.idle.min(PATIENCE),
-        total: Some(waits.total.unwrap_or(PATIENCE).min(PATIENCE)),
-    };
+    let timeouts = target.waits.of(false).at_most(Some(PATIENCE), Some(PATIENCE));
     let call = Call {
         path: path.into(),
         body: Some(Bytes::from(body(asked.body, &target.model, dialect).to_string())),
