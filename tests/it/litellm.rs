@@ -6,6 +6,7 @@ mod key_reads;
 mod models;
 mod model_changes;
 mod spend;
+mod tags;
 mod fallbacks;
 mod guides;
 mod teams;

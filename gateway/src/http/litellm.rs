@@ -21,6 +21,8 @@ mod roles;
 pub(crate) mod models;
 mod spent;
 mod spend;
+mod activity;
+mod served;
 mod tokens;
 mod health;
 mod fallbacks;
@@ -42,6 +44,7 @@ pub(super) fn router() -> Router<App> {
         .merge(budgets::router())
         .merge(models::router())
         .merge(spend::router())
+        .merge(activity::router())
         .merge(counter)
         .merge(health)
         .merge(fallbacks::router())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tallygate_adapters::dialect::answer_ids::{self, Earlier};
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::activity::Tags;
 use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
@@ -30,6 +31,8 @@ pub(crate) struct Admitted {
     pub(crate) request: ClientRequest,
     /// Those in whose name it is asked, as far as they are registered.
     pub(crate) end_users: Vec<Arc<EndUser>>,
+    /// What it is told apart by.
+    pub(crate) tags: Tags,
     /// The model that it goes to first.
     pub(crate) to: Destination,
     /// The earlier answer that it goes on from: only the deployment that keeps it can answer.
@@ -51,6 +54,7 @@ impl Resolved {
                 caller: self.caller,
                 request: self.request,
                 end_users: self.end_users,
+                tags: self.tags,
                 to: Destination { model: self.model, selected: self.selected },
                 earlier,
                 share: Some(share),

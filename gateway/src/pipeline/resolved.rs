@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::activity::Tags;
 use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
@@ -15,6 +16,7 @@ use super::Pipeline;
 use super::authenticated::Authenticated;
 use super::received::Received;
 use super::refusal;
+use super::tags;
 use crate::http::error::ApiError;
 
 /// A request for a model.
@@ -26,6 +28,8 @@ pub(crate) struct Resolved {
     pub(crate) request: ClientRequest,
     /// Those in whose name it is asked, as far as they are registered.
     pub(crate) end_users: Vec<Arc<EndUser>>,
+    /// What it is told apart by.
+    pub(crate) tags: Tags,
     pub(crate) model: Arc<Model>,
     /// The selection that led to the model.
     pub(crate) selected: Option<Position>,
@@ -40,7 +44,9 @@ impl Authenticated {
         let Self { received, snapshot, caller } = self;
         match allowed(&snapshot.control, &caller.key, &request, &received) {
             Ok((admission::Permit { model, selected }, end_users)) => {
-                Ok(Resolved { received, snapshot, caller, request, end_users, model, selected })
+                let own = tags::own(&received.tags, &request);
+                let tags = tags::all(&snapshot.control, &caller.key, own);
+                Ok(Resolved { received, snapshot, caller, request, end_users, tags, model, selected })
             }
             Err(error) => {
                 refusal::record(pipeline, &received, Some(&caller.key), Some(request.model()), &error);

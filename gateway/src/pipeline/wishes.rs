@@ -1,4 +1,4 @@
-//! What a request itself says of its routing, in LiteLLM's words: `fallbacks`, `disable_fallbacks`, `num_retries`, `tags`.
+//! What a request itself says of its routing, in LiteLLM's words: `fallbacks`, `disable_fallbacks`, `num_retries`.
 
 use serde_json::Value;
 use tallygate_adapters::dialect::client_request::ClientRequest;
@@ -22,13 +22,6 @@ pub(super) fn fallbacks(request: &ClientRequest) -> Option<Vec<ModelName>> {
 pub(super) fn retries(request: &ClientRequest) -> Option<u8> {
     let number = field(request, "num_retries")?.as_u64()?;
     Some(u8::try_from(number).unwrap_or(RETRIES_MAX).min(RETRIES_MAX))
-}
-
-/// What kind of request it is: deployments may be for some kinds alone.
-pub(super) fn tags(request: &ClientRequest) -> Vec<String> {
-    let told = field(request, "tags").or_else(|| field(request, "metadata")?.get("tags").cloned());
-    let tags = told.as_ref().and_then(Value::as_array).into_iter().flatten();
-    tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
 }
 
 fn field(request: &ClientRequest, name: &str) -> Option<Value> {
