@@ -7,6 +7,7 @@ mod models;
 mod model_changes;
 mod spend;
 mod tags;
+mod tag_rules;
 mod fallbacks;
 mod guides;
 mod teams;

@@ -16,6 +16,7 @@ mod teams;
 mod organizations;
 mod users;
 mod customers;
+mod tags;
 mod budgets;
 mod roles;
 pub(crate) mod models;
@@ -41,6 +42,7 @@ pub(super) fn router() -> Router<App> {
         .merge(organizations::router())
         .merge(users::router())
         .merge(customers::router())
+        .merge(tags::router())
         .merge(budgets::router())
         .merge(models::router())
         .merge(spend::router())

@@ -138,6 +138,7 @@ impl Admitted {
     fn permitted(&self, name: &ModelName) -> Option<Destination> {
         let context = self.received.context.as_ref();
         let permit = admission::resolve_within(&self.snapshot.control, &self.caller.key, context, name).ok()?;
+        admission::permit_tagged(&self.ruling, &permit.model.name).ok()?;
         Some(Destination { model: permit.model, selected: permit.selected })
     }
 }

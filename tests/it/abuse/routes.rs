@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 104] = [
+pub const ADMIN: [(&str, &str); 109] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -34,6 +34,8 @@ pub const ADMIN: [(&str, &str); 104] = [
     ("POST", "/team/unblock"),
     ("POST", "/team/model/add"),
     ("POST", "/team/model/delete"),
+    ("POST", "/team/bulk_member_add"),
+    ("POST", "/team/permissions_update"),
     ("POST", "/team/member_add"),
     ("POST", "/team/member_update"),
     ("POST", "/team/member_delete"),
@@ -59,6 +61,9 @@ pub const ADMIN: [(&str, &str); 104] = [
     ("POST", "/budget/info"),
     ("GET", "/budget/list"),
     ("GET", "/budget/settings"),
+    ("POST", "/tag/new"),
+    ("POST", "/tag/update"),
+    ("POST", "/tag/delete"),
     ("POST", "/customer/new"),
     ("POST", "/customer/update"),
     ("POST", "/customer/delete"),
@@ -135,7 +140,7 @@ const CONVERSATIONS: [&str; 3] =
     ["/a2a/{agent}", "/a2a/{agent}/.well-known/agent-card.json", "/a2a/{agent}/.well-known/agent.json"];
 
 /// For any key, which reads and chooses what is its own.
-pub const OWN: [(&str, &str); 30] = [
+pub const OWN: [(&str, &str); 34] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -151,6 +156,8 @@ pub const OWN: [(&str, &str); 30] = [
     ("POST", "/models/undo"),
     ("GET", "/models/history"),
     ("GET", "/team/info"),
+    ("GET", "/team/permissions_list"),
+    ("GET", "/team/available"),
     ("GET", "/team/list"),
     ("GET", "/v2/team/list"),
     ("GET", "/team/daily/activity"),
@@ -164,6 +171,8 @@ pub const OWN: [(&str, &str); 30] = [
     ("GET", "/end_user/list"),
     ("GET", "/user/daily/activity"),
     ("GET", "/tag/daily/activity"),
+    ("POST", "/tag/info"),
+    ("GET", "/tag/list"),
     ("GET", "/customer/daily/activity"),
     ("GET", "/end_user/daily/activity"),
 ];

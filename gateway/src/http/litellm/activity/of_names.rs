@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::Value;
-use tallygate_core::id::{EndUserId, TagName};
+use tallygate_core::id::EndUserId;
 use tallygate_projections::{Named, Spent};
 
 use super::asked::{Asked, names};
@@ -15,8 +15,8 @@ use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::litellm::caller::Caller;
 use crate::http::litellm::query::Query;
-use crate::http::litellm::spend::filter::Keys;
 use crate::http::litellm::spent;
+use crate::http::litellm::tags::used;
 
 /// The use under tags, or under all: in realms that the caller manages, and elsewhere of keys that they may see. A request with
 /// several of the tags counts for each, and so several times in the sums of its day.
@@ -25,23 +25,12 @@ pub(super) async fn of_tag(State(app): State<App>, uri: Uri, headers: HeaderMap)
     let query = Query::read(&uri)?;
     let (asked, wanted) = (Asked::read(&app, &query, None)?, names(&query, "tags"));
     spent::catch_up(&app).await;
-    let snapshot = app.pipeline.views.control.snapshot();
-    let control = &snapshot.control;
-    let (mut keys, mut by_day) = (Keys::new(&app), ByDay::default());
-    for (realm, _) in control.realms.iter() {
-        let manages = caller.manages(control, realm);
-        let add = |Spent { of, totals }: Spent<Named<TagName>>| {
-            let is_wanted = has(wanted.as_ref(), of.name.as_str()) && asked.has(&of.detail);
-            let sees =
-                manages || (is_wanted && keys.find(of.detail.key)?.is_some_and(|key| caller.may_see(control, key)));
-            if is_wanted && sees {
-                by_day.add(of.name.as_str(), &of.detail, &totals);
-            }
-            Ok(())
-        };
-        let read = app.pipeline.views.activity.each_tag((realm, None), asked.days, add);
-        read.map_err(|error| spent::unreadable(&error))?;
-    }
+    let mut by_day = ByDay::default();
+    used::each(&app, &caller, asked.days, |Spent { of, totals }| {
+        if has(wanted.as_ref(), of.name.as_str()) && asked.has(&of.detail) {
+            by_day.add(of.name.as_str(), &of.detail, totals);
+        }
+    })?;
     by_day.shown(&app, &asked).map(Json)
 }
 

@@ -25,7 +25,7 @@ const ROWS_MAX: usize = 100;
 /// The end users in whose name most was spent, dearest first: of all days, or of those from `startTime` to `endTime`, each in
 /// whole; by all keys, or by one. Whom nobody registered is among them.
 pub(super) async fn end_users(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Json<Value>, ApiError> {
-    operator::authorize(&app, &headers, "/global/spend/end_users").await?;
+    operator::authorize_to_ask(&app, &headers, "/global/spend/end_users").await?;
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
     let fields = Fields::read(&bytes)?;
