@@ -39,7 +39,7 @@ pub(super) async fn end_users(State(app): State<App>, headers: HeaderMap, body: 
         },
     };
     spent::catch_up(&app).await;
-    let mut sums: Vec<_> = sums(&app, days, key)?.into_iter().collect();
+    let mut sums: Vec<_> = sums(&app, days, key.as_ref())?.into_iter().collect();
     sums.sort_by_key(|(_, totals)| std::cmp::Reverse(totals.cost_nano_usd));
     let rows = sums.iter().take(ROWS_MAX).map(|(end_user, totals)| {
         json!({ "end_user": end_user, "total_count": totals.settled(), "total_spend": usd(totals.cost_nano_usd) })
@@ -47,13 +47,13 @@ pub(super) async fn end_users(State(app): State<App>, headers: HeaderMap, body: 
     Ok(Json(rows.collect()))
 }
 
-fn sums(app: &App, days: Days, by: Option<(RealmId, KeyId)>) -> Result<BTreeMap<EndUserId, Totals>, ApiError> {
+fn sums(app: &App, days: Days, by: Option<&(RealmId, KeyId)>) -> Result<BTreeMap<EndUserId, Totals>, ApiError> {
     let mut sums: BTreeMap<EndUserId, Totals> = BTreeMap::new();
     let snapshot = app.pipeline.views.control.snapshot();
-    let is_of_key = |realm: &RealmId| by.as_ref().is_none_or(|(of_key, _)| of_key == realm);
+    let is_of_key = |realm: &RealmId| by.is_none_or(|(of_key, _)| of_key == realm);
     for (realm, _) in snapshot.control.realms.iter().filter(|(realm, _)| is_of_key(realm)) {
         let add = |Spent { of, totals }: Spent<Named<EndUserId>>| {
-            if by.as_ref().is_none_or(|(_, key)| *key == of.detail.key) {
+            if by.is_none_or(|(_, key)| *key == of.detail.key) {
                 sums.entry(of.name).or_default().add(&totals);
             }
             Ok(())

@@ -32,9 +32,9 @@ impl TagRequest {
     /// 422 for another type, 400 for a value that is not acceptable or not supported.
     pub(super) fn read(fields: &Fields<'_>, control: &Control) -> Result<Self, ApiError> {
         refuse(fields, &UNSUPPORTED)?;
-        let names = |ids: Vec<String>| ids.into_iter().map(|id| name_of(control, id)).collect::<Vec<_>>();
+        let names = |ids: &[String]| ids.iter().map(|id| name_of(control, id)).collect::<Vec<_>>();
         let invalid = |error: InvalidId| fields.refused("models", &error.to_string());
-        let models = fields.texts("models")?.try_map(|ids| models::allowed(&names(ids))).map_err(invalid)?;
+        let models = fields.texts("models")?.try_map(|ids| models::allowed(&names(&ids))).map_err(invalid)?;
         Ok(Self {
             description: fields.id("description", Ok::<_, InvalidId>)?,
             models,
@@ -68,11 +68,10 @@ impl TagRequest {
 }
 
 /// The name of the model that a deployment's id stands for; else the text itself.
-fn name_of(control: &Control, id: String) -> String {
-    let models = control.models.iter().map(|(_, model)| model).filter(|model| model.retired.is_none());
-    let has_it = |deployment: &tallygate_core::registry::Deployment| deployment.id.as_str() == id;
-    let named = models.into_iter().find(|model| model.deployments.iter().any(|deployment| has_it(deployment)));
-    named.map_or_else(|| id.clone(), |model| model.name.to_string())
+fn name_of(control: &Control, id: &str) -> String {
+    let model = control.deployments.get(id).and_then(|model| control.models.get(model.as_ref()));
+    let served = model.filter(|model| model.retired.is_none());
+    served.map_or_else(|| id.to_owned(), |model| model.name.to_string())
 }
 
 /// The team that a request names, which a tag can be registered for: LiteLLM has none, its tags are those of the whole
