@@ -78,6 +78,7 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
         | Scope::Key(_)
         | Scope::Model(..)
         | Scope::EndUser(_)
+        | Scope::Tag(_)
         | Scope::Agent(_)
         | Scope::Context(_) => Root::Realm(id("acme")),
     };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestSettled};
+use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestSettled, Tags};
 use tallygate_core::command::Command;
 use tallygate_core::id::{KeyAlias, RealmId, RequestId};
 use tallygate_core::key::{BlockKey, IssueKey, KeyHash, UnblockKey};
@@ -153,6 +153,7 @@ fn settled(number: u64) -> Happened {
         duration_ms: 1_900,
         route: Route::default(),
         candidates: None,
+        tags: Tags::default(),
     };
     Happened { realm: Some(realm), at, event: Event::RequestSettled(Arc::new(settled)) }
 }

@@ -5,6 +5,7 @@
 
 mod agents;
 mod charged;
+mod tags;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::usage::Usage;
 
 pub use agents::{AgentConnected, AgentDisconnected, ConfigurationAcknowledged};
 pub use charged::Charged;
+pub use tags::{TAGS_MAX, Tags};
 
 /// What a request asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -182,6 +184,9 @@ pub struct RequestSettled {
     /// The deployments that the model had to choose from, where there was a choice. Schemas 1 to 4 did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<Box<Considered>>,
+    /// What the request was told apart by: its own tags, its key's and its realm's. Schemas 1 to 5 did not say.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -292,7 +297,7 @@ event_types! {
     /// What happened.
     pub enum Event {
         /// A request ended.
-        RequestSettled(Arc<RequestSettled>) = "request.settled", 5;
+        RequestSettled(Arc<RequestSettled>) = "request.settled", 6;
         /// A request was refused.
         RequestRefused(RequestRefused) = "request.refused", 1;
         /// A command was refused.

@@ -2,6 +2,7 @@
 //! events that decided.
 
 mod paying;
+mod tagged;
 
 use std::iter;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::time::Timestamp;
 use crate::user::User;
 
 pub use paying::{Payers, budgets, permit_paying};
+pub use tagged::{knows_tags, permit_tagged, tags};
 
 /// The rule that refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

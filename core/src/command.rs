@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::id::{CommandId, VendorId};
 use crate::price::PriceList;
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, user};
+use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, tag, user};
 
 pub use rejection::Rejection;
 pub use together::{TOGETHER_MAX, Together};
@@ -162,6 +162,12 @@ commands! {
     UnblockEndUser(end_user::UnblockEndUser);
     /// An end user who is registered no more.
     RemoveEndUser(end_user::RemoveEndUser);
+    /// A tag that has rules from now on.
+    RegisterTag(tag::RegisterTag);
+    /// Changes of a tag's rules.
+    ReviseTag(tag::ReviseTag);
+    /// A tag that has none any more.
+    RemoveTag(tag::RemoveTag);
     /// One more model for a realm.
     GrantModel(grant::GrantModel);
     /// One less.
@@ -325,6 +331,9 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::BlockEndUser(data) => end_user::block(state, data)?,
         Command::UnblockEndUser(data) => end_user::unblock(state, data)?,
         Command::RemoveEndUser(data) => end_user::remove(state, data)?,
+        Command::RegisterTag(data) => tag::register(state, data)?,
+        Command::ReviseTag(data) => tag::revise(state, data)?,
+        Command::RemoveTag(data) => tag::remove(state, data)?,
         Command::GrantModel(data) => grant::grant(state, data)?,
         Command::WithdrawGrant(data) => grant::withdraw(state, data)?,
         Command::ReplaceGrants(data) => grant::replace(state, data)?,

@@ -31,6 +31,7 @@ use crate::registry::{self, Model};
 use crate::scope::Scope;
 use crate::selection::{self, Choice, Selection};
 use crate::stream::{Position, StreamId};
+use crate::tag::{self, Tag, TagRef};
 use crate::user::{self, User};
 
 use std::collections::BTreeSet;
@@ -46,6 +47,8 @@ pub struct Control {
     pub users: Table<UserId, User>,
     /// End users, removed ones too.
     pub end_users: Table<EndUserRef, EndUser>,
+    /// Tags, removed ones too.
+    pub tags: Table<TagRef, Tag>,
     /// What realms were granted.
     pub grants: Table<RealmId, Grants>,
     /// Provider credentials.
@@ -211,6 +214,12 @@ impl Control {
         self.end_users.get(whom).map(AsRef::as_ref).filter(|end_user| end_user.removed.is_none())
     }
 
+    /// A tag, if it is registered and not removed.
+    #[must_use]
+    pub fn tag(&self, which: &TagRef) -> Option<&Tag> {
+        self.tags.get(which).map(AsRef::as_ref).filter(|tag| tag.removed.is_none())
+    }
+
     /// The model of a name as a realm sees it: its own, else the nearest parent's, else the one of the realm `default`.
     pub fn visible_model(&self, realm: &RealmId, name: &ModelName) -> Option<&Arc<Model>> {
         let of_realm = |realm: &RealmId| {
@@ -266,6 +275,7 @@ impl Control {
             Event::Realm(_) => change.realm.as_ref().and_then(|id| self.realms.get(id)).map(|row| &row.trail),
             Event::User(event) => self.users.get(event.user()).map(|row| &row.trail),
             Event::EndUser(event) => self.end_users.get(&event.end_user()).map(|row| &row.trail),
+            Event::Tag(event) => self.tags.get(&event.tag()).map(|row| &row.trail),
             Event::Grant(_) => change.realm.as_ref().and_then(|id| self.grants.get(id)).map(|row| &row.trail),
             Event::Credential(event) => self.credentials.get(&event.credential()).map(|row| &row.trail),
             Event::Registry(event) => self.models.get(&event.model()).map(|row| &row.trail),
@@ -289,6 +299,7 @@ impl Control {
             Event::Realm(event) => realm::evolve(self, event, &mark),
             Event::User(event) => user::evolve(self, event, &mark),
             Event::EndUser(event) => end_user::evolve(self, event, &mark),
+            Event::Tag(event) => tag::evolve(self, event, &mark),
             Event::Grant(event) => grant::evolve(self, event, &mark),
             Event::Credential(event) => credential::evolve(self, event, &mark),
             Event::Registry(event) => registry::evolve(self, event, &mark),

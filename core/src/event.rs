@@ -8,7 +8,7 @@ use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
 use crate::{
     activity, agent, budget, credential, end_user, grant, json, key, lease, named_budget, realm, registry, selection,
-    upcast, user,
+    tag, upcast, user,
 };
 
 /// What happened. Serialized it is its data, without its type.
@@ -21,6 +21,8 @@ pub enum Event {
     User(user::Event),
     /// To an end user.
     EndUser(end_user::Event),
+    /// What happens to tags.
+    Tag(tag::Event),
     /// To what a realm was granted.
     Grant(grant::Event),
     /// To a credential.
@@ -57,6 +59,7 @@ from_aggregate! {
     Realm(realm::Event);
     User(user::Event);
     EndUser(end_user::Event);
+    Tag(tag::Event);
     Grant(grant::Event);
     Credential(credential::Event);
     Registry(registry::Event);
@@ -129,6 +132,7 @@ impl Event {
             Self::Realm(event) => event.kind(),
             Self::User(event) => event.kind(),
             Self::EndUser(event) => event.kind(),
+            Self::Tag(event) => event.kind(),
             Self::Grant(event) => event.kind(),
             Self::Credential(event) => event.kind(),
             Self::Registry(event) => event.kind(),
@@ -149,6 +153,7 @@ impl Event {
             Self::Realm(event) => event.schema(),
             Self::User(event) => event.schema(),
             Self::EndUser(event) => event.schema(),
+            Self::Tag(event) => event.schema(),
             Self::Grant(event) => event.schema(),
             Self::Credential(event) => event.schema(),
             Self::Registry(event) => event.schema(),
@@ -179,6 +184,7 @@ impl Event {
             realm::Event::TYPES,
             user::Event::TYPES,
             end_user::Event::TYPES,
+            tag::Event::TYPES,
             grant::Event::TYPES,
             credential::Event::TYPES,
             registry::Event::TYPES,
@@ -221,6 +227,7 @@ impl Event {
             .or_else(|| realm::Event::decode(kind, data).map(|event| event.map(Self::Realm)))
             .or_else(|| user::Event::decode(kind, data).map(|event| event.map(Self::User)))
             .or_else(|| end_user::Event::decode(kind, data).map(|event| event.map(Self::EndUser)))
+            .or_else(|| tag::Event::decode(kind, data).map(|event| event.map(Self::Tag)))
             .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))
             .or_else(|| credential::Event::decode(kind, data).map(|event| event.map(Self::Credential)))
             .or_else(|| named_budget::Event::decode(kind, data).map(|event| event.map(Self::NamedBudget)))

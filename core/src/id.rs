@@ -119,6 +119,12 @@ macro_rules! text_id {
             }
         }
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -207,6 +213,9 @@ text_id!(
     /// Somebody on whose behalf a key asks, by the request's own word: `user` of a body, LiteLLM's customer. Unique within
     /// what it was registered for: a realm, or the whole gateway.
     EndUserId, "end user id");
+text_id!(
+    /// A tag: a word that requests carry, so that what they cost is told apart. LiteLLM's request tags.
+    TagName, "tag");
 text_id!(
     /// A named budget: LiteLLM's `budget_id`. Unique over the whole gateway.
     BudgetId, "budget id");

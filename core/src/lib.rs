@@ -36,6 +36,7 @@ pub mod aggregate;
 pub mod realm;
 pub mod user;
 pub mod end_user;
+pub mod tag;
 pub mod rights;
 pub mod grant;
 pub mod credential;

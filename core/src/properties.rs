@@ -1,7 +1,7 @@
 //! What holds for every sequence of commands: folds agree, streams count up, and no key calls what it may not.
 
 mod archive;
-mod asked;
+pub(crate) mod asked;
 mod folding;
 mod oracle;
 mod reach;

@@ -59,6 +59,9 @@ pub fn check(state: &Control, actor: &Actor, command: &Command) -> Result<(), Re
     }
     let caller =
         key_of(actor).and_then(|id| Caller::of(state, id)).ok_or(Rejection::NotPermitted("ask for changes"))?;
+    if caller.observes() {
+        return Err(Rejection::NotPermitted("change anything"));
+    }
     if is_own_selection(state, caller.key, command) {
         return Ok(());
     }
@@ -78,7 +81,9 @@ fn is_own_selection(state: &Control, key: &Key, command: &Command) -> bool {
         Scope::Key(id) => *id == key.id,
         Scope::Agent(agent) => is_of_agent(state, key, agent),
         Scope::Context(Conversation { agent, .. }) => is_of_agent(state, key, agent) || is_at_home(state, key, agent),
-        Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Model(..) | Scope::EndUser(_) => false,
+        Scope::Gateway | Scope::Realm(_) | Scope::User(_) | Scope::Model(..) | Scope::EndUser(_) | Scope::Tag(_) => {
+            false
+        }
     }
 }
 
@@ -123,6 +128,9 @@ fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
         Command::BlockEndUser(data) => caller.manages_end_users(data.realm.as_ref()),
         Command::UnblockEndUser(data) => caller.manages_end_users(data.realm.as_ref()),
         Command::RemoveEndUser(data) => caller.manages_end_users(data.realm.as_ref()),
+        Command::RegisterTag(data) => caller.manages_tags(data.realm.as_ref()),
+        Command::ReviseTag(data) => caller.manages_tags(data.realm.as_ref()),
+        Command::RemoveTag(data) => caller.manages_tags(data.realm.as_ref()),
         Command::AddMember(data) => caller.is_at(&data.realm),
         Command::RemoveMember(data) => caller.is_at(&data.realm),
         Command::IssueKey(data) => caller.issues(data),
@@ -173,6 +181,8 @@ pub fn manages(state: &Control, user: &User, realm: &RealmId) -> bool {
     }
     match user.role {
         Role::Operator | Role::Admin => true,
+        // What they may be in a realm beside it counts for nothing.
+        Role::Observer => false,
         Role::RealmAdmin | Role::Member | Role::Viewer => {
             let is_admin = |id: &RealmId| {
                 let at_home = user.role == Role::RealmAdmin && user.realm.as_ref() == Some(id);

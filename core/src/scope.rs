@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::end_user::EndUserRef;
 use crate::id::{AgentId, ContextId, InvalidId, KeyId, ModelName, RealmId, SlotName, UserId};
 use crate::stream::{StreamId, StreamKind};
+use crate::tag::TagRef;
 
 /// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>` or `key:<id>`; for budgets
-/// alone also `model@<realm>:<name>`, `end_user@<realm>:<id>` and `end_user:<id>`; for selections alone `agent:<id>` and
+/// alone also `model@<realm>:<name>`, `end_user@<realm>:<id>`, `end_user:<id>`, `tag@<realm>:<name>` and `tag:<name>`; for selections alone `agent:<id>` and
 /// `context:<agent>#<id>`, since agents and contexts are paid for by the agent's keys. In a realm before a colon, `:` is written
 /// `%3A` and `%` is written `%25`, so that a text has one reading.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -28,6 +29,8 @@ pub enum Scope {
     Model(RealmId, ModelName),
     /// What is asked on behalf of an end user.
     EndUser(EndUserRef),
+    /// What is asked under a tag.
+    Tag(TagRef),
     /// An agent, whichever of its keys it calls with.
     Agent(AgentId),
     /// One conversation with an agent.
@@ -87,7 +90,7 @@ impl Scope {
     pub const fn selects(&self) -> bool {
         match self {
             Self::Gateway | Self::Realm(_) | Self::User(_) | Self::Key(_) | Self::Agent(_) | Self::Context(_) => true,
-            Self::Model(..) | Self::EndUser(_) => false,
+            Self::Model(..) | Self::EndUser(_) | Self::Tag(_) => false,
         }
     }
 }
@@ -112,6 +115,7 @@ impl fmt::Display for Scope {
             Self::Key(id) => write!(f, "key:{id}"),
             Self::Model(realm, model) => write!(f, "model@{}:{model}", escaped(realm)),
             Self::EndUser(end_user) => write!(f, "end_user{end_user}"),
+            Self::Tag(tag) => write!(f, "tag{tag}"),
             Self::Agent(id) => write!(f, "agent:{id}"),
             Self::Context(conversation) => write!(f, "context:{conversation}"),
         }
@@ -124,7 +128,7 @@ impl FromStr for Scope {
         let unknown = || InvalidId::Form {
             kind: "scope",
             text: text.chars().take(64).collect(),
-            expected: "write `gateway`, `realm:<id>`, `user:<id>`, `key:<id>`, `model@<realm>:<name>`, `end_user:<id>`, `end_user@<realm>:<id>`, `agent:<id>` or `context:<agent>#<id>`",
+            expected: "write `gateway`, `realm:<id>`, `user:<id>`, `key:<id>`, `model@<realm>:<name>`, `end_user:<id>`, `end_user@<realm>:<id>`, `tag:<name>`, `tag@<realm>:<name>`, `agent:<id>` or `context:<agent>#<id>`",
         };
         match text.split_once(':') {
             None if text == "gateway" => Ok(Self::Gateway),
@@ -135,7 +139,10 @@ impl FromStr for Scope {
             Some(("context", id)) => id.parse().map(Self::Context),
             Some((kind, name)) => match kind.strip_prefix("model@") {
                 Some(realm) => Ok(Self::Model(unescaped(realm).ok_or_else(unknown)?, name.parse()?)),
-                None => text.strip_prefix("end_user").ok_or_else(unknown)?.parse().map(Self::EndUser),
+                None => match text.strip_prefix("tag") {
+                    Some(tag) => tag.parse().map(Self::Tag),
+                    None => text.strip_prefix("end_user").ok_or_else(unknown)?.parse().map(Self::EndUser),
+                },
             },
             None => Err(unknown()),
         }
@@ -160,6 +167,7 @@ mod tests {
     use super::{Conversation, Scope};
     use crate::end_user::EndUserRef;
     use crate::id::{RealmId, SlotName};
+    use crate::tag::TagRef;
     use crate::testing::samples::{id, key_id};
     use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
@@ -178,6 +186,9 @@ mod tests {
             (proptest::option::of(strange()), strange()).prop_map(|(realm, text)| {
                 Scope::EndUser(EndUserRef { realm: realm.map(|realm| id(&realm)), id: id(&text) })
             }),
+            (proptest::option::of(strange()), strange()).prop_map(|(realm, text)| {
+                Scope::Tag(TagRef { realm: realm.map(|realm| id(&realm)), name: id(&text) })
+            }),
             strange().prop_map(|text| Scope::Agent(id(&text))),
             (strange(), strange()).prop_map(|(agent, context)| {
                 Scope::Context(Conversation { agent: id(&agent), context: id(&context) })
@@ -195,6 +206,8 @@ mod tests {
         assert_eq!(Scope::EndUser(EndUserRef { realm: None, id: id("@a:1") }).to_string(), "end_user:@a:1");
         let of_realm = EndUserRef { realm: Some(id("a:b")), id: id("1") };
         assert_eq!(Scope::EndUser(of_realm).to_string(), "end_user@a%3Ab:1");
+        assert_eq!(Scope::Tag(TagRef { realm: None, name: id("a:b") }).to_string(), "tag:a:b");
+        assert_eq!(Scope::Tag(TagRef { realm: Some(id("a:b")), name: id("1") }).to_string(), "tag@a%3Ab:1");
         let conversation = Conversation { agent: id("did:a#1%"), context: id("a#b.*.>") };
         assert_eq!(Scope::Context(conversation).to_string(), "context:did:a%231%25#a#b.*.>");
         assert_eq!(Scope::Agent(id("did:a#1")).to_string(), "agent:did:a#1");
@@ -231,6 +244,10 @@ mod tests {
             "end_user@:a",
             "end_user@a%20:a",
             "end_users:a",
+            "tag",
+            "tag@acme",
+            "tag@:a",
+            "tags:a",
         ] {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::end_user::EndUserRef;
 use crate::id::{AgentId, BudgetId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
+use crate::tag::TagRef;
 
 /// One of the three logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,6 +130,8 @@ pub enum StreamKind {
     User,
     /// `end_user-<end user>`, with the realm that they are registered for.
     EndUser,
+    /// `tag-<tag>`, with the realm that it is registered for.
+    Tag,
     /// `grant-<realm>`.
     Grant,
     /// `budget-<scope>`.
@@ -146,13 +149,14 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
         (Self::Key, "key"),
         (Self::User, "user"),
         (Self::EndUser, "end_user"),
+        (Self::Tag, "tag"),
         (Self::Grant, "grant"),
         (Self::Budget, "budget"),
         (Self::NamedBudget, "named_budget"),
@@ -210,6 +214,12 @@ impl StreamId {
     #[must_use]
     pub fn end_user(end_user: &EndUserRef) -> Self {
         Self::of(StreamKind::EndUser, &end_user.to_string())
+    }
+
+    /// The stream of a tag.
+    #[must_use]
+    pub fn tag(tag: &TagRef) -> Self {
+        Self::of(StreamKind::Tag, &tag.to_string())
     }
 
     /// The stream of what a realm was granted.

@@ -3,7 +3,8 @@
 //! A step is added here as a function of its own, named in `step`, with the golden bytes of the old schema kept in
 //! `core/golden/events`. None is needed where the newest reads the older one as it stands: `request.settled` 2 leaves out
 //! what is none or zero, which 1 wrote, 3 adds classes of usage, which are left out where they are zero, 4 the route,
-//! which is left out where it is empty, and 5 the candidates, which are left out where there was no choice.
+//! which is left out where it is empty, 5 the candidates, which are left out where there was no choice, and 6 the tags, which
+//! are left out where there are none.
 
 use std::borrow::Cow;
 

@@ -202,6 +202,7 @@ impl Leases {
             | Scope::User(_)
             | Scope::Model(..)
             | Scope::EndUser(_)
+            | Scope::Tag(_)
             | Scope::Agent(_)
             | Scope::Context(_) => of(self.control.snapshot().control.budget(scope)?),
         }

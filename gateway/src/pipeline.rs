@@ -19,6 +19,7 @@ pub(crate) mod attempt;
 pub(crate) mod running;
 pub(crate) mod routed;
 mod wishes;
+pub(crate) mod tags;
 pub(crate) mod called;
 pub(crate) mod settled;
 pub(crate) mod ended;

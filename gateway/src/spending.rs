@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tallygate_core::budget::{Budget, BudgetLimit};
 use tallygate_core::control::Control;
+use tallygate_core::end_user::EndUserRef;
 use tallygate_core::id::{RealmId, RequestId};
 use tallygate_core::lease::decide::Opening;
 use tallygate_core::lease::slices::{Exhausted, Refused, Unavailable};
 use tallygate_core::lease::{AccountId, Root};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
+use tallygate_core::tag::TagRef;
 use tallygate_core::time::{Period, Timestamp};
 use tallygate_projections::ActivityView;
 
@@ -187,7 +189,7 @@ impl Chain<'_> {
             // Where the user belongs, whatever realm the key belongs to: all of a user's keys draw on one account.
             Scope::User(_) => Root::of_scope(self.control, scope),
             // One of a realm above the key's is in the chain of the same root.
-            Scope::EndUser(whom) => match &whom.realm {
+            Scope::EndUser(EndUserRef { realm, .. }) | Scope::Tag(TagRef { realm, .. }) => match realm {
                 Some(realm) => Root::of_realm(self.control, realm),
                 None => Some(Root::Gateway),
             },

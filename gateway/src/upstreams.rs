@@ -9,7 +9,7 @@ use tallygate_adapters::provider::catalog::{Catalog, Entry};
 use tallygate_adapters::provider::differences::abilities;
 use tallygate_adapters::provider::vendors::{Vendor, Vendors};
 use tallygate_core::endpoint::{BaseUrl, NetworkPolicy};
-use tallygate_core::id::DeploymentId;
+use tallygate_core::id::{DeploymentId, VendorId};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::provider::{Credential, Header, Provider, Timeouts, Upstream};
 use tallygate_core::port::secret::{Binding, Vault};
@@ -144,6 +144,11 @@ impl Upstreams {
     /// The vendors there are.
     pub(crate) fn vendors(&self) -> &Vendors {
         &self.vendors
+    }
+
+    /// What is known of a vendor's model, by the name that the vendor has for it.
+    pub(crate) fn known_as(&self, vendor: &VendorId, upstream_model: &str) -> Option<&Entry> {
+        self.catalog.get(vendor, upstream_model)
     }
 
     /// What is known of the model that a deployment serves.

@@ -2,6 +2,7 @@
 
 pub(crate) mod block;
 pub(crate) mod charges;
+pub(crate) mod named;
 pub(crate) mod newest;
 mod packed;
 mod places;

@@ -1,19 +1,20 @@
 //! What the activity log means now: what was spent, what budgets were charged, and records of single requests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use tallygate_core::activity::Charge;
 use tallygate_core::envelope::MacKey;
-use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId};
+use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, TagName};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::stream::{ChainId, Head, Log, Offset, Position};
 use tokio::sync::watch;
 
 use crate::activity::charges;
+use crate::activity::named::{self, Named};
 use crate::activity::newest::{self, UsageFilter, UsagePage};
-use crate::activity::spend::{self, Day, Days, Detail, OfEndUser, Spent};
+use crate::activity::spend::{self, Day, Days, Detail, Spent};
 use crate::activity::totals::Totals;
 use crate::digest::{StateDigest, digest_of};
 use crate::fold::activity::ActivityFold;
@@ -249,28 +250,32 @@ impl ActivityView {
         spend::days_between(&self.0.store(), &spend::IN_DETAIL, &prefix, days)
     }
 
-    /// What was asked in the name of an end user by the keys of a realm, by day, oldest first: at most
-    /// [`spend::SPEND_ROWS_MAX`] rows.
+    /// Hands over what was asked in the name of one end user, or of each, by the keys of a realm over some days, in the order
+    /// of names and days.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn spend_of_end_user(
+    pub fn each_end_user(
         &self,
-        realm: &RealmId,
-        end_user: &EndUserId,
-    ) -> Result<Vec<Spent<OfEndUser>>, StoreError> {
-        spend::all(&self.0.store(), &spend::BY_END_USER, &spend::end_user_prefix(realm, end_user))
+        (realm, end_user): (&RealmId, Option<&EndUserId>),
+        days: Days,
+        visit: impl FnMut(Spent<Named<EndUserId>>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        named::each(&self.0.store(), &named::BY_END_USER, (realm, end_user), days, visit)
     }
 
-    /// What was asked in the name of each end user over some days, by the keys of all realms together.
+    /// Hands over what was asked under one tag, or each, by the keys of a realm over some days, in the order of tags and days. A
+    /// request with several tags is in the sums of each.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn spend_of_all_realms_by_end_user_for_operator(
+    pub fn each_tag(
         &self,
+        (realm, tag): (&RealmId, Option<&TagName>),
         days: Days,
-    ) -> Result<BTreeMap<EndUserId, Totals>, StoreError> {
-        spend::by_end_user(&self.0.store(), days)
+        visit: impl FnMut(Spent<Named<TagName>>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        named::each(&self.0.store(), &named::BY_TAG, (realm, tag), days, visit)
     }
 
     /// The sums over all realms, requests without a known key included.

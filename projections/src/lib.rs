@@ -30,9 +30,10 @@ mod metrics;
 #[cfg(test)]
 mod golden_rows;
 
+pub use activity::named::Named;
 pub use activity::newest::{UsageFilter, UsagePage};
 pub use activity::record::{Ending, UsageRecord};
-pub use activity::spend::{Day, Days, Detail, OfEndUser, RANKING_MAX, SPEND_ROWS_MAX, Spent};
+pub use activity::spend::{Day, Days, Detail, RANKING_MAX, SPEND_ROWS_MAX, Spent};
 pub use activity::totals::Totals;
 pub use activity_view::{ActivityView, Positions};
 pub use control_view::{ControlView, DecisionState};

@@ -15,4 +15,5 @@ pub(crate) mod registry;
 pub(crate) mod selections;
 pub(crate) mod users;
 pub(crate) mod end_users;
+pub(crate) mod tags;
 pub(crate) mod named_budgets;

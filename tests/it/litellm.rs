@@ -6,6 +6,8 @@ mod key_reads;
 mod models;
 mod model_changes;
 mod spend;
+mod tags;
+mod tag_rules;
 mod fallbacks;
 mod guides;
 mod teams;

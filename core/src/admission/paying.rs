@@ -12,8 +12,9 @@ use crate::key::Key;
 use crate::registry::Model;
 use crate::scope::Scope;
 use crate::stream::StreamId;
+use crate::tag::Tag;
 
-/// Who pays for a call: a key asks, for end users, for a model.
+/// Who pays for a call: a key asks, for end users, under tags, for a model.
 #[derive(Debug, Clone, Copy)]
 pub struct Payers<'a> {
     /// The key.
@@ -22,6 +23,8 @@ pub struct Payers<'a> {
     pub of_key: Option<&'a Budget>,
     /// The end users in whose name it asks, as [`super::end_users`] found them.
     pub end_users: &'a [Arc<EndUser>],
+    /// The tags that have rules, as [`super::tags`] found them.
+    pub tags: &'a [Arc<Tag>],
     /// The model that is called.
     pub model: &'a ModelName,
 }
@@ -41,8 +44,8 @@ pub fn permit_paying(model: &Model, budgets: &[impl Borrow<Budget>]) -> Result<(
     }
 }
 
-/// The budgets that a call is paid from: the key's own, those of the end users, of the model within the key's realm and
-/// each parent, of the key's user, of its realm and each parent, and the gateway's.
+/// The budgets that a call is paid from: the key's own, those of the end users and tags, of the model within the key's
+/// realm and each parent, of the key's user, of its realm and each parent, and the gateway's.
 ///
 /// # Errors
 /// [`Refusal`]: a limit that cannot be read may be lower than any that can.
@@ -58,13 +61,14 @@ pub fn budgets<'a>(
 }
 
 fn all<'a>(control: &'a Control, payers: &Payers<'a>) -> impl Iterator<Item = &'a Budget> + use<'a> {
-    let Payers { key, of_key, end_users, model } = *payers;
+    let Payers { key, of_key, end_users, tags, model } = *payers;
     let of_end_users = end_users.iter().filter_map(move |end_user| {
         // Their scope is looked up by a copy of it, which those who have no end users never make.
         control.budget(&Scope::EndUser(end_user.end_user.clone()))
     });
+    let of_tags = tags.iter().filter_map(move |tag| control.budget(&Scope::Tag(tag.tag.clone())));
     let above = scopes(control, key).skip(1).filter_map(|scope| control.budget(&scope));
-    of_key.into_iter().chain(of_end_users).chain(of_models(control, key, model)).chain(above)
+    of_key.into_iter().chain(of_end_users).chain(of_tags).chain(of_models(control, key, model)).chain(above)
 }
 
 /// The budgets of a model within the key's realm and each parent. Almost always there are none at all, and then no scope
@@ -91,10 +95,11 @@ fn check_name(control: &Control, budget: &Budget) -> Result<(), Refusal> {
 }
 
 fn check_readable(control: &Control, payers: &Payers<'_>) -> Result<(), Refusal> {
-    let Payers { key, end_users, model, .. } = *payers;
+    let Payers { key, end_users, tags, model, .. } = *payers;
     let of_end_users = end_users.iter().map(|end_user| Scope::EndUser(end_user.end_user.clone()));
+    let of_tags = tags.iter().map(|tag| Scope::Tag(tag.tag.clone()));
     let of_models = control.chain(&key.realm).map(|realm| Scope::Model(realm.id.clone(), model.clone()));
-    for scope in scopes(control, key).chain(of_end_users).chain(of_models) {
+    for scope in scopes(control, key).chain(of_end_users).chain(of_tags).chain(of_models) {
         if let Some(position) = quarantined(control, || [scope.budget_stream()]) {
             return Err(Refusal::new(Rule::Quarantined, Some(scope), [position]));
         }

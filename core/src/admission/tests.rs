@@ -1,4 +1,5 @@
 mod paying;
+mod tagged;
 
 use super::{Payers, Refusal, Rule, authenticate, budgets, end_users, permit, permit_deployment, resolve};
 use crate::control::Control;
@@ -149,7 +150,7 @@ fn admitted(world: &World) -> Result<(), Refusal> {
     permit_deployment(control, &model, &model.deployments[0])?;
     let end_users = end_users(control, key, Some("customer 7"))?;
     let of_key = control.budget(&Scope::Key(key.id));
-    budgets(control, &Payers { key, of_key, end_users: &end_users, model: &model.name }).map(drop)
+    budgets(control, &Payers { key, of_key, end_users: &end_users, tags: &[], model: &model.name }).map(drop)
 }
 
 /// [`nested`], where the gateway selected `gpt`, which is called with the credential of number 1.

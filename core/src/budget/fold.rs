@@ -89,6 +89,7 @@ fn put(state: &mut Control, budget: Budget) {
         | Scope::Realm(_)
         | Scope::User(_)
         | Scope::EndUser(_)
+        | Scope::Tag(_)
         | Scope::Agent(_)
         | Scope::Context(_)) => state.budgets.put(scope, budget),
     }

@@ -3,7 +3,9 @@
 use super::TOGETHER_MAX;
 use crate::envelope::PARTS_MAX;
 use crate::stream::{Position, StreamId};
-use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, user};
+use crate::{
+    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, tag, user,
+};
 
 /// Why a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +19,9 @@ pub enum Rejection {
     /// A rule of end users.
     #[error(transparent)]
     EndUser(#[from] end_user::Rejection),
+    /// About tags.
+    #[error(transparent)]
+    Tag(#[from] tag::Rejection),
     /// What the key that asks may not change.
     #[error(transparent)]
     Rights(#[from] rights::Rejection),
@@ -68,6 +73,7 @@ impl Rejection {
             Self::Realm(rejection) => rejection.code(),
             Self::User(rejection) => rejection.code(),
             Self::EndUser(rejection) => rejection.code(),
+            Self::Tag(rejection) => rejection.code(),
             Self::Rights(rejection) => rejection.code(),
             Self::Grant(rejection) => rejection.code(),
             Self::Credential(rejection) => rejection.code(),

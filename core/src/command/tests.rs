@@ -36,6 +36,9 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("BlockEndUser", r#"{"end_user":"e"}"#),
         ("UnblockEndUser", r#"{"end_user":"e"}"#),
         ("RemoveEndUser", r#"{"end_user":"e"}"#),
+        ("RegisterTag", r#"{"tag":"t"}"#),
+        ("ReviseTag", r#"{"tag":"t"}"#),
+        ("RemoveTag", r#"{"tag":"t"}"#),
         ("GrantModel", r#"{"realm":"a","model":"m"}"#),
         ("WithdrawGrant", r#"{"realm":"a","model":"m"}"#),
         ("ReplaceGrants", r#"{"realm":"a","models":"all"}"#),
@@ -78,9 +81,8 @@ fn bodies() -> Vec<(&'static str, String)> {
     ];
     let agent_key =
         r#"{"key":"ID","hash":"HASH","shown":"sk-...","secret":{"key_id":"k","nonce":"NONCE","ciphertext":"00"}}"#;
-    let nonce = "0".repeat(48);
     let filled = |data: &str| {
-        let data = data.replace("AGENTKEY", agent_key).replace("NONCE", &nonce);
+        let data = data.replace("AGENTKEY", agent_key).replace("NONCE", &"0".repeat(48));
         data.replace("ID", &key_id(1).to_string()).replace("HASH", &"0".repeat(64))
     };
     folder.into_iter().map(|(name, data)| (name, filled(data))).collect()

@@ -20,7 +20,7 @@ impl Control {
                 self.keys.get(id).is_some_and(|key| key.models.allows(name) && self.realm_may_call(&key.realm, name))
             }
             Scope::Model(realm, model) => model == name && self.realm_may_call(realm, name),
-            Scope::EndUser(_) => false,
+            Scope::EndUser(_) | Scope::Tag(_) => false,
             Scope::Agent(id) => self.agent_may_call(id, name),
             Scope::Context(Conversation { agent, .. }) => self.agent_may_call(agent, name),
         }
@@ -55,6 +55,10 @@ impl Control {
                 let end_user = self.end_user(whom)?;
                 Some(Owner { realm: whom.realm.clone(), since: Some(end_user.trail.changed.position) })
             }
+            Scope::Tag(which) => {
+                let tag = self.tag(which)?;
+                Some(Owner { realm: which.realm.clone(), since: Some(tag.trail.changed.position) })
+            }
             Scope::Agent(id) | Scope::Context(Conversation { agent: id, .. }) => {
                 let agent = self.agents.get(id).filter(|agent| agent.removed.is_none())?;
                 let primary = agent.realms.first()?;
@@ -73,6 +77,7 @@ impl Control {
             | Scope::Realm(_)
             | Scope::User(_)
             | Scope::EndUser(_)
+            | Scope::Tag(_)
             | Scope::Agent(_)
             | Scope::Context(_) => self.budgets.get(scope),
         }

@@ -146,7 +146,7 @@ fn who_has_a_named_budget_that_cannot_be_read_is_refused() {
     let mut world = held();
     let paying = |world: &World| {
         let (key, of_key, end_users) = (world.key(1), world.control.budget(&of_key(1)), &[][..]);
-        let payers = Payers { key, of_key, end_users, model: &id("gpt") };
+        let payers = Payers { key, of_key, end_users, tags: &[], model: &id("gpt") };
         admission::budgets(&world.control, &payers).map(Iterator::count).map_err(|refusal| refusal.rule)
     };
     world.control.quarantine(StreamId::named_budget(&id("other")), Position::new(99));

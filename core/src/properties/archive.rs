@@ -64,6 +64,7 @@ tables! {
     realms: crate::id::RealmId => crate::realm::Realm;
     users: crate::id::UserId => crate::user::User;
     end_users: crate::end_user::EndUserRef => crate::end_user::EndUser;
+    tags: crate::tag::TagRef => crate::tag::Tag;
     grants: crate::id::RealmId => crate::grant::Grants;
     credentials: crate::id::CredentialId => crate::credential::Credential;
     models: crate::id::ModelId => crate::registry::Model;

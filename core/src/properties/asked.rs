@@ -1,6 +1,7 @@
 //! Random commands over few realms, models, keys, scopes and names, so that most of them meet what others left.
 
 mod money;
+mod tags;
 
 use std::collections::BTreeMap;
 
@@ -74,6 +75,7 @@ fn scope() -> impl Strategy<Value = Scope> {
         key().prop_map(|number| Scope::Key(key_id(number))),
         (realm(), name()).prop_map(|(realm, model)| Scope::Model(realm, model)),
         end_user().prop_map(Scope::EndUser),
+        tags::tag().prop_map(Scope::Tag),
     ]
 }
 
@@ -335,11 +337,13 @@ fn about_agents() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn single() -> impl Strategy<Value = Command> {
+/// One command, of any kind.
+pub(crate) fn single() -> impl Strategy<Value = Command> {
     Union::new_weighted(vec![
         (3, about_realms().boxed()),
         (3, about_users().boxed()),
         (3, about_end_users().boxed()),
+        (2, tags::about_tags().boxed()),
         (3, money::about_named_budgets().boxed()),
         (3, about_grants().boxed()),
         (1, about_credentials().boxed()),

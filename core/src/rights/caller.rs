@@ -48,6 +48,11 @@ impl<'a> Caller<'a> {
         user.map(|user| user.role).ok_or(Rejection::NotPermitted("ask for changes"))
     }
 
+    /// Whether it is the key of somebody who reads all and changes nothing.
+    pub(super) fn observes(&self) -> bool {
+        self.user.is_some_and(|user| user.role == Role::Observer)
+    }
+
     fn at(&self, realm: &RealmId) -> bool {
         self.user.is_some_and(|user| manages(self.state, user, realm))
     }
@@ -80,7 +85,8 @@ impl<'a> Caller<'a> {
     fn manages_user(&self, id: &UserId) -> bool {
         let (Some(own), Some(user)) = (self.user, self.state.user(id)) else { return false };
         if own.role == Role::Admin {
-            return user.role != Role::Operator;
+            // Who has a key of somebody who reads all reads all.
+            return !user.role.reads_all();
         }
         let elsewhere = user.memberships.iter().any(|(realm, role)| *role == Role::RealmAdmin && !self.at(realm));
         user.role.is_of_realms() && !elsewhere && user.realm.as_ref().is_some_and(|realm| self.at(realm))
@@ -101,6 +107,12 @@ impl<'a> Caller<'a> {
     pub(super) fn manages_end_users(&self, realm: Option<&RealmId>) -> Right {
         let everywhere = self.user.is_some_and(|user| user.role == Role::Admin);
         permitted(realm.map_or(everywhere, |realm| self.at(realm)), "manage end users there")
+    }
+
+    /// The same for tags: those of the whole gateway hold for all realms.
+    pub(super) fn manages_tags(&self, realm: Option<&RealmId>) -> Right {
+        let everywhere = self.user.is_some_and(|user| user.role == Role::Admin);
+        permitted(realm.map_or(everywhere, |realm| self.at(realm)), "manage tags there")
     }
 
     pub(super) fn registers(&self, new: &RegisterUser) -> Right {
@@ -188,6 +200,7 @@ impl<'a> Caller<'a> {
                 permitted(self.above(realm), "set the budget of this realm")
             }
             Scope::EndUser(whom) => self.manages_end_users(whom.realm.as_ref()),
+            Scope::Tag(which) => self.manages_tags(which.realm.as_ref()),
             Scope::User(user) => self.manages_other(user),
             Scope::Agent(_) | Scope::Context(_) => permitted(false, "set the budget of an agent"),
             Scope::Key(id) => {
@@ -212,7 +225,7 @@ impl<'a> Caller<'a> {
         match scope {
             Scope::Gateway => permitted(false, "select for the gateway"),
             Scope::Realm(realm) => self.is_at(realm),
-            Scope::Model(..) | Scope::EndUser(_) => permitted(false, "select for this scope"),
+            Scope::Model(..) | Scope::EndUser(_) | Scope::Tag(_) => permitted(false, "select for this scope"),
             Scope::User(user) => permitted(self.is_self(user) || self.manages_user(user), "select for this user"),
             Scope::Key(id) => {
                 let key = self.other(*id)?;

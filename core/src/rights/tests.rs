@@ -1,5 +1,6 @@
 mod subset;
 mod money;
+mod observer;
 
 use super::{Rejection, manages};
 use crate::actor::{Actor, ActorKind};

@@ -19,6 +19,7 @@ pub fn dump(control: &Control) -> String {
     rows(&mut text, "realm", &control.realms);
     rows(&mut text, "user", &control.users);
     rows(&mut text, "end user", &control.end_users);
+    rows(&mut text, "tag", &control.tags);
     rows(&mut text, "grants", &control.grants);
     rows(&mut text, "credential", &control.credentials);
     rows(&mut text, "model", &control.models);

@@ -208,9 +208,9 @@ fn change(user: &User, event: Event) -> Change {
 /// A realm's admin without a realm would be the admin of nothing, and a gateway's admin has no realm above.
 fn check_role(role: Role, realm: Option<&RealmId>) -> Result<(), Rejection> {
     match (role, realm) {
-        (Role::Operator | Role::Admin, Some(_)) => Err(Rejection::Field {
+        (Role::Operator | Role::Admin | Role::Observer, Some(_)) => Err(Rejection::Field {
             field: "role",
-            expected: "is not `operator` or `admin` where they belong to a realm",
+            expected: "is not `operator`, `admin` or `observer` where they belong to a realm",
         }),
         _ => Ok(()),
     }

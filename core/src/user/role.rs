@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a user may change. A later one may never do more than an earlier one.
+/// What a user may change. A later one may never change more than an earlier one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -17,6 +17,8 @@ pub enum Role {
     Member,
     /// Nothing. LiteLLM's `internal_user_viewer`.
     Viewer,
+    /// Nothing, not even what their own keys select; and they read what an operator reads. LiteLLM's `proxy_admin_viewer`.
+    Observer,
 }
 
 impl Role {
@@ -24,6 +26,12 @@ impl Role {
     #[must_use]
     pub const fn is_of_realms(self) -> bool {
         matches!(self, Self::RealmAdmin | Self::Member | Self::Viewer)
+    }
+
+    /// Whether someone who is this reads whatever there is to read.
+    #[must_use]
+    pub const fn reads_all(self) -> bool {
+        matches!(self, Self::Operator | Self::Observer)
     }
 
     /// The role as text.
@@ -35,6 +43,7 @@ impl Role {
             Self::RealmAdmin => "realm_admin",
             Self::Member => "member",
             Self::Viewer => "viewer",
+            Self::Observer => "observer",
         }
     }
 }

@@ -178,7 +178,7 @@ fn a_user_stands_between_a_key_and_its_realm() {
     let user = Scope::User(id("ada"));
     let chain: Vec<_> = scopes(&world.control, world.key(2)).collect();
     assert_eq!(chain, [Scope::Key(world.key(2).id), user.clone(), Scope::Realm(id("default")), Scope::Gateway]);
-    let payers = Payers { key: world.key(2), of_key: None, end_users: &[], model: &id("gpt") };
+    let payers = Payers { key: world.key(2), of_key: None, end_users: &[], tags: &[], model: &id("gpt") };
     let paying: Vec<_> = budgets(&world.control, &payers).unwrap().map(|budget| &budget.scope).collect();
     assert_eq!(paying, [&user]);
     let accounted = world.control.budget(&user).unwrap().realm.clone();

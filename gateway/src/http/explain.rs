@@ -24,6 +24,7 @@ use super::error_code::ErrorCode;
 use crate::pipeline::received::Received;
 use crate::pipeline::refusal;
 use crate::pipeline::routed::{self, Wanted};
+use crate::pipeline::tags;
 
 /// What is asked.
 #[derive(Debug, Deserialize)]
@@ -49,7 +50,7 @@ pub(super) async fn explain(State(app): State<App>, headers: HeaderMap, body: Bo
     let permit = admission::resolve(&snapshot.control, &row.key, request.model())
         .map_err(|refused| refusal::model(&refused, request.model(), Endpoint::Chat))?;
     let wanted = routed::wanted(&app.pipeline, &permit.model, &request);
-    let ranked = routed::ranked(&app.pipeline, snapshot, &permit.model, &request)?;
+    let ranked = routed::ranked(&app.pipeline, snapshot, &permit.model, &tags::own(&caller.received.tags, &request))?;
     Ok(Json(json!({
         "requested_model": request.model(),
         "model": permit.model.name,

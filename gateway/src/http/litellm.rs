@@ -16,11 +16,14 @@ mod teams;
 mod organizations;
 mod users;
 mod customers;
+mod tags;
 mod budgets;
 mod roles;
 pub(crate) mod models;
 mod spent;
 mod spend;
+mod activity;
+mod served;
 mod tokens;
 mod health;
 mod fallbacks;
@@ -39,9 +42,11 @@ pub(super) fn router() -> Router<App> {
         .merge(organizations::router())
         .merge(users::router())
         .merge(customers::router())
+        .merge(tags::router())
         .merge(budgets::router())
         .merge(models::router())
         .merge(spend::router())
+        .merge(activity::router())
         .merge(counter)
         .merge(health)
         .merge(fallbacks::router())

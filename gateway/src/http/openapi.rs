@@ -13,12 +13,13 @@ use super::error::ApiError;
 use super::error_code::ErrorCode;
 
 /// The groups, in the order in which they are shown.
-const GROUPS: [&str; 11] = [
+const GROUPS: [&str; 12] = [
     include_str!("openapi/inference.json"),
     include_str!("openapi/selection.json"),
     include_str!("openapi/keys.json"),
     include_str!("openapi/people.json"),
     include_str!("openapi/customers.json"),
+    include_str!("openapi/tags.json"),
     include_str!("openapi/budgets.json"),
     include_str!("openapi/models.json"),
     include_str!("openapi/spend.json"),

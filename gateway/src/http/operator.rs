@@ -53,10 +53,16 @@ pub(super) async fn manager(app: &App, headers: &HeaderMap, route: &str) -> Resu
     check(app, headers, route).await.map_err(|denied| denied.record(app))
 }
 
-/// Checks that a request to read is the operator's, and waits for the position that it demands.
+/// Checks that a request to read is the operator's, or an observer's, and waits for the position that it demands.
 pub(super) async fn authorize_to_read(app: &App, headers: &HeaderMap, route: &str) -> Result<(), ApiError> {
-    let manager = check(app, headers, route).await.and_then(|manager| manager.operator(route));
+    let manager = check(app, headers, route).await.and_then(|manager| manager.reader(route));
     manager.map(drop).map_err(|denied| *denied.error)
+}
+
+/// The same where a question is sent as a body: that a key asked it is recorded, as with a change.
+pub(super) async fn authorize_to_ask(app: &App, headers: &HeaderMap, route: &str) -> Result<(), ApiError> {
+    let manager = check(app, headers, route).await.and_then(|manager| manager.reader(route));
+    manager.map(drop).map_err(|denied| denied.record(app))
 }
 
 /// Someone who may not, and the key they came with, if it is one.
@@ -81,6 +87,13 @@ impl Denied {
 }
 
 impl Manager {
+    fn reader(self, route: &str) -> Result<Self, Denied> {
+        if self.role.reads_all() {
+            return Ok(self);
+        }
+        self.operator(route)
+    }
+
     fn operator(self, route: &str) -> Result<Self, Denied> {
         if self.is_operator() {
             return Ok(self);

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tallygate_adapters::dialect::answer_ids::{self, Earlier};
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::activity::Tags;
 use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
 use tallygate_core::limits::Limits as Quotas;
 use tallygate_core::scope::Scope;
+use tallygate_core::tag::Tag;
 use tallygate_projections::{KeyRow, Snapshot};
 
 use super::Pipeline;
@@ -30,6 +32,10 @@ pub(crate) struct Admitted {
     pub(crate) request: ClientRequest,
     /// Those in whose name it is asked, as far as they are registered.
     pub(crate) end_users: Vec<Arc<EndUser>>,
+    /// What it is told apart by.
+    pub(crate) tags: Tags,
+    /// Those of its tags that have rules.
+    pub(crate) ruling: Vec<Arc<Tag>>,
     /// The model that it goes to first.
     pub(crate) to: Destination,
     /// The earlier answer that it goes on from: only the deployment that keeps it can answer.
@@ -51,6 +57,8 @@ impl Resolved {
                 caller: self.caller,
                 request: self.request,
                 end_users: self.end_users,
+                tags: self.tags,
+                ruling: self.ruling,
                 to: Destination { model: self.model, selected: self.selected },
                 earlier,
                 share: Some(share),
@@ -85,12 +93,17 @@ impl Resolved {
             .map_err(|limited| refusal::limited(&limited, &self.caller.key.hash))
     }
 
-    /// The quotas of the key's chain, and of the end users.
+    /// The quotas of the key's chain, of the end users, and of the tags.
     fn quotas(&self) -> Vec<(Scope, Quotas)> {
         let control = &self.snapshot.control;
         let mut quotas = quotas(control, &self.caller);
         quotas.extend(self.end_users.iter().map(|row| {
             let scope = Scope::EndUser(row.end_user.clone());
+            let named = named_rates(control, &scope);
+            (scope, row.limits.or(named))
+        }));
+        quotas.extend(self.ruling.iter().map(|row| {
+            let scope = Scope::Tag(row.tag.clone());
             let named = named_rates(control, &scope);
             (scope, row.limits.or(named))
         }));

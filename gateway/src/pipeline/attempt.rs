@@ -10,6 +10,7 @@ use tallygate_adapters::dialect::exchange::{Outgoing, OutputBound};
 use tallygate_adapters::dialect::metering::{IMAGE_TOKENS_MAX, InputBound};
 use tallygate_core::admission::{self, Payers};
 use tallygate_core::budget::Budget;
+use tallygate_core::journal::record::PARTS_MAX;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::{Price, ServiceTier};
 use tallygate_core::registry::{Deployment, Model};
@@ -132,11 +133,15 @@ impl Admitted {
     pub(super) fn budgets<'a>(&'a self, model: &'a Model) -> Result<Chain<'a>, ApiError> {
         let (control, key) = (&self.snapshot.control, &self.caller.key);
         let of_key = self.caller.budget.as_deref();
-        let payers = Payers { key, of_key, end_users: &self.end_users, model: &model.name };
+        let payers = Payers { key, of_key, end_users: &self.end_users, tags: &self.ruling, model: &model.name };
         let budgets = admission::budgets(control, &payers).map_err(|refused| refusal::unread_budget(&refused))?;
         let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty());
         // One that is raised for a while is a copy with its limits raised; almost always none is.
-        let budgets = budgets.map(|budget| budget.at(self.received.at)).collect();
+        let budgets: Vec<_> = budgets.map(|budget| budget.at(self.received.at)).collect();
+        let accounts: usize = budgets.iter().map(|budget| budget.limits.len()).sum();
+        if accounts > PARTS_MAX {
+            return Err(too_many_budgets(accounts));
+        }
         Ok(Chain { control, realm: &key.realm, budgets })
     }
 
@@ -226,6 +231,15 @@ fn unpriced(model: &Model) -> ApiError {
         model.name
     );
     ApiError::new(ErrorCode::Unpriced, message).param("model")
+}
+
+/// A hold of more accounts than the journal has room for would be lost when the process is.
+fn too_many_budgets(accounts: usize) -> ApiError {
+    let message = format!(
+        "{accounts} limits of budgets would pay for this request, and {PARTS_MAX} can: send fewer tags, or give fewer of \
+         them budgets"
+    );
+    ApiError::new(ErrorCode::ParameterInvalid, message).param("tags")
 }
 
 fn no_deployment(model: &Model) -> ApiError {

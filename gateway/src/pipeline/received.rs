@@ -5,12 +5,13 @@ use std::time::Instant;
 use http::HeaderMap;
 use tallygate_adapters::dialect::wire::Dialect;
 use tallygate_adapters::provider::client::is_forwardable;
-use tallygate_core::activity::Endpoint;
+use tallygate_core::activity::{Endpoint, Tags};
 use tallygate_core::id::{ContextId, RequestId};
 use tallygate_core::port::provider::Header;
 use tallygate_core::time::Timestamp;
 
 use super::Pipeline;
+use super::tags;
 use crate::http::error::ApiError;
 
 /// A request of unknown origin.
@@ -24,6 +25,8 @@ pub(crate) struct Received {
     pub(crate) forwarded: Vec<Header>,
     /// The conversation with an agent that it belongs to.
     pub(crate) context: Option<ContextId>,
+    /// The tags of its headers.
+    pub(crate) tags: Tags,
     pub(crate) at: Timestamp,
     pub(crate) began: Instant,
 }
@@ -39,6 +42,7 @@ impl Received {
             client: None,
             forwarded: Vec::new(),
             context: None,
+            tags: tags::of_headers(headers),
             at: pipeline.clock.now(),
             began: Instant::now(),
         }

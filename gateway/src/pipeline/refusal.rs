@@ -140,6 +140,14 @@ pub(crate) fn end_user(refusal: &Refusal, named: &str) -> ApiError {
     error.details(details(refusal.scope.as_ref(), refusal))
 }
 
+/// A tag whose rules cannot be read, or that does not let requests call a model.
+pub(crate) fn tag(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint) -> ApiError {
+    match refusal.rule {
+        Rule::Quarantined => quarantined(refusal, "this tag"),
+        _ => model(refusal, requested, endpoint),
+    }
+}
+
 /// A model that the key may not call, or that is not there.
 pub(crate) fn model(refusal: &Refusal, requested: &ModelName, endpoint: Endpoint) -> ApiError {
     let error = match refusal.rule {
@@ -257,6 +265,7 @@ pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
         Scope::Realm(realm) => format!(" Team={realm}"),
         Scope::User(user) => format!(" User={user}"),
         Scope::EndUser(whom) => format!(" End User={}", whom.id),
+        Scope::Tag(which) => format!(" Tag={}", which.name),
         Scope::Model(realm, model) => format!(" Team={realm} Model={model}"),
         Scope::Key(_) | Scope::Gateway | Scope::Agent(_) | Scope::Context(_) => String::new(),
     };
@@ -298,6 +307,7 @@ pub(crate) fn limited(limited: &Limited, hash: &KeyHash) -> ApiError {
         Scope::User(user) => format!("user: {user}"),
         Scope::Key(_) => format!("api_key: {hash}"),
         Scope::EndUser(whom) => format!("end_user: {}", whom.id),
+        Scope::Tag(which) => format!("tag: {}", which.name),
         Scope::Model(realm, model) => format!("team: {realm}, model: {model}"),
         Scope::Gateway => "gateway".to_owned(),
         Scope::Agent(_) | Scope::Context(_) => limited.scope.to_string(),

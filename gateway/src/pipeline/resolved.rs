@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::activity::Tags;
 use tallygate_core::admission;
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
 use tallygate_core::key::Key;
 use tallygate_core::registry::Model;
 use tallygate_core::stream::Position;
+use tallygate_core::tag::Tag;
 use tallygate_projections::{KeyRow, Snapshot};
 
 use super::Pipeline;
 use super::authenticated::Authenticated;
 use super::received::Received;
 use super::refusal;
+use super::tags;
 use crate::http::error::ApiError;
 
 /// A request for a model.
@@ -26,6 +29,10 @@ pub(crate) struct Resolved {
     pub(crate) request: ClientRequest,
     /// Those in whose name it is asked, as far as they are registered.
     pub(crate) end_users: Vec<Arc<EndUser>>,
+    /// What it is told apart by.
+    pub(crate) tags: Tags,
+    /// Those of its tags that have rules.
+    pub(crate) ruling: Vec<Arc<Tag>>,
     pub(crate) model: Arc<Model>,
     /// The selection that led to the model.
     pub(crate) selected: Option<Position>,
@@ -38,9 +45,11 @@ impl Authenticated {
     /// The answer for the client. The refusal is recorded.
     pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
         let Self { received, snapshot, caller } = self;
-        match allowed(&snapshot.control, &caller.key, &request, &received) {
-            Ok((admission::Permit { model, selected }, end_users)) => {
-                Ok(Resolved { received, snapshot, caller, request, end_users, model, selected })
+        let own = tags::own(&received.tags, &request);
+        let tags = tags::all(&snapshot.control, &caller.key, own);
+        match allowed(&snapshot.control, (&caller.key, &tags), &request, &received) {
+            Ok(Permitted { permit: admission::Permit { model, selected }, end_users, ruling }) => {
+                Ok(Resolved { received, snapshot, caller, request, end_users, tags, ruling, model, selected })
             }
             Err(error) => {
                 refusal::record(pipeline, &received, Some(&caller.key), Some(request.model()), &error);
@@ -50,20 +59,29 @@ impl Authenticated {
     }
 }
 
-/// The model that a key may call, and the end users in whose name.
+/// The model that a key may call, in whose name, and under which tags.
+struct Permitted {
+    permit: admission::Permit,
+    end_users: Vec<Arc<EndUser>>,
+    ruling: Vec<Arc<Tag>>,
+}
+
 fn allowed(
     control: &Control,
-    key: &Key,
+    (key, tags): (&Key, &Tags),
     request: &ClientRequest,
     received: &Received,
-) -> Result<(admission::Permit, Vec<Arc<EndUser>>), ApiError> {
+) -> Result<Permitted, ApiError> {
     let permit = admission::resolve_within(control, key, received.context.as_ref(), request.model())
         .map_err(|refused| refusal::model(&refused, request.model(), received.endpoint))?;
+    let barred = |refused| refusal::tag(&refused, request.model(), received.endpoint);
+    let ruling = admission::tags(control, key, tags).map_err(barred)?;
+    admission::permit_tagged(&ruling, &permit.model.name).map_err(barred)?;
     if !admission::knows_end_users(control) {
-        return Ok((permit, Vec::new()));
+        return Ok(Permitted { permit, end_users: Vec::new(), ruling });
     }
     let named = request.user();
     let end_users = admission::end_users(control, key, named.as_deref())
         .map_err(|refused| refusal::end_user(&refused, named.as_deref().unwrap_or_default()))?;
-    Ok((permit, end_users))
+    Ok(Permitted { permit, end_users, ruling })
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tallygate_adapters::dialect::client_request::ClientRequest;
+use tallygate_core::activity::Tags;
 use tallygate_core::admission;
 use tallygate_core::id::ModelName;
 use tallygate_core::port::provider::Failure;
@@ -22,6 +23,7 @@ use super::admitted::Admitted;
 use super::attempt::{Attempt, Destination};
 use super::running::Entry;
 use super::settled::Settling;
+use super::tags;
 use super::wishes;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
@@ -123,7 +125,8 @@ impl Admitted {
     }
 
     fn ranked(&self, pipeline: &Pipeline, model: &Model) -> Result<Vec<Ranked>, ApiError> {
-        let mut ranked = ranked(pipeline, &self.snapshot, model, &self.request)?;
+        let tags = tags::own(&self.received.tags, &self.request);
+        let mut ranked = ranked(pipeline, &self.snapshot, model, &tags)?;
         if let Some(earlier) = &self.earlier {
             let keeps = |index: usize| model.deployments.get(index).is_some_and(|kept| kept.id == earlier.deployment);
             ranked.retain(|candidate| keeps(candidate.index));
@@ -135,6 +138,7 @@ impl Admitted {
     fn permitted(&self, name: &ModelName) -> Option<Destination> {
         let context = self.received.context.as_ref();
         let permit = admission::resolve_within(&self.snapshot.control, &self.caller.key, context, name).ok()?;
+        admission::permit_tagged(&self.ruling, &permit.model.name).ok()?;
         Some(Destination { model: permit.model, selected: permit.selected })
     }
 }
@@ -144,7 +148,7 @@ fn none_callable(to: &Destination) -> ApiError {
     ApiError::new(ErrorCode::NoDeployment, message)
 }
 
-/// The order in which a model's deployments are tried for a request.
+/// The order in which a model's deployments are tried for a request with these tags of its own.
 ///
 /// # Errors
 /// None of them is for this request.
@@ -152,7 +156,7 @@ pub(crate) fn ranked(
     pipeline: &Pipeline,
     snapshot: &Snapshot,
     model: &Model,
-    request: &ClientRequest,
+    tags: &Tags,
 ) -> Result<Vec<Ranked>, ApiError> {
     let now = Steady::from_millis(pipeline.clock.steady_ms());
     let target = |deployment| pipeline.upstreams.target(snapshot, deployment).ok();
@@ -160,7 +164,7 @@ pub(crate) fn ranked(
     let of_each = model.deployments.iter().zip(&targets);
     let candidates: Vec<Candidate<'_>> =
         of_each.map(|(deployment, target)| candidate(deployment.weight, target.as_deref(), now)).collect();
-    let tags = wishes::tags(request);
+    let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
     let random = pipeline.ids.uuid().as_u64_pair().1;
     let ask = Ask { strategy: routing(pipeline, model).strategy, tags: &tags, random };
     rank(&ask, &candidates).map_err(|none| ApiError::new(ErrorCode::NoDeployment, none.to_string()))

@@ -347,6 +347,7 @@ impl Settling {
             duration_ms: self.elapsed_ms(),
             route: if self.before.route.is_empty() { Route::default() } else { self.route(end.outcome).recorded() },
             candidates: self.candidates(),
+            tags: self.admitted.tags.clone(),
         };
         self.pipeline.metrics.settled(&settled);
         let happened = Happened {

@@ -1,5 +1,5 @@
 //! What a request itself says of its routing, in LiteLLM's words: `fallbacks`, `disable_fallbacks`, `num_retries`, `timeout`,
-//! `stream_timeout`, `tags`.
+//! `stream_timeout`.
 
 use std::time::Duration;
 
@@ -38,13 +38,6 @@ pub(super) fn timeouts(request: &ClientRequest, own: Timeouts) -> Timeouts {
         let each = told("timeout");
         own.at_most(each, each)
     }
-}
-
-/// What kind of request it is: deployments may be for some kinds alone.
-pub(super) fn tags(request: &ClientRequest) -> Vec<String> {
-    let told = field(request, "tags").or_else(|| field(request, "metadata")?.get("tags").cloned());
-    let tags = told.as_ref().and_then(Value::as_array).into_iter().flatten();
-    tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
 }
 
 fn field(request: &ClientRequest, name: &str) -> Option<Value> {

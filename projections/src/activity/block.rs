@@ -14,7 +14,7 @@ use super::record::{Ending, UsageRecord};
 use crate::row_codec::{Bytes, RowError, RowTable};
 use crate::row_key::RowKey;
 
-pub(crate) const BLOCKS: RowTable<Block> = RowTable::new(42, 5, "blocks of usage records");
+pub(crate) const BLOCKS: RowTable<Block> = RowTable::new(42, 6, "blocks of usage records");
 pub(crate) const SUMMARIES: RowTable<Summary> = RowTable::new(43, 2, "summaries of blocks");
 
 /// A block is full when its records have so many bytes (sled is slow with larger rows), or are so many.

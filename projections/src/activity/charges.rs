@@ -13,8 +13,8 @@ use crate::store::{Store, StoreError};
 
 pub(crate) const CHARGES: RowTable<NanoUsd> = RowTable::new(41, 1, "charges");
 
-/// The row of a window. A key's lies under the key's realm, a realm's and a model's under the realm, an end user's under the
-/// one that they are registered for, a user's and the gateway's under none.
+/// The row of a window. A key's lies under the key's realm, a realm's and a model's under the realm, an end user's and a tag's
+/// under the one that they are registered for, a user's and the gateway's under none.
 pub(crate) fn row_key(charge: &Charge, realm_of_key: Option<&RealmId>) -> RowKey {
     let realm = match &charge.scope {
         // A user may have keys in several realms: what they spent belongs to none of them alone.
@@ -22,6 +22,7 @@ pub(crate) fn row_key(charge: &Charge, realm_of_key: Option<&RealmId>) -> RowKey
         Scope::Gateway | Scope::User(_) | Scope::Agent(_) | Scope::Context(_) => None,
         Scope::Realm(realm) | Scope::Model(realm, _) => Some(realm),
         Scope::EndUser(whom) => whom.realm.as_ref(),
+        Scope::Tag(which) => which.realm.as_ref(),
         Scope::Key(_) => realm_of_key,
     };
     let (kind, length) = match charge.period {
@@ -50,6 +51,7 @@ pub(crate) fn posted(store: &Store, charge: &Charge) -> Result<NanoUsd, StoreErr
         | Scope::User(_)
         | Scope::Model(..)
         | Scope::EndUser(_)
+        | Scope::Tag(_)
         | Scope::Agent(_)
         | Scope::Context(_) => None,
     };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tallygate_core::activity::{Charged, Endpoint, Outcome, RequestRefused, RequestSettled};
+use tallygate_core::activity::{Charged, Endpoint, Outcome, RequestRefused, RequestSettled, Tags};
 use tallygate_core::id::{DeploymentId, KeyId, ModelName, RealmId, RequestId, UserId, VendorId};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::Unpriced;
@@ -36,6 +36,7 @@ struct Origin {
     streamed: bool,
     price: Option<Position>,
     charged: Vec<Charged>,
+    tags: Tags,
 }
 
 /// What is a request's own.
@@ -88,6 +89,7 @@ impl Origin {
             streamed: settled.streamed,
             price: settled.price,
             charged: settled.charged.clone(),
+            tags: settled.tags.clone(),
         }
     }
 
@@ -103,6 +105,7 @@ impl Origin {
             && self.upstream_model == settled.upstream_model
             && self.user == settled.user
             && self.charged == settled.charged
+            && self.tags == settled.tags
     }
 
     fn settled(&self, own: Own<'_>, at: i64) -> RequestSettled {
@@ -133,6 +136,7 @@ impl Origin {
             duration_ms: own.duration_ms,
             route: own.route.into(),
             candidates: own.candidates.into(),
+            tags: self.tags.clone(),
         }
     }
 }
@@ -207,7 +211,7 @@ mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
-    use tallygate_core::activity::{Charge, Endpoint, Outcome, RequestRefused, RequestSettled};
+    use tallygate_core::activity::{Charge, Endpoint, Outcome, RequestRefused, RequestSettled, Tags};
     use tallygate_core::id::{DeploymentId, ModelName, RealmId, RequestId, VendorId};
     use tallygate_core::money::NanoUsd;
     use tallygate_core::port::provider::failure::Kind;
@@ -315,6 +319,7 @@ mod tests {
                 duration_ms: ms,
                 route: route(key % 4),
                 candidates: candidates(key % 3),
+                tags: Tags::of((key % 2 == 0).then_some("even")),
             }))
         })
     }

@@ -1,9 +1,7 @@
 //! Spend: sums per realm, day, key and model, and per all of them at once; and over all realms, for the operator.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, VendorId};
+use tallygate_core::id::{KeyId, ModelName, RealmId, VendorId};
 use tallygate_core::time::Timestamp;
 
 use super::totals::Totals;
@@ -21,9 +19,6 @@ pub(crate) const ALL_BY_DAY: RowTable<Spent<Day>> = RowTable::new(38, 1, "spend 
 pub(crate) const ALL_BY_MODEL: RowTable<Spent<ModelName>> = RowTable::new(39, 1, "spend of all realms by model");
 /// Which realm a key that spent belongs to. A global index that holds ids alone.
 pub(crate) const KEY_REALMS: RowTable<RealmId> = RowTable::new(40, 1, "realms of keys that spent");
-
-/// Each row is a day of one end user in one realm. Whom nobody registered has rows too.
-pub(crate) const BY_END_USER: RowTable<Spent<OfEndUser>> = RowTable::new(44, 1, "spend by end user");
 
 /// The most keys that a ranking has.
 pub const RANKING_MAX: usize = 1_000;
@@ -82,15 +77,12 @@ pub struct Detail {
     pub vendor: VendorId,
 }
 
-/// What was asked in the name of an end user on one day, in one realm.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct OfEndUser {
-    /// The realm of the keys that asked.
-    pub realm: RealmId,
-    /// What the requests named.
-    pub end_user: EndUserId,
-    /// The day on which the requests came in.
-    pub day: Day,
+impl Detail {
+    /// The last parts of a key.
+    pub(super) fn end(&self, key: RowKey) -> RowKey {
+        let key = key.number(self.day.number()).uuid(self.key.as_uuid());
+        key.text(self.model.as_str()).text(self.vendor.as_str())
+    }
 }
 
 /// Days from the first to the last, both included.
@@ -100,6 +92,17 @@ pub struct Days {
     pub first: Day,
     /// The last.
     pub last: Day,
+}
+
+impl Days {
+    /// Every day.
+    pub const ALL: Self = Self { first: Day::MIN, last: Day::MAX };
+
+    /// Whether a day is one of them.
+    #[must_use]
+    pub fn has(self, day: Day) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
 }
 
 pub(crate) fn realm_key(realm: &RealmId) -> RowKey {
@@ -119,20 +122,7 @@ pub(crate) fn model_key(realm: &RealmId, model: &ModelName) -> RowKey {
 }
 
 pub(crate) fn detail_key(realm: &RealmId, detail: &Detail) -> RowKey {
-    RowKey::of(&IN_DETAIL)
-        .realm(Some(realm))
-        .number(detail.day.number())
-        .uuid(detail.key.as_uuid())
-        .text(detail.model.as_str())
-        .text(detail.vendor.as_str())
-}
-
-pub(crate) fn end_user_prefix(realm: &RealmId, end_user: &EndUserId) -> RowKey {
-    RowKey::of(&BY_END_USER).realm(Some(realm)).text(end_user.as_str())
-}
-
-pub(crate) fn end_user_key(of: &OfEndUser) -> RowKey {
-    end_user_prefix(&of.realm, &of.end_user).number(of.day.number())
+    detail.end(RowKey::of(&IN_DETAIL).realm(Some(realm)))
 }
 
 pub(crate) fn all_key() -> RowKey {
@@ -189,18 +179,6 @@ fn decode_all<D: serde::de::DeserializeOwned>(
     rows: Scan<'_>,
 ) -> Result<Vec<Spent<D>>, StoreError> {
     rows.take(SPEND_ROWS_MAX).map(|row| store.decode(table, &row?.1)).collect()
-}
-
-/// What was asked in the name of each end user over some days, in the order of their ids. Reads the rows of all of them.
-pub(crate) fn by_end_user(store: &Store, days: Days) -> Result<BTreeMap<EndUserId, Totals>, StoreError> {
-    let mut sums: BTreeMap<EndUserId, Totals> = BTreeMap::new();
-    for row in store.scan(&RowKey::of(&BY_END_USER)) {
-        let Spent { of, totals } = store.decode(&BY_END_USER, &row?.1)?;
-        if (days.first..=days.last).contains(&of.day) {
-            sums.entry(of.end_user).or_default().add(&totals);
-        }
-    }
-    Ok(sums)
 }
 
 /// The keys that cost most, dearest first: at most so many, and at most [`RANKING_MAX`]. Reads the sums of every key

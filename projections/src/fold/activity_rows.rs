@@ -5,7 +5,7 @@ use tallygate_core::activity::Event;
 use tallygate_core::digest::Digest;
 use tallygate_core::stream::{ChainId, Log, Offset};
 
-use crate::activity::{block, charges, spend};
+use crate::activity::{block, charges, named, spend};
 use crate::follow::activity_reader::{ActivityGroup, Tips};
 use crate::follow::chain::ChainTip;
 use crate::row_codec::RowTable;
@@ -32,7 +32,8 @@ pub(crate) const LAYOUT: Layout = Layout {
         (spend::ALL_BY_DAY.id, spend::ALL_BY_DAY.schema),
         (spend::ALL_BY_MODEL.id, spend::ALL_BY_MODEL.schema),
         (spend::KEY_REALMS.id, spend::KEY_REALMS.schema),
-        (spend::BY_END_USER.id, spend::BY_END_USER.schema),
+        (named::BY_END_USER.id, named::BY_END_USER.schema),
+        (named::BY_TAG.id, named::BY_TAG.schema),
         (charges::CHARGES.id, charges::CHARGES.schema),
         (block::BLOCKS.id, block::BLOCKS.schema),
         (block::SUMMARIES.id, block::SUMMARIES.schema),

@@ -14,7 +14,7 @@ use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
 use crate::view::{
     agents, budgets, choices, commands, credentials, end_users, grants, named_budgets, quarantine, realms, registry,
-    selections, users,
+    selections, tags, users,
 };
 
 /// The checkpoint and the moment of the last event. It is no part of a digest.
@@ -27,6 +27,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (realms::REALMS.id, realms::REALMS.schema),
         (users::USERS.id, users::USERS.schema),
         (end_users::END_USERS.id, end_users::END_USERS.schema),
+        (tags::TAGS.id, tags::TAGS.schema),
         (grants::GRANTS.id, grants::GRANTS.schema),
         (registry::MODELS.id, registry::MODELS.schema),
         (registry::MODEL_NAMES.id, registry::MODEL_NAMES.schema),
@@ -80,6 +81,7 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     realms::load(store, &mut control)?;
     users::load(store, &mut control)?;
     end_users::load(store, &mut control)?;
+    tags::load(store, &mut control)?;
     grants::load(store, &mut control)?;
     registry::load(store, &mut control)?;
     credentials::load(store, &mut control)?;
@@ -108,6 +110,7 @@ pub(crate) fn write(
     realms::write(control, writes)?;
     users::write(control, writes)?;
     end_users::write(control, writes)?;
+    tags::write(control, writes)?;
     grants::write(control, writes)?;
     registry::write(control, writes)?;
     credentials::write(control, writes)?;

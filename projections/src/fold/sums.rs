@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use tallygate_core::activity::{Charge, Event, RequestRefused, RequestSettled};
-use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId};
+use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, TagName};
 use tallygate_core::money::NanoUsd;
 
 use crate::activity::charges::{self, CHARGES};
-use crate::activity::spend::{self, Day, Detail, OfEndUser, Spent};
+use crate::activity::named::{self, Named};
+use crate::activity::spend::{self, Day, Detail, Spent};
 use crate::activity::totals::Totals;
 use crate::follow::activity_reader::Happened;
 use crate::row_codec::RowTable;
@@ -27,7 +28,8 @@ pub(crate) struct Sums {
     keys: HashMap<(RealmId, KeyId), Totals>,
     models: HashMap<(RealmId, ModelName), Totals>,
     details: HashMap<(RealmId, Detail), Totals>,
-    end_users: HashMap<OfEndUser, Totals>,
+    end_users: HashMap<Named<EndUserId>, Totals>,
+    tags: HashMap<Named<TagName>, Totals>,
     all: Totals,
     all_days: HashMap<Day, Totals>,
     all_models: HashMap<ModelName, Totals>,
@@ -86,13 +88,17 @@ impl Sums {
         self.days.entry((realm.clone(), *day)).or_default().add(totals);
         self.keys.entry((realm.clone(), settled.key)).or_default().add(totals);
         self.models.entry((realm.clone(), settled.model.clone())).or_default().add(totals);
-        // What is no id was never anybody's.
-        if let Some(end_user) = settled.end_user.as_deref().and_then(|named| EndUserId::new(named).ok()) {
-            let of = OfEndUser { realm: realm.clone(), end_user, day: *day };
-            self.end_users.entry(of).or_default().add(totals);
-        }
         let detail =
             Detail { day: *day, key: settled.key, model: settled.model.clone(), vendor: settled.vendor.clone() };
+        // What is no id was never anybody's.
+        if let Some(name) = settled.end_user.as_deref().and_then(|named| EndUserId::new(named).ok()) {
+            let of = Named { realm: realm.clone(), name, detail: detail.clone() };
+            self.end_users.entry(of).or_default().add(totals);
+        }
+        for tag in &settled.tags {
+            let of = Named { realm: realm.clone(), name: tag.clone(), detail: detail.clone() };
+            self.tags.entry(of).or_default().add(totals);
+        }
         self.details.entry((realm.clone(), detail)).or_default().add(totals);
     }
 
@@ -134,7 +140,10 @@ impl Sums {
             write.spent(&spend::IN_DETAIL, key, detail, &more)?;
         }
         for (of, more) in self.end_users {
-            write.spent(&spend::BY_END_USER, spend::end_user_key(&of), of, &more)?;
+            write.spent(&named::BY_END_USER, named::row_key(&named::BY_END_USER, &of), of, &more)?;
+        }
+        for (of, more) in self.tags {
+            write.spent(&named::BY_TAG, named::row_key(&named::BY_TAG, &of), of, &more)?;
         }
         if self.all != Totals::default() {
             write.plain(&spend::OF_ALL, spend::all_key(), &self.all)?;
@@ -180,6 +189,7 @@ impl<'a> Alike<'a> {
             && self.realm == realm
             && self.first.charged == settled.charged
             && self.first.end_user == settled.end_user
+            && self.first.tags == settled.tags
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled};
+use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled, Tags};
 use tallygate_core::id::RequestId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::event_log::EventLog as _;
@@ -71,6 +71,7 @@ fn settled() -> RequestSettled {
         duration_ms: 900,
         route: route(),
         candidates: Some(Box::new(candidates())),
+        tags: Tags::of(["team:red", "prod"]),
     }
 }
 

@@ -1,11 +1,13 @@
-//! Samples of end users, of budgets of models, and of named budgets.
+//! Samples of end users, of tags, of budgets of models, and of named budgets.
 
 use tallygate_core::budget::AttachBudget;
 use tallygate_core::end_user::{EndUserRef, RegisterEndUser};
+use tallygate_core::model_pattern::{Allowed, ModelPattern};
 use tallygate_core::named_budget::RegisterNamedBudget;
 use tallygate_core::port::event_log::EventLog as _;
 use tallygate_core::scope::Scope;
 use tallygate_core::stream::Log;
+use tallygate_core::tag::RegisterTag;
 use tallygate_core::testing::control_writer::ControlWriter;
 use tallygate_core::testing::drive::block_on;
 use tallygate_core::testing::memory_log::MemoryLog;
@@ -13,7 +15,7 @@ use tallygate_core::testing::samples::{self, id};
 
 use super::control::{budget, limits};
 
-/// A log of a realm with an end user and a budget of a model.
+/// A log of a realm with an end user, a tag and a budget of a model.
 pub(super) fn end_users_log() -> MemoryLog {
     let (log, mut writer) = (MemoryLog::new(Log::Control), ControlWriter::new());
     let batches = [
@@ -33,6 +35,13 @@ pub(super) fn end_users_log() -> MemoryLog {
         writer.command(AttachBudget {
             scope: Scope::EndUser(EndUserRef { realm: Some(id("acme")), id: id("customer 7") }),
             budget: id("free tier"),
+        }),
+        writer.command(RegisterTag {
+            tag: id("prod"),
+            realm: Some(id("acme")),
+            description: Some("Production".to_owned()),
+            models: Allowed::Only([ModelPattern::exactly(id("gpt"))].into()),
+            limits: limits(),
         }),
     ];
     for batch in batches {

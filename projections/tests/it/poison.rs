@@ -74,7 +74,7 @@ fn admitted(views: &Views) -> Result<(), Refusal> {
     admission::permit_deployment(control, &model, &model.deployments[0])?;
     let end_users = admission::end_users(control, &row.key, Some("customer 7"))?;
     let (key, of_key, end_users, model) = (&*row.key, row.budget.as_deref(), end_users.as_slice(), &model.name);
-    admission::budgets(control, &Payers { key, of_key, end_users, model }).map(drop)
+    admission::budgets(control, &Payers { key, of_key, end_users, tags: &[], model }).map(drop)
 }
 
 /// A chain of two realms with a budget each, a key, and a selected model that is called with a credential.

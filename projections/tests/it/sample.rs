@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled};
+use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled, Tags};
 use tallygate_core::budget::{NewBudgetLimit, SetBudget};
 use tallygate_core::id::{KeyAlias, KeyId, RealmId, RequestId};
 use tallygate_core::key::{IssueKey, KeyHash, RotateKey};
@@ -95,6 +95,7 @@ pub fn settled(realm: &str, key: u64, number: u64) -> RequestSettled {
         duration_ms: 900,
         route: Route::default(),
         candidates: None,
+        tags: Tags::default(),
     }
 }
 

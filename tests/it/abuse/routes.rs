@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 99] = [
+pub const ADMIN: [(&str, &str); 109] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -34,6 +34,8 @@ pub const ADMIN: [(&str, &str); 99] = [
     ("POST", "/team/unblock"),
     ("POST", "/team/model/add"),
     ("POST", "/team/model/delete"),
+    ("POST", "/team/bulk_member_add"),
+    ("POST", "/team/permissions_update"),
     ("POST", "/team/member_add"),
     ("POST", "/team/member_update"),
     ("POST", "/team/member_delete"),
@@ -48,12 +50,20 @@ pub const ADMIN: [(&str, &str); 99] = [
     ("PATCH", "/organization/member_update"),
     ("DELETE", "/organization/member_delete"),
     ("POST", "/global/spend/end_users"),
+    ("POST", "/global/spend/reset"),
+    ("GET", "/global/spend/report"),
+    ("GET", "/global/spend/tags"),
+    ("GET", "/global/spend/all_tag_names"),
+    ("GET", "/spend/tags"),
     ("POST", "/budget/new"),
     ("POST", "/budget/update"),
     ("POST", "/budget/delete"),
     ("POST", "/budget/info"),
     ("GET", "/budget/list"),
     ("GET", "/budget/settings"),
+    ("POST", "/tag/new"),
+    ("POST", "/tag/update"),
+    ("POST", "/tag/delete"),
     ("POST", "/customer/new"),
     ("POST", "/customer/update"),
     ("POST", "/customer/delete"),
@@ -130,7 +140,7 @@ const CONVERSATIONS: [&str; 3] =
     ["/a2a/{agent}", "/a2a/{agent}/.well-known/agent-card.json", "/a2a/{agent}/.well-known/agent.json"];
 
 /// For any key, which reads and chooses what is its own.
-pub const OWN: [(&str, &str); 27] = [
+pub const OWN: [(&str, &str); 34] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -146,6 +156,8 @@ pub const OWN: [(&str, &str); 27] = [
     ("POST", "/models/undo"),
     ("GET", "/models/history"),
     ("GET", "/team/info"),
+    ("GET", "/team/permissions_list"),
+    ("GET", "/team/available"),
     ("GET", "/team/list"),
     ("GET", "/v2/team/list"),
     ("GET", "/team/daily/activity"),
@@ -158,10 +170,15 @@ pub const OWN: [(&str, &str); 27] = [
     ("GET", "/end_user/info"),
     ("GET", "/end_user/list"),
     ("GET", "/user/daily/activity"),
+    ("GET", "/tag/daily/activity"),
+    ("POST", "/tag/info"),
+    ("GET", "/tag/list"),
+    ("GET", "/customer/daily/activity"),
+    ("GET", "/end_user/daily/activity"),
 ];
 
 /// For any key, whatever it may call: it tells nothing of anybody.
-const ANY_KEY: [&str; 2] = ["/utils/token_counter", "/api/route/explain"];
+const ANY_KEY: [&str; 3] = ["/utils/token_counter", "/api/route/explain", "/spend/calculate"];
 
 /// For any key that may call the model.
 const INFERENCE: [&str; 36] = [

@@ -238,6 +238,6 @@ async fn end_users_are_ranked_by_what_was_spent_in_their_name_on_the_days_that_a
     assert!(ranked[0]["total_spend"].as_f64() > ranked[1]["total_spend"].as_f64(), "{ranked}");
     let past = json!({ "startTime": "2020-01-01", "endTime": "2020-12-31T23:59:59Z" });
     assert_eq!(operator.post("/global/spend/end_users", &past).await?.expect(200)?.json()?, json!([]));
-    let wrong = [(r#"{"startTime":"yesterday"}"#, 400, "startTime"), (r#"{"api_key":"sk-a"}"#, 400, "api_key")];
+    let wrong = [(r#"{"startTime":"yesterday"}"#, 400, "startTime"), (r#"{"api_key":7}"#, 422, "api_key")];
     assert_refused(&operator, "/global/spend/end_users", &wrong).await
 }

@@ -134,3 +134,72 @@ async fn a_key_of_a_name_that_no_user_has_manages_nothing() -> Result<()> {
     assert_eq!((refused.status, refused.at("/error/tallygate/code")?), (403, json!("not_permitted")));
     Ok(())
 }
+
+#[tokio::test]
+async fn an_observer_reads_what_the_operator_reads_and_changes_nothing() -> Result<()> {
+    let gateway = gateway().await?;
+    let operator = gateway.operator()?;
+    let made = json!({ "user_id": "eve", "user_role": "proxy_admin_viewer" });
+    let eve = user(&gateway, made).await?;
+    let info = operator.get("/user/info?user_id=eve").await?.expect(200)?;
+    assert_eq!(info.at("/user_info/user_role")?, json!("proxy_admin_viewer"));
+    operator.post("/team/new", &json!({ "team_id": "red", "max_budget": 1 })).await?.expect(200)?;
+    operator.post("/customer/new", &json!({ "user_id": "7" })).await?.expect(200)?;
+    operator.post("/tag/new", &json!({ "name": "prod" })).await?.expect(200)?;
+    operator.post("/budget/new", &json!({ "budget_id": "free", "max_budget": 1 })).await?.expect(200)?;
+    let foreign = operator.post("/key/generate", &json!({ "team_id": "red" })).await?.expect(200)?.json()?;
+    let token = text(&foreign, "token");
+    for path in [
+        "/global/spend",
+        "/global/spend/keys",
+        "/spend/tags",
+        "/spend/logs",
+        "/team/list",
+        "/team/info?team_id=red",
+        "/user/list",
+        "/customer/list",
+        "/tag/list",
+        "/budget/list",
+        "/model/info",
+        "/key/list?size=100",
+        "/api/state",
+        "/api/realms",
+        "/api/models",
+        "/api/agents",
+        "/api/budgets",
+        "/api/prices",
+        "/health",
+    ] {
+        let (theirs, ours) = (eve.get(path).await?, operator.get(path).await?);
+        assert_eq!((theirs.status, ours.status), (200, 200), "{path}: {}", theirs.text());
+        assert_eq!(theirs.json()?, ours.json()?, "{path}");
+    }
+    eve.get(&format!("/key/info?key={token}")).await?.expect(200)?;
+    eve.post("/global/spend/end_users", &json!({})).await?.expect(200)?;
+    eve.post("/budget/info", &json!({ "budgets": ["free"] })).await?.expect(200)?;
+    eve.post("/tag/info", &json!({ "names": ["prod"] })).await?.expect(200)?;
+    let before = super::position(&operator).await?;
+    for (path, body) in [
+        ("/key/generate", json!({})),
+        ("/key/update", json!({ "key": token, "models": [] })),
+        ("/key/block", json!({ "key": token })),
+        ("/key/delete", json!({ "keys": [token] })),
+        ("/team/new", json!({ "team_id": "blue" })),
+        ("/team/update", json!({ "team_id": "red", "max_budget": 9 })),
+        ("/team/member_add", json!({ "team_id": "red", "member": { "user_id": "eve", "role": "admin" } })),
+        ("/user/new", json!({ "user_id": "bob" })),
+        ("/user/update", json!({ "user_id": "eve", "user_role": "proxy_admin" })),
+        ("/customer/update", json!({ "user_id": "7", "max_budget": 1 })),
+        ("/tag/update", json!({ "name": "prod", "max_budget": 1 })),
+        ("/tag/new", json!({ "name": "x" })),
+        ("/budget/update", json!({ "budget_id": "free", "max_budget": 2 })),
+        ("/model/new", json!({ "model_name": "m", "litellm_params": { "model": "openai/gpt-5" } })),
+        ("/global/spend/reset", json!({})),
+        ("/api/realms", json!({ "name": "x" })),
+    ] {
+        let refused = eve.post(path, &body).await?;
+        assert!([401, 403, 404].contains(&refused.status), "{path}: {} {}", refused.status, refused.text());
+    }
+    assert_eq!(super::position(&operator).await?, before, "nothing changed");
+    Ok(())
+}

@@ -227,3 +227,61 @@ async fn a_team_whose_member_was_removed_is_deleted_all_the_same_and_is_no_realm
     operator.get("/api/realms/red").await?.expect(404)?;
     Ok(())
 }
+
+#[tokio::test]
+async fn many_members_are_added_each_by_themselves_and_all_users_at_once() -> Result<()> {
+    let gateway = gateway().await?;
+    let operator = gateway.operator()?;
+    operator.post("/team/new", &json!({ "team_id": "red" })).await?.expect(200)?;
+    let members = json!([
+        { "user_id": "ann", "role": "admin" },
+        { "user_email": "bob@b.example", "role": "user" },
+        { "user_id": "eve", "user_email": "bob@b.example", "role": "user" },
+    ]);
+    let body = json!({ "team_id": "red", "members": members });
+    let answer = operator.post("/team/bulk_member_add", &body).await?.expect(200)?.json()?;
+    assert_eq!((&answer["total_requested"], &answer["successful_additions"]), (&json!(3), &json!(2)), "{answer}");
+    let results = &answer["results"];
+    assert_eq!((&results[0]["success"], &results[0]["updated_user"]["user_id"]), (&json!(true), &json!("ann")));
+    assert_eq!(results[1]["updated_team_membership"]["team_id"], "red");
+    assert_eq!(
+        (&results[2]["success"], &results[2]["updated_user"]),
+        (&json!(false), &Value::Null),
+        "an address is one person's"
+    );
+    assert_eq!(answer["updated_team"]["members_with_roles"].as_array().map(Vec::len), Some(2));
+    operator.post("/team/new", &json!({ "team_id": "blue" })).await?.expect(200)?;
+    let all = json!({ "team_id": "blue", "all_users": true });
+    let answer = operator.post("/team/bulk_member_add", &all).await?.expect(200)?.json()?;
+    assert_eq!((&answer["successful_additions"], &answer["failed_additions"]), (&json!(2), &json!(0)), "{answer}");
+    let refused = [
+        (r#"{"team_id":"red","members":[]}"#, 400, "members"),
+        (
+            r#"{"team_id":"red","members":[{"user_id":"x","role":"user"}],"max_budget_in_team":1}"#,
+            400,
+            "max_budget_in_team",
+        ),
+        (r#"{"members":[]}"#, 422, "team_id"),
+    ];
+    assert_refused(&operator, "/team/bulk_member_add", &refused).await
+}
+
+#[tokio::test]
+async fn what_members_of_a_team_may_do_is_told_to_who_manages_it_and_is_the_same_in_every_team() -> Result<()> {
+    let gateway = gateway().await?;
+    let operator = gateway.operator()?;
+    operator.post("/team/new", &json!({ "team_id": "red" })).await?.expect(200)?;
+    let told = operator.get("/team/permissions_list?team_id=red").await?.expect(200)?.json()?;
+    let own = told["team_member_permissions"].clone();
+    assert!(own.as_array().is_some_and(|all| all.contains(&json!("/key/generate"))), "{told}");
+    let same = json!({ "team_id": "red", "team_member_permissions": own });
+    assert_eq!(operator.post("/team/permissions_update", &same).await?.expect(200)?.at("/team_id")?, json!("red"));
+    let fewer = json!({ "team_id": "red", "team_member_permissions": ["/key/info"] });
+    let refused = operator.post("/team/permissions_update", &fewer).await?;
+    assert_eq!((refused.status, refused.at("/error/param")?), (400, json!("team_member_permissions")));
+    let ann = operator.post("/user/new", &json!({ "user_id": "ann" })).await?.expect(200)?.json()?;
+    let ann = gateway.caller(&text(&ann, "key"))?;
+    assert_eq!(ann.get("/team/permissions_list?team_id=red").await?.status, 403);
+    assert_eq!(ann.get("/team/available").await?.expect(200)?.json()?, json!([]));
+    Ok(())
+}

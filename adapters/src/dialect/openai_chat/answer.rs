@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
+use tallygate_core::usage::Usage;
 
 use super::error;
 use super::operation::Operation;
@@ -79,6 +80,14 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
         model: text(head.model),
         service_tier: text(head.service_tier),
     })
+}
+
+/// What an answer that somebody kept says it used; none if it does not say.
+#[must_use]
+pub fn told(body: &[u8]) -> Option<Usage> {
+    let head: Head<'_> = serde_json::from_slice(body).ok()?;
+    let told = head.usage.and_then(Told::read)?;
+    (!told.is_empty()).then(|| told.without_completion().served(head.service_tier).metered(0, 0).usage)
 }
 
 fn renamed(body: &Bytes, model: Option<&RawValue>, public_model: Option<&str>) -> Bytes {

@@ -77,7 +77,7 @@ fn the_budgets_of_a_chain_are_the_keys_the_end_users_the_models_the_realms_and_t
     let of_key = control.budget(&Scope::Key(key.id));
     let found = end_users(control, key, Some("7")).unwrap();
     let (end_users, model) = (found.as_slice(), id("gpt"));
-    let found = budgets(control, &Payers { key, of_key, end_users, model: &model }).unwrap();
+    let found = budgets(control, &Payers { key, of_key, end_users, tags: &[], model: &model }).unwrap();
     assert_eq!(found.map(|budget| budget.scope.clone()).collect::<Vec<_>>(), scopes);
 }
 

@@ -9,7 +9,9 @@ use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::testing::samples::{credential_id, id, key_id, model_id};
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, user};
+use crate::{
+    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, tag, user,
+};
 
 /// Codes that stand for one meaning in several places, as in "all is so already".
 const SHARED: [&str; 5] = ["no_change", "too_many_patterns", "realm_suspended", "model_not_found", "quarantined"];
@@ -60,6 +62,17 @@ fn of_end_users() -> Vec<&'static str> {
             R::AlreadyBlocked(whom()), R::NotBlocked(whom()), R::Alias, R::NoChange(whom())];
         R::Realm(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::AlreadyBlocked(_), R::NotBlocked(_), R::Alias,
         R::NoChange(_)
+    );
+    own(&codes, 1)
+}
+
+fn of_tags() -> Vec<&'static str> {
+    use tag::Rejection as R;
+    let which = || tag::TagRef { realm: None, name: id("prod") };
+    let codes = every!(
+        [R::Realm(realm::Rejection::Name), R::AlreadyRegistered(which()), R::NotRegistered(which()),
+            R::Field { field: "f", expected: "e" }, R::NoChange(which())];
+        R::Realm(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::Field { .. }, R::NoChange(_)
     );
     own(&codes, 1)
 }
@@ -175,6 +188,7 @@ fn of_commands() -> Vec<&'static str> {
     let codes = every!(
         [R::Realm(realm::Rejection::Name), R::User(user::Rejection::NotRegistered(id("ada"))),
             R::EndUser(end_user::Rejection::Alias),
+            R::Tag(tag::Rejection::Field { field: "f", expected: "e" }),
             R::Rights(rights::Rejection::NotPermitted("do that")), R::Grant(grant::Rejection::TooMany),
             R::Credential(credential::Rejection::Name), R::Registry(registry::Rejection::DeploymentCount),
             R::Key(key::Rejection::HashTaken), R::Budget(budget::Rejection::Period),
@@ -183,10 +197,10 @@ fn of_commands() -> Vec<&'static str> {
             R::Agent(agent::Rejection::TooManyRealms),
             R::Quarantined { stream: StreamId::key(key_id(1)), position: Position::new(1) }, R::NothingTogether,
             R::TooManyTogether];
-        R::Realm(_), R::User(_), R::EndUser(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::NamedBudget(_), R::Selection(_),
+        R::Realm(_), R::User(_), R::EndUser(_), R::Tag(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::NamedBudget(_), R::Selection(_),
         R::Agent(_), R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
     );
-    own(&codes, 12)
+    own(&codes, 13)
 }
 
 fn of_admission() -> Vec<&'static str> {
@@ -214,6 +228,7 @@ fn each_code_has_one_meaning_and_is_lower_case_with_underscores() {
         ("realm", of_realms()),
         ("user", of_users()),
         ("end user", of_end_users()),
+        ("tag", of_tags()),
         ("rights", of_rights()),
         ("grant", of_grants()),
         ("credential", of_credentials()),

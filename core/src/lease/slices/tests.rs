@@ -20,6 +20,7 @@ use crate::limits::Limits;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::Position;
+use crate::tag::TagRef;
 use crate::testing::samples::id;
 use crate::time::{Period, Timestamp};
 
@@ -61,7 +62,9 @@ fn budgets() -> Vec<Budget> {
 
 fn root_of(budget: &Budget) -> Root {
     match &budget.scope {
-        Scope::Gateway | Scope::EndUser(EndUserRef { realm: None, .. }) => Root::Gateway,
+        Scope::Gateway | Scope::EndUser(EndUserRef { realm: None, .. }) | Scope::Tag(TagRef { realm: None, .. }) => {
+            Root::Gateway
+        }
         _ => Root::Realm(id("acme")),
     }
 }

@@ -8,15 +8,17 @@ use super::{NO, asked, before_asking, budget, world};
 use crate::budget::{AttachBudget, Budget, NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::Command;
 use crate::control::Control;
-use crate::end_user::{BlockEndUser, EndUser, EndUserRef, RegisterEndUser, RemoveEndUser, UnblockEndUser};
+use crate::end_user::{BlockEndUser, EndUserRef, RegisterEndUser, RemoveEndUser, UnblockEndUser};
 use crate::id::{RealmId, UserId};
 use crate::key::Key;
 use crate::limits::{Limits, LimitsPatch};
+use crate::model_pattern::Allowed;
 use crate::money::NanoUsd;
 use crate::named_budget::{NamedBudget, RegisterNamedBudget, RemoveNamedBudget, ReviseNamedBudget};
 use crate::patch::Patch;
 use crate::rights::manages;
 use crate::scope::Scope;
+use crate::tag::{RegisterTag, RemoveTag, ReviseTag, TagRef};
 use crate::testing::samples::{id, key_id};
 use crate::time::Period;
 use crate::user::Role;
@@ -71,12 +73,17 @@ fn whom() -> impl Strategy<Value = EndUserRef> {
     prop::option::of(realm()).prop_map(|realm| EndUserRef { realm, id: id("7") })
 }
 
+fn which() -> impl Strategy<Value = TagRef> {
+    prop::option::of(realm()).prop_map(|realm| TagRef { realm, name: id("prod") })
+}
+
 fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![
         Just(Scope::Gateway),
         realm().prop_map(Scope::Realm),
         realm().prop_map(|realm| Scope::Model(realm, id("gpt"))),
         whom().prop_map(Scope::EndUser),
+        which().prop_map(Scope::Tag),
         prop::sample::select(&["root", "member", "admin", "operator"][..]).prop_map(|user| Scope::User(id(user))),
         (1..=KEYS).prop_map(|number| Scope::Key(key_id(number))),
     ]
@@ -102,20 +109,28 @@ fn command() -> impl Strategy<Value = Command> {
         3 => whom().prop_map(|EndUserRef { realm, id: end_user }| {
             RegisterEndUser { end_user, realm, alias: None, limits: Limits::default() }.into()
         }),
+        3 => which().prop_map(|TagRef { realm, name: tag }| {
+            RegisterTag { tag, realm, description: None, models: Allowed::All, limits: Limits::default() }.into()
+        }),
+        1 => which().prop_map(|which| {
+            ReviseTag { models: Patch::Set(Allowed::none()), ..ReviseTag::nothing(which) }.into()
+        }),
+        1 => which().prop_map(|TagRef { realm, name: tag }| RemoveTag { tag, realm }.into()),
         1 => whom().prop_map(|EndUserRef { realm, id: end_user }| BlockEndUser { end_user, realm }.into()),
         1 => whom().prop_map(|EndUserRef { realm, id: end_user }| UnblockEndUser { end_user, realm }.into()),
         1 => whom().prop_map(|EndUserRef { realm, id: end_user }| RemoveEndUser { end_user, realm }.into()),
     ]
 }
 
-/// All that is said about money and end users.
-fn said(control: &Control) -> (BTreeMap<Scope, Budget>, BTreeMap<EndUserRef, EndUser>) {
+/// All that is said about money, end users and tags.
+fn said(control: &Control) -> (BTreeMap<Scope, Budget>, BTreeMap<Scope, String>) {
     let plain = control.budgets.iter().map(|(_, budget)| budget);
     let of_keys = control.key_budgets.iter().map(|(_, budget)| budget);
     let of_models = control.model_budgets.iter().map(|(_, budget)| budget);
     let budgets = plain.chain(of_keys).chain(of_models);
-    let end_users = control.end_users.iter().map(|(whom, row)| (whom.clone(), EndUser::clone(row)));
-    (budgets.map(|budget| (budget.scope.clone(), Budget::clone(budget))).collect(), end_users.collect())
+    let end_users = control.end_users.iter().map(|(whom, row)| (Scope::EndUser(whom.clone()), format!("{row:?}")));
+    let tags = control.tags.iter().map(|(which, row)| (Scope::Tag(which.clone()), format!("{row:?}")));
+    (budgets.map(|budget| (budget.scope.clone(), Budget::clone(budget))).collect(), end_users.chain(tags).collect())
 }
 
 /// Who may say it, said a second time: by the realm whose admins it is for. None is for admins of the gateway alone.
@@ -125,6 +140,7 @@ fn admins_of(control: &Control, scope: &Scope) -> Option<RealmId> {
         Scope::Gateway | Scope::Agent(_) | Scope::Context(_) => None,
         Scope::Realm(realm) | Scope::Model(realm, _) => control.realms.get(realm)?.parent.clone(),
         Scope::EndUser(whom) => whom.realm.clone(),
+        Scope::Tag(which) => which.realm.clone(),
         Scope::User(user) => control.user(user)?.realm.clone(),
         Scope::Key(key) => Some(control.keys.get(key)?.realm.clone()),
     }
@@ -149,7 +165,7 @@ proptest! {
             prop_assert!(row.role <= Role::Admin || names(&before) == names(&world.control), "{number} says {command:?}");
             let changed = new.iter().filter(|(scope, budget)| old.get(*scope) != Some(*budget)).map(|(scope, _)| scope.clone());
             let others = people.iter().filter(|(whom, row)| known.get(*whom) != Some(*row));
-            let others = others.map(|(whom, _)| Scope::EndUser(whom.clone()));
+            let others = others.map(|(whom, _)| whom.clone());
             for scope in changed.chain(others) {
                 let at = admins_of(&before, &scope);
                 let manages = at.is_some_and(|realm| manages(&before, row, &realm));

@@ -82,6 +82,7 @@ impl Rules {
             | Scope::Key(_)
             | Scope::Model(..)
             | Scope::EndUser(_)
+            | Scope::Tag(_)
             | Scope::Agent(_)
             | Scope::Context(_) => Root::Realm(id("acme")),
         }

@@ -70,15 +70,15 @@ impl Caller {
         Ok(Self::Key(row))
     }
 
-    /// As [`Self::of`]; a key of an operator's reads as the operator does.
+    /// As [`Self::of`]; a key of an operator's, or of an observer's, reads as the operator does.
     ///
     /// # Errors
     /// The answer for someone who may not read at all.
     pub(super) async fn of_reader(app: &App, headers: &HeaderMap, route: &str) -> Result<Self, ApiError> {
         let caller = Self::of(app, headers, route).await?;
         let snapshot = app.pipeline.views.control.snapshot();
-        let is_operator = caller.user(&snapshot.control).is_some_and(|user| user.role == Role::Operator);
-        Ok(if is_operator { Self::Operator } else { caller })
+        let reads_all = caller.user(&snapshot.control).is_some_and(|user| user.role.reads_all());
+        Ok(if reads_all { Self::Operator } else { caller })
     }
 
     /// The user who asks, if they are registered and their key manages.

@@ -10,6 +10,8 @@ mod delete;
 mod block;
 mod read;
 
+pub(super) use new::home;
+
 use axum::Router;
 use axum::routing::{get, post};
 

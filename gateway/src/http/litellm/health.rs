@@ -29,7 +29,7 @@ struct Now {
 /// The deployments of the models that a caller may see, in two lists. `model` names a model, by the upstream's name or the
 /// public one, `model_id` a deployment; one that there is not is in no list, as with LiteLLM.
 pub(super) async fn health(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
-    let caller = Caller::of(&app, &headers, "/health").await?;
+    let caller = Caller::of_reader(&app, &headers, "/health").await?;
     let query = Query::read(&uri)?;
     let snapshot = app.pipeline.views.control.snapshot();
     let for_operator = matches!(caller, Caller::Operator);

@@ -8,7 +8,8 @@ use tallygate_core::end_user::EndUserRef;
 use tallygate_core::id::RealmId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
-use tallygate_projections::{KeyRow, Spent, StoreError};
+use tallygate_core::tag::TagRef;
+use tallygate_projections::{Days, KeyRow, Spent, StoreError};
 
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -74,10 +75,33 @@ pub(super) fn spend_of_end_user(app: &App, control: &Control, whom: &EndUserRef)
     };
     let mut sum = NanoUsd::ZERO;
     for (realm, _) in control.realms.iter().filter(|(realm, _)| is_within(realm)) {
-        let days = app.pipeline.views.activity.spend_of_end_user(realm, &whom.id);
-        for Spent { totals, .. } in days.map_err(|error| unreadable(&error))? {
-            sum = sum.saturating_plus(totals.cost_nano_usd);
-        }
+        let add = |spent: Spent<_>| {
+            sum = sum.saturating_plus(spent.totals.cost_nano_usd);
+            Ok(())
+        };
+        let read = app.pipeline.views.activity.each_end_user((realm, Some(&whom.id)), Days::ALL, add);
+        read.map_err(|error| unreadable(&error))?;
+    }
+    Ok(sum)
+}
+
+/// What was asked under a tag in all: in the realm that it is registered for and what nests in it, or in all realms.
+///
+/// # Errors
+/// 503 if it cannot be read.
+pub(super) fn spend_of_tag(app: &App, control: &Control, which: &TagRef) -> Result<NanoUsd, ApiError> {
+    let is_within = |id: &RealmId| match &which.realm {
+        Some(realm) => control.chain(id).any(|above| above.id == *realm),
+        None => true,
+    };
+    let mut sum = NanoUsd::ZERO;
+    for (realm, _) in control.realms.iter().filter(|(realm, _)| is_within(realm)) {
+        let add = |spent: Spent<_>| {
+            sum = sum.saturating_plus(spent.totals.cost_nano_usd);
+            Ok(())
+        };
+        let read = app.pipeline.views.activity.each_tag((realm, Some(&which.name)), Days::ALL, add);
+        read.map_err(|error| unreadable(&error))?;
     }
     Ok(sum)
 }

@@ -13,6 +13,9 @@ mod info;
 mod list;
 pub(super) mod member;
 mod members;
+mod bulk;
+mod permissions;
+mod available;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -33,6 +36,10 @@ pub(super) fn router() -> Router<App> {
         .route("/team/list", get(list::all))
         .route("/v2/team/list", get(list::paged))
         .route("/team/member_add", post(members::add))
+        .route("/team/bulk_member_add", post(bulk::add))
+        .route("/team/permissions_list", get(permissions::list))
+        .route("/team/permissions_update", post(permissions::update))
+        .route("/team/available", get(available::list))
         .route("/team/member_update", post(members::update))
         .route("/team/member_delete", post(members::delete))
 }

@@ -8,7 +8,6 @@ mod bulk;
 mod delete;
 mod info;
 mod list;
-mod activity;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -24,6 +23,4 @@ pub(super) fn router() -> Router<App> {
         .route("/user/delete", post(delete::delete))
         .route("/user/info", get(info::info))
         .route("/user/list", get(list::list))
-        .route("/user/daily/activity", get(activity::of_user))
-        .route("/team/daily/activity", get(activity::of_team))
 }

@@ -97,7 +97,7 @@ impl Chooser {
                 None
             }
             Scope::Realm(realm) if control.snapshot().control.realms.contains(realm) => None,
-            Scope::Realm(_) | Scope::Model(..) | Scope::EndUser(_) => return Err(unknown(scope)),
+            Scope::Realm(_) | Scope::Model(..) | Scope::EndUser(_) | Scope::Tag(_) => return Err(unknown(scope)),
             Scope::Agent(_) | Scope::Context(_) => {
                 let owner = control.snapshot().control.owner(&scope);
                 home = owner.ok_or_else(|| unknown(scope.clone()))?.realm;
@@ -115,7 +115,7 @@ impl Chooser {
     /// The realm that the scope belongs to; none for the gateway, and for users of the whole of it.
     pub(super) fn owner(&self) -> Option<RealmId> {
         match self.scope {
-            Scope::Gateway | Scope::Model(..) | Scope::EndUser(_) => None,
+            Scope::Gateway | Scope::Model(..) | Scope::EndUser(_) | Scope::Tag(_) => None,
             Scope::User(_) | Scope::Agent(_) | Scope::Context(_) => self.home.clone(),
             Scope::Realm(_) | Scope::Key(_) => Some(self.realm()),
         }

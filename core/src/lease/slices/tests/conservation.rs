@@ -16,6 +16,7 @@ use crate::lease::{Event, Root};
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::Position;
+use crate::tag::TagRef;
 use crate::testing::samples::id;
 use crate::time::Period;
 
@@ -88,10 +89,13 @@ impl Lives {
             world: World::default(),
         };
         let end_user = |realm: Option<&str>| Scope::EndUser(EndUserRef { realm: realm.map(id), id: id("7") });
+        let tag = |realm: Option<&str>| Scope::Tag(TagRef { realm: realm.map(id), name: id("prod") });
         lives.desk.budgets.extend([
             budget(Scope::Model(id("acme"), id("gpt")), &[(DAY, 900), (Period::Total, 4_000)], 7),
             budget(end_user(Some("acme")), &[(Period::Total, 800)], 8),
             budget(end_user(None), &[(DAY, 700)], 9),
+            budget(tag(Some("acme")), &[(DAY, 650)], 10),
+            budget(tag(None), &[(Period::Total, 750)], 11),
         ]);
         lives.desk.ask(10);
         lives.work();

@@ -34,7 +34,7 @@ pub(super) async fn info(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let manager = operator::manager(&app, &headers, uri.path()).await?;
-    if manager.role > Role::Admin {
+    if manager.role > Role::Admin && !manager.role.reads_all() {
         return Err(admins_only(uri.path()));
     }
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;

@@ -50,7 +50,7 @@ pub(super) async fn new(
 
 /// What a new end user is registered for: the team that is named; else the whole gateway, as in LiteLLM, if an operator or
 /// an admin asks, and the realm of whoever else does.
-pub(super) fn home(app: &App, by: &Manager, team: Option<RealmId>) -> Option<RealmId> {
+pub(in crate::http::litellm) fn home(app: &App, by: &Manager, team: Option<RealmId>) -> Option<RealmId> {
     if team.is_some() || by.role <= Role::Admin {
         return team;
     }

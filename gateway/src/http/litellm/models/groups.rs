@@ -20,7 +20,7 @@ use crate::upstreams::Upstreams;
 
 /// The models that a caller may see, or the one of a name.
 pub(super) async fn info(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
-    let caller = Caller::of(&app, &headers, "/model_group/info").await?;
+    let caller = Caller::of_reader(&app, &headers, "/model_group/info").await?;
     let query = Query::read(&uri)?;
     let wanted = query.text("model_group");
     let snapshot = app.pipeline.views.control.snapshot();

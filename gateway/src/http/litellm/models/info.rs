@@ -18,7 +18,7 @@ use crate::http::litellm::query::Query;
 
 /// All deployments, by the name of their model; for a virtual key those that it may call.
 pub(super) async fn info(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
-    let caller = Caller::of(&app, &headers, "/model/info").await?;
+    let caller = Caller::of_reader(&app, &headers, "/model/info").await?;
     let query = Query::read(&uri)?;
     let snapshot = app.pipeline.views.control.snapshot();
     let for_operator = matches!(caller, Caller::Operator);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tallygate_core::id::{KeyId, RealmId};
 use tallygate_core::key::Key;
 use tallygate_core::time::Timestamp;
-use tallygate_projections::{Day, Days, KeyRow};
+use tallygate_projections::{Day, Days, KeyRow, StoreError};
 
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -105,13 +105,14 @@ impl<'a> Keys<'a> {
 
     /// A key by its id. The operator's own key is none of the views'.
     pub(in crate::http::litellm) fn get(&mut self, id: KeyId) -> Result<Option<&Key>, ApiError> {
+        self.find(id).map_err(|error| spent::unreadable(&error))
+    }
+
+    /// The same where the views themselves are read.
+    pub(in crate::http::litellm) fn find(&mut self, id: KeyId) -> Result<Option<&Key>, StoreError> {
         if let std::collections::hash_map::Entry::Vacant(place) = self.rows.entry(id) {
             let master = self.app.pipeline.master.row();
-            let row = if master.key.id == id {
-                Some(master)
-            } else {
-                self.app.pipeline.views.control.key_by_id(id).map_err(|error| spent::unreadable(&error))?
-            };
+            let row = if master.key.id == id { Some(master) } else { self.app.pipeline.views.control.key_by_id(id)? };
             place.insert(row);
         }
         Ok(self.rows.get(&id).and_then(Option::as_ref).map(|row| row.key.as_ref()))

@@ -22,7 +22,7 @@ const PAGES_MAX: u64 = 100_000;
 
 /// Requests, newest first: a `page` of `page_size`, which is at most [`PAGE_ROWS_MAX`]. With dates, sums by day, unless `summarize=false`.
 pub(super) async fn logs(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
-    let caller = Caller::of(&app, &headers, "/spend/logs").await?;
+    let caller = Caller::of_reader(&app, &headers, "/spend/logs").await?;
     let query = Query::read(&uri)?;
     let Some(filter) = Filter::read(&app, &query, &caller)? else { return Ok(Json(json!([]))) };
     let size = to_usize(query.number("page_size", PAGE_ROWS_MAX as u64, 1..=PAGE_ROWS_MAX as u64)?);

@@ -23,10 +23,10 @@ pub(super) fn row(record: &UsageRecord, key: Option<&Key>) -> Value {
     row["metadata"]["user_api_key_alias"] = json!(key.and_then(|key| key.alias.clone()));
     row["metadata"]["user_api_key_user_id"] = json!(key.and_then(|key| key.user.clone()));
     row["metadata"]["user_api_key_team_id"] = row["team_id"].clone();
-    row["request_tags"] = key
-        .and_then(|key| key.metadata.to_value().get("tags").cloned())
-        .filter(Value::is_array)
-        .unwrap_or_else(|| json!([]));
+    row["request_tags"] = match &record.ending {
+        Ending::Settled(settled) => json!(settled.tags),
+        Ending::Refused(_) => json!([]),
+    };
     row
 }
 

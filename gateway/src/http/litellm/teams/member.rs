@@ -36,13 +36,21 @@ impl Members {
     /// # Errors
     /// 422 for another type, 400 for what cannot be a member.
     pub(in crate::http::litellm) fn read(fields: &Fields<'_>, name: &'static str) -> Result<Self, ApiError> {
+        Self::read_at_most(fields, name, MEMBERS_MAX)
+    }
+
+    /// The same where there may be more, each for itself.
+    ///
+    /// # Errors
+    /// As [`Members::read`].
+    pub(super) fn read_at_most(fields: &Fields<'_>, name: &'static str, most: usize) -> Result<Self, ApiError> {
         let named = match fields.value(name)? {
             Value::Null => Vec::new(),
             Value::Array(members) => members,
             member => vec![member],
         };
-        if named.len() > MEMBERS_MAX {
-            return Err(fields.refused(name, &format!("at most {MEMBERS_MAX} members are added at once")));
+        if named.len() > most {
+            return Err(fields.refused(name, &format!("Maximum {most} members can be added at once")));
         }
         named.iter().map(|member| Member::read(fields, name, member)).collect::<Result<_, _>>().map(Self)
     }
@@ -54,6 +62,23 @@ impl Members {
     pub(in crate::http::litellm) fn to_add(fields: &Fields<'_>) -> Result<Self, ApiError> {
         let members = Self::read(fields, "member")?;
         if members.0.is_empty() { Err(fields.missing("member")) } else { Ok(members) }
+    }
+
+    /// Users who are known already, as plain members.
+    pub(super) fn of_users<'a>(users: impl Iterator<Item = &'a User>) -> Self {
+        let member = |user: &User| Member { id: Some(user.id.clone()), email: user.email.clone(), role: Role::Member };
+        Self(users.map(member).collect())
+    }
+
+    /// Each for itself.
+    pub(super) fn each(self) -> impl ExactSizeIterator<Item = Self> {
+        self.0.into_iter().map(|member| Self(vec![member]))
+    }
+
+    /// What the first is named by: an id, an email address, or both.
+    pub(super) fn named(&self) -> (Option<&UserId>, Option<&str>) {
+        let first = self.0.first();
+        (first.and_then(|member| member.id.as_ref()), first.and_then(|member| member.email.as_deref()))
     }
 
     /// The commands that make them members, and who they are. Someone who is not known is registered first: as a user of

@@ -23,7 +23,7 @@ use crate::http::litellm::users;
 use crate::http::operator;
 
 /// A limit of a member within a team: there is none yet.
-const UNSUPPORTED: [&str; 6] =
+pub(super) const UNSUPPORTED: [&str; 6] =
     ["max_budget_in_team", "tpm_limit", "rpm_limit", "budget_duration", "allowed_models", "models"];
 
 /// Makes users members of a team. Those who are not known are registered.

@@ -16,13 +16,11 @@ use crate::http::litellm::fields::Fields;
 use crate::http::litellm::keys::budget::BudgetRequest;
 use crate::http::litellm::keys::models;
 use crate::http::litellm::roles;
-use crate::http::litellm::unsupported::{not_supported, refuse};
+use crate::http::litellm::unsupported::refuse;
 
 /// What would change who may do what, or what it costs, and is not built yet. What a key has too is refused there.
 const UNSUPPORTED: [&str; 6] =
     ["allowed_cache_controls", "model_max_budget", "object_permission", "organizations", "password", "sso_user_id"];
-/// The one role of LiteLLM's that there is nothing for.
-const READS_ALL: &str = "proxy_admin_viewer";
 
 /// What a request says about a user.
 #[derive(Debug)]
@@ -106,9 +104,8 @@ impl UserRequest {
 fn role(fields: &Fields<'_>) -> Result<Patch<Role>, ApiError> {
     match fields.text("user_role")? {
         Patch::Set(name) if name.is_empty() => Ok(Patch::Keep),
-        Patch::Set(name) if name == READS_ALL => Err(not_supported("user_role")),
         Patch::Set(name) => {
-            let message = "`user_role` is one of proxy_admin, admin, org_admin, internal_user, internal_user_viewer";
+            let message = "`user_role` is one of proxy_admin, proxy_admin_viewer, admin, org_admin, internal_user, internal_user_viewer";
             roles::of_user(&name).map(Patch::Set).ok_or_else(|| fields.refused("user_role", message))
         }
         Patch::Clear | Patch::Keep => Ok(Patch::Keep),
