@@ -22,6 +22,7 @@ mod wishes;
 pub(crate) mod called;
 pub(crate) mod settled;
 pub(crate) mod ended;
+pub(crate) mod report;
 mod violated;
 mod told;
 pub(crate) mod stream_body;

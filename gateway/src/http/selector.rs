@@ -7,7 +7,7 @@
 mod chooser;
 pub(super) mod named;
 mod shown;
-mod asked;
+pub(super) mod asked;
 mod list;
 mod current;
 mod carried;

@@ -11,6 +11,7 @@ use tallygate_core::port::provider::Header;
 use tallygate_core::time::Timestamp;
 
 use super::Pipeline;
+use super::report::Report;
 use crate::http::error::ApiError;
 
 /// A request of unknown origin.
@@ -24,6 +25,8 @@ pub(crate) struct Received {
     pub(crate) forwarded: Vec<Header>,
     /// The conversation with an agent that it belongs to.
     pub(crate) context: Option<ContextId>,
+    /// Where it is told what became of it, beside the log; none where nobody within the gateway asks.
+    pub(crate) report: Option<Report>,
     pub(crate) at: Timestamp,
     pub(crate) began: Instant,
 }
@@ -39,6 +42,7 @@ impl Received {
             client: None,
             forwarded: Vec::new(),
             context: None,
+            report: None,
             at: pipeline.clock.now(),
             began: Instant::now(),
         }
@@ -55,6 +59,12 @@ impl Received {
     /// The same request, of a conversation with an agent.
     pub(crate) fn within(mut self, context: ContextId) -> Self {
         self.context = Some(context);
+        self
+    }
+
+    /// The same request, of which somebody within the gateway wants to know what becomes of it.
+    pub(crate) fn reported_to(mut self, report: &Report) -> Self {
+        self.report = Some(report.clone());
         self
     }
 

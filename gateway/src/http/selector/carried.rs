@@ -55,7 +55,7 @@ pub(super) fn answer(
     let (control, realm) = (&snapshot.control, chooser.realm());
     let names = Names { control, vendors: app.pipeline.upstreams.vendors(), realm: &realm };
     let chosen = model.and_then(|model| control.visible_model(&realm, model));
-    let shown = chosen.and_then(|chosen| Shown::new(&names, &app.pipeline.upstreams, chosen));
+    let shown = chosen.and_then(|chosen| Shown::new(&names, &app.pipeline, chooser, chosen));
     // A command that is sent again may be about a model that is gone by now.
     let unshown = || json!({ "model_id": model, "provider": null, "model_info": null });
     let mut answer = shown.as_ref().map_or_else(unshown, Shown::chosen);
