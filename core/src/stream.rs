@@ -137,6 +137,8 @@ pub enum StreamKind {
     NamedBudget,
     /// `selection-<slot>@<scope>`.
     Selection,
+    /// `preset-<scope>`.
+    Preset,
     /// `agent-<agent>`.
     Agent,
     /// `gateway-<writer>`.
@@ -146,7 +148,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
@@ -157,6 +159,7 @@ impl StreamKind {
         (Self::Budget, "budget"),
         (Self::NamedBudget, "named_budget"),
         (Self::Selection, "selection"),
+        (Self::Preset, "preset"),
         (Self::Agent, "agent"),
         (Self::Gateway, "gateway"),
         (Self::Lease, "lease"),

@@ -8,6 +8,7 @@ use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
 use tallygate_core::key::Key;
 use tallygate_core::registry::Model;
+use tallygate_core::selection::preset::Parameters;
 use tallygate_core::stream::Position;
 use tallygate_projections::{KeyRow, Snapshot};
 
@@ -38,8 +39,10 @@ impl Authenticated {
     /// The answer for the client. The refusal is recorded.
     pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
         let Self { received, snapshot, caller } = self;
-        match allowed(&snapshot.control, &caller.key, &request, &received) {
-            Ok((admission::Permit { model, selected }, end_users)) => {
+        let allowed = allowed(&snapshot.control, &caller.key, &request, &received);
+        match allowed.and_then(|allowed| Ok((defaults(&request, &allowed.0.parameters)?, allowed))) {
+            Ok((defaults, (admission::Permit { model, selected, .. }, end_users))) => {
+                let request = defaults.unwrap_or(request);
                 Ok(Resolved { received, snapshot, caller, request, end_users, model, selected })
             }
             Err(error) => {
@@ -48,6 +51,14 @@ impl Authenticated {
             }
         }
     }
+}
+
+/// The request with the parameters of the preset that led to its model; none where it has them all, or there are none.
+fn defaults(request: &ClientRequest, parameters: &Parameters) -> Result<Option<ClientRequest>, ApiError> {
+    if parameters.is_empty() {
+        return Ok(None);
+    }
+    request.with_defaults(parameters).map_err(|rejection| refusal::rejection(&rejection))
 }
 
 /// The model that a key may call, and the end users in whose name.

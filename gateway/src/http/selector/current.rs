@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::asked::{self, Place};
 use super::chooser::Chooser;
 use super::named::Names;
+use super::parameters;
 use super::shown::Shown;
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -35,6 +36,8 @@ pub(super) async fn current(State(app): State<App>, uri: Uri, headers: HeaderMap
     let mut answer = shown.as_ref().map_or_else(unshown, Shown::chosen);
     answer["slot"] = json!(slot);
     answer["model"] = json!(selection.model);
+    answer["preset"] = json!(selection.preset);
+    answer["parameters"] = parameters::told(&selection.parameters);
     answer["callable"] = json!(callable);
     answer["selected_by"] = json!(selection.scope);
     answer["selected_at"] = json!(selection.trail.changed.position);
