@@ -14,6 +14,8 @@ use crate::key::{Key, KeyHash, KeyKind};
 use crate::realm::Realm;
 use crate::registry::{Deployment, Model};
 use crate::scope::{Conversation, Scope};
+use crate::selection::Selection;
+use crate::selection::preset::Parameters;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -76,6 +78,8 @@ pub struct Permit {
     pub model: Arc<Model>,
     /// The selection that led to it, if the client named a slot.
     pub selected: Option<Position>,
+    /// What the request has by default, by the preset that led to it.
+    pub parameters: Parameters,
 }
 
 impl Refusal {
@@ -213,8 +217,9 @@ pub fn resolve_within(
     if let Some(model) = control.visible_model(&key.realm, name) {
         return permit(control, key, model, None);
     }
-    if let Some((model, selected)) = selected(control, key, context, name)? {
-        return permit(control, key, model, Some(selected));
+    if let Some((model, selection)) = selected(control, key, context, name)? {
+        let permit = permit(control, key, model, Some(selection.trail.changed.position))?;
+        return Ok(Permit { parameters: selection.parameters, ..permit });
     }
     check_allowed(control, key, name)?;
     Err(Refusal::new(Rule::ModelUnknown, None, []).about(name))
@@ -227,7 +232,7 @@ fn selected<'a>(
     key: &Key,
     context: Option<&ContextId>,
     name: &ModelName,
-) -> Result<Option<(&'a Arc<Model>, Position)>, Refusal> {
+) -> Result<Option<(&'a Arc<Model>, &'a Selection)>, Refusal> {
     if control.selections.is_empty() && control.quarantined.is_empty() {
         return Ok(None);
     }
@@ -238,7 +243,7 @@ fn selected<'a>(
         }
         let Some(selection) = control.selected(std::slice::from_ref(&scope), &slot) else { continue };
         let model = selection.model.as_ref().and_then(|model| control.visible_model(&key.realm, model));
-        return Ok(model.map(|model| (model, selection.trail.changed.position)));
+        return Ok(model.map(|model| (model, selection)));
     }
     Ok(None)
 }
@@ -285,7 +290,7 @@ pub fn permit(control: &Control, key: &Key, model: &Arc<Model>, selected: Option
     if model.deployments.is_empty() || model.retired.is_some() {
         return Err(Refusal::new(Rule::NoDeployment, None, [model.trail.changed.position]).about(&model.name));
     }
-    Ok(Permit { model: Arc::clone(model), selected })
+    Ok(Permit { model: Arc::clone(model), selected, parameters: Parameters::default() })
 }
 
 /// Whether a deployment of a model may be called: the check of each attempt.

@@ -40,6 +40,12 @@ impl Trail {
         Self { version: 1, created: mark.clone(), changed: mark.clone() }
     }
 
+    /// The same with one more event.
+    #[must_use]
+    pub fn stepped(&self, mark: &Mark) -> Self {
+        Self { version: self.version + 1, created: self.created.clone(), changed: mark.clone() }
+    }
+
     /// One more event.
     pub fn step(&mut self, mark: &Mark) {
         self.version += 1;

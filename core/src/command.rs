@@ -226,6 +226,12 @@ commands! {
     RemoveNamedBudget(named_budget::RemoveNamedBudget);
     /// A slot's model.
     SelectModel(selection::SelectModel);
+    /// What a slot leads to, by a preset.
+    SelectPreset(selection::SelectPreset);
+    /// A preset of a scope.
+    SavePreset(selection::preset::SavePreset);
+    /// A preset that a scope has no more.
+    DeletePreset(selection::preset::DeletePreset);
     /// A slot without a choice of its own.
     ClearSelection(selection::ClearSelection);
     /// A slot that leads where it led before.
@@ -297,6 +303,9 @@ impl Command {
             Self::ReviseNamedBudget(data) => needs.budgets.push(data.budget.clone()),
             Self::RemoveNamedBudget(data) => needs.budgets.push(data.budget.clone()),
             Self::SelectModel(data) => needs.scope(&data.scope),
+            Self::SelectPreset(data) => needs.scope(&data.scope),
+            Self::SavePreset(data) => needs.scope(&data.scope),
+            Self::DeletePreset(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
             Self::UndoSelection(data) => needs.scope(&data.scope),
             Self::JoinRealm(data) => needs.agent_key(None, Some(&data.key)),
@@ -363,6 +372,9 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::ReviseNamedBudget(data) => named_budget::revise(state, data, context.now)?,
         Command::RemoveNamedBudget(data) => named_budget::remove(state, data)?,
         Command::SelectModel(data) => selection::select(state, data)?,
+        Command::SelectPreset(data) => selection::select_preset(state, data)?,
+        Command::SavePreset(data) => selection::preset::save(state, data)?,
+        Command::DeletePreset(data) => selection::preset::delete(state, data)?,
         Command::ClearSelection(data) => selection::clear(state, data)?,
         Command::UndoSelection(data) => selection::undo(state, data)?,
         Command::RegisterAgent(data) => agent::register(state, data)?,

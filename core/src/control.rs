@@ -29,6 +29,7 @@ use crate::named_budget::{self, NamedBudget};
 use crate::realm::{self, Realm};
 use crate::registry::{self, Model};
 use crate::scope::Scope;
+use crate::selection::preset::Presets;
 use crate::selection::{self, Choice, Selection};
 use crate::stream::{Position, StreamId};
 use crate::tag::{self, Tag, TagRef};
@@ -69,6 +70,8 @@ pub struct Control {
     pub budget_holders: Table<(BudgetId, Scope), Position>,
     /// Selections.
     pub selections: Table<(Scope, SlotName), Selection>,
+    /// Presets.
+    pub presets: Table<Scope, Presets>,
     /// The history of selections. May be partial: no decision reads it.
     pub choices: Table<(Scope, SlotName, Position), Choice>,
     /// Agents, removed ones too.
@@ -282,10 +285,7 @@ impl Control {
             Event::Key(event) => self.keys.get(&event.key()).map(|row| &row.trail),
             Event::Budget(event) => self.budget(event.scope()).map(|row| &row.trail),
             Event::NamedBudget(event) => self.named_budgets.get(event.budget()).map(|row| &row.trail),
-            Event::Selection(event) => {
-                let (scope, slot) = event.place();
-                self.selections.get(&(scope.clone(), slot.clone())).map(|row| &row.trail)
-            }
+            Event::Selection(event) => return event.version(self).unwrap_or_default(),
             Event::Agent(event) => self.agents.get(event.agent()).map(|row| &row.trail),
             Event::Activity(_) | Event::Lease(_) => None,
         };

@@ -235,6 +235,9 @@ text_id!(
     /// A slot of a selection: the name that clients call, such as `current` or `fast`.
     SlotName, "slot name");
 text_id!(
+    /// A preset, by the name that its scope gave it.
+    PresetName, "preset name");
+text_id!(
     /// The gateway process family that writes one activity chain: made once per data folder.
     WriterId, "writer id");
 

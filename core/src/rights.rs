@@ -73,6 +73,9 @@ pub fn check(state: &Control, actor: &Actor, command: &Command) -> Result<(), Re
 fn is_own_selection(state: &Control, key: &Key, command: &Command) -> bool {
     let scope = match command {
         Command::SelectModel(data) => &data.scope,
+        Command::SelectPreset(data) => &data.scope,
+        Command::SavePreset(data) => &data.scope,
+        Command::DeletePreset(data) => &data.scope,
         Command::ClearSelection(data) => &data.scope,
         Command::UndoSelection(data) => &data.scope,
         _ => return false,
@@ -147,6 +150,9 @@ fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
         Command::ReviseNamedBudget(data) => caller.changes_named(&data.budget),
         Command::RemoveNamedBudget(data) => caller.changes_named(&data.budget),
         Command::SelectModel(data) => caller.selects(&data.scope),
+        Command::SelectPreset(data) => caller.selects(&data.scope),
+        Command::SavePreset(data) => caller.selects(&data.scope),
+        Command::DeletePreset(data) => caller.selects(&data.scope),
         Command::ClearSelection(data) => caller.selects(&data.scope),
         Command::UndoSelection(data) => caller.selects(&data.scope),
         Command::Together(_) => Ok(()),

@@ -85,6 +85,12 @@ impl Scope {
         StreamId::of(StreamKind::Selection, &format!("{slot}@{self}"))
     }
 
+    /// The stream of this scope's presets.
+    #[must_use]
+    pub fn preset_stream(&self) -> StreamId {
+        StreamId::of(StreamKind::Preset, &self.to_string())
+    }
+
     /// Whether models can be selected for it.
     #[must_use]
     pub const fn selects(&self) -> bool {

@@ -1,17 +1,26 @@
 //! Selections: a scope binds a slot, such as `current`, to a model. Clients call the slot's name and get what the
-//! nearest scope selected.
+//! nearest scope selected, with the parameters of the preset by which it was chosen, if it was.
+
+mod event;
+mod rejection;
+pub mod preset;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::{Mark, Trail, event_types};
+use crate::aggregate::{Mark, Trail};
 use crate::control::{Change, Control, Owner};
 use crate::event::Event as AnyEvent;
-use crate::id::{AgentId, ModelName, RealmId, SlotName};
+use crate::id::{ModelName, PresetName, RealmId, SlotName};
 use crate::registry::Model;
 use crate::scope::{Conversation, Scope};
 use crate::stream::Position;
+
+use preset::{Parameters, Preset};
+
+pub use event::{Cleared, Event, PresetSelected, Selected, Undone};
+pub use rejection::Rejection;
 
 /// How many choices a selection remembers to go back to. What was chosen before those stays in the log.
 pub const EARLIER_MAX: usize = 20;
@@ -30,10 +39,25 @@ pub struct Selection {
     pub slot: SlotName,
     /// The model's public name; none when the choice was cleared.
     pub model: Option<ModelName>,
+    /// The preset by which it was chosen, if it was by one.
+    pub preset: Option<PresetName>,
+    /// What requests have by default.
+    pub parameters: Parameters,
     /// What an undo goes back to, the latest last; none for no choice. At most [`EARLIER_MAX`].
-    pub earlier: Vec<Option<ModelName>>,
+    pub earlier: Vec<Option<Chosen>>,
     /// Its history.
     pub trail: Trail,
+}
+
+/// What a slot led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The model's public name.
+    pub model: ModelName,
+    /// The preset by which it was chosen, if it was by one.
+    pub preset: Option<PresetName>,
+    /// What requests had by default.
+    pub parameters: Parameters,
 }
 
 /// One change of a selection: a row of its history.
@@ -49,6 +73,10 @@ pub struct Choice {
     pub from: Option<ModelName>,
     /// The model that was chosen; none where the choice was cleared.
     pub to: Option<ModelName>,
+    /// The preset by which it was chosen, if it was by one.
+    pub preset: Option<PresetName>,
+    /// What requests have by default since.
+    pub parameters: Parameters,
     /// Whether it went back to an earlier choice.
     pub undo: bool,
     /// Who, when, and by which event.
@@ -66,6 +94,19 @@ pub struct SelectModel {
     pub slot: SlotName,
     /// The model's public name.
     pub model: ModelName,
+}
+
+/// Asks that a slot lead to what a preset says, in a scope: the scope's own preset, else that of the nearest wider scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelectPreset {
+    /// The scope.
+    pub scope: Scope,
+    /// The slot.
+    #[serde(default = "SlotName::current")]
+    pub slot: SlotName,
+    /// The preset's name.
+    pub preset: PresetName,
 }
 
 /// Asks that a scope have no choice of its own for a slot.
@@ -90,115 +131,6 @@ pub struct UndoSelection {
     pub slot: SlotName,
 }
 
-/// A slot leads to a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Selected {
-    /// The scope.
-    pub scope: Scope,
-    /// The slot.
-    pub slot: SlotName,
-    /// The model's public name.
-    pub model: ModelName,
-}
-
-/// A scope has no choice of its own for a slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cleared {
-    /// The scope.
-    pub scope: Scope,
-    /// The slot.
-    pub slot: SlotName,
-}
-
-/// A slot leads where it led before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Undone {
-    /// The scope.
-    pub scope: Scope,
-    /// The slot.
-    pub slot: SlotName,
-    /// The model's public name; none where there was no choice.
-    pub model: Option<ModelName>,
-}
-
-event_types! {
-    /// What happens to selections.
-    pub enum Event {
-        /// A slot leads to a model.
-        Selected(Selected) = "model.selected", 1;
-        /// A slot leads nowhere in this scope.
-        Cleared(Cleared) = "selection.cleared", 1;
-        /// A slot leads where it led before.
-        Undone(Undone) = "selection.undone", 1;
-    }
-}
-
-/// Why a command about selections is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// The scope's realm or key does not exist.
-    #[error("there is no {0} to select for")]
-    UnknownScope(Scope),
-    /// No model of that name can be seen from the scope.
-    #[error("there is no model `{0}`")]
-    UnknownModel(ModelName),
-    /// The scope may not call it.
-    #[error("{scope} may not call the model `{model}`: grant it first")]
-    NotGranted {
-        /// The scope.
-        scope: Scope,
-        /// The model.
-        model: ModelName,
-    },
-    /// A model goes by the slot's name.
-    #[error("`{0}` is the name of a model: choose another name for the slot")]
-    SlotIsModel(SlotName),
-    /// The scope has no choice for that slot.
-    #[error("{scope} has selected nothing for `{slot}`")]
-    NothingSelected {
-        /// The scope.
-        scope: Scope,
-        /// The slot.
-        slot: SlotName,
-    },
-    /// The scope remembers no earlier choice for that slot.
-    #[error("{scope} has no earlier choice for `{slot}` to go back to")]
-    NothingToUndo {
-        /// The scope.
-        scope: Scope,
-        /// The slot.
-        slot: SlotName,
-    },
-    /// An agent has choices for too many conversations.
-    #[error(
-        "the agent `{0}` has choices of its own in {CONTEXTS_MAX} contexts, and there may be no more: choose for the agent, or in one of those contexts"
-    )]
-    TooManyContexts(AgentId),
-    /// The command would change nothing.
-    #[error("the selection of {0} would not change")]
-    NoChange(Scope),
-}
-
-impl Rejection {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownScope(_) => "selection_scope_unknown",
-            Self::UnknownModel(_) => "model_not_found",
-            Self::NotGranted { .. } => "selection_not_granted",
-            Self::SlotIsModel(_) => "slot_is_model",
-            Self::NothingSelected { .. } => "nothing_selected",
-            Self::NothingToUndo { .. } => "nothing_to_undo",
-            Self::TooManyContexts(_) => "selection_too_many_contexts",
-            Self::NoChange(_) => "no_change",
-        }
-    }
-}
-
 /// Whom a scope belongs to, if it exists and models can be selected for it.
 fn owner(state: &Control, scope: &Scope) -> Result<Owner, Rejection> {
     let owner = state.owner(scope).filter(|_| scope.selects());
@@ -211,26 +143,70 @@ fn owner(state: &Control, scope: &Scope) -> Result<Owner, Rejection> {
 /// [`Rejection`].
 pub fn select(state: &Control, command: &SelectModel) -> Result<Vec<Change>, Rejection> {
     let SelectModel { scope, slot, model } = command;
+    let chosen = Chosen { model: model.clone(), preset: None, parameters: Parameters::default() };
+    choose(state, owner(state, scope)?, (scope, slot), chosen)
+}
+
+/// Decides [`SelectPreset`].
+///
+/// # Errors
+/// [`Rejection`].
+pub fn select_preset(state: &Control, command: &SelectPreset) -> Result<Vec<Change>, Rejection> {
+    let SelectPreset { scope, slot, preset } = command;
     let owner = owner(state, scope)?;
-    let registered = check_choice(state, &owner, command)?;
+    let unknown = || Rejection::UnknownPreset(preset.clone());
+    let (of, meant) = preset::meant(state, &owner, scope, preset).ok_or_else(unknown)?;
+    let chosen = Chosen { model: meant.model.clone(), preset: Some(preset.clone()), parameters: meant.parameters };
+    let since = meant.since;
+    let mut changes = choose(state, owner, (scope, slot), chosen).map_err(|rejection| match rejection {
+        // Which model a wider scope means is not for everyone to know.
+        Rejection::UnknownModel(_) | Rejection::NotGranted { .. } if of != *scope => unknown(),
+        rejection => rejection,
+    })?;
+    changes.iter_mut().for_each(|change| change.cause.push(since));
+    Ok(changes)
+}
+
+fn choose(
+    state: &Control,
+    owner: Owner,
+    (scope, slot): (&Scope, &SlotName),
+    chosen: Chosen,
+) -> Result<Vec<Change>, Rejection> {
+    let registered = check_choice(state, &owner, (scope, slot), &chosen.model)?;
     let current = state.selections.get(&(scope.clone(), slot.clone()));
-    if current.and_then(|selection| selection.model.as_ref()) == Some(model) {
+    if current.and_then(|selection| selection.chosen()).as_ref() == Some(&chosen) {
         return Err(Rejection::NoChange(scope.clone()));
     }
     if current.is_none() {
         check_contexts(state, scope)?;
     }
     let cause = owner.since.into_iter().chain([registered]).collect();
-    let selected = Selected { scope: scope.clone(), slot: slot.clone(), model: model.clone() };
-    Ok(vec![change(owner.realm, Event::Selected(selected), cause)])
+    let Chosen { model, preset, parameters } = chosen;
+    let place = (scope, slot);
+    let (scope, slot) = (scope.clone(), slot.clone());
+    let event = match preset {
+        None => Event::Selected(Selected { scope, slot, model }),
+        Some(preset) => Event::PresetSelected(PresetSelected { scope, slot, preset, model, parameters }),
+    };
+    Ok(vec![change(owner.realm, place, event, cause)])
 }
 
 /// Whether a slot may lead to a model: what the event was that the model is so since.
-fn check_choice(state: &Control, owner: &Owner, choice: &SelectModel) -> Result<Position, Rejection> {
-    let SelectModel { scope, slot, model } = choice;
+fn check_choice(
+    state: &Control,
+    owner: &Owner,
+    (scope, slot): (&Scope, &SlotName),
+    model: &ModelName,
+) -> Result<Position, Rejection> {
     if state.model_names.iter().any(|((_, name), _)| name.as_str() == slot.as_str()) {
         return Err(Rejection::SlotIsModel(slot.clone()));
     }
+    check_model(state, owner, scope, model)
+}
+
+/// Whether a scope may choose a model: what the event was that the model is so since.
+fn check_model(state: &Control, owner: &Owner, scope: &Scope, model: &ModelName) -> Result<Position, Rejection> {
     let registered = seen_from(state, owner, scope, model).ok_or_else(|| Rejection::UnknownModel(model.clone()))?;
     if !state.scope_may_call(scope, model) {
         return Err(Rejection::NotGranted { scope: scope.clone(), model: model.clone() });
@@ -257,8 +233,7 @@ fn check_contexts(state: &Control, scope: &Scope) -> Result<(), Rejection> {
     }
 }
 
-fn change(realm: Option<RealmId>, event: Event, cause: Vec<Position>) -> Change {
-    let (scope, slot) = event.place();
+fn change(realm: Option<RealmId>, (scope, slot): (&Scope, &SlotName), event: Event, cause: Vec<Position>) -> Change {
     Change { realm, stream: scope.selection_stream(slot), event: AnyEvent::Selection(event), cause }
 }
 
@@ -274,7 +249,8 @@ pub fn clear(state: &Control, command: &ClearSelection) -> Result<Vec<Change>, R
         .filter(|selection| selection.model.is_some())
         .ok_or_else(|| Rejection::NothingSelected { scope: command.scope.clone(), slot: command.slot.clone() })?;
     let cleared = Cleared { scope: command.scope.clone(), slot: command.slot.clone() };
-    Ok(vec![change(owner.realm, Event::Cleared(cleared), vec![current.trail.changed.position])])
+    let place = (&command.scope, &command.slot);
+    Ok(vec![change(owner.realm, place, Event::Cleared(cleared), vec![current.trail.changed.position])])
 }
 
 /// Decides [`UndoSelection`]. What it goes back to must be as good a choice as if it were made now.
@@ -286,61 +262,74 @@ pub fn undo(state: &Control, command: &UndoSelection) -> Result<Vec<Change>, Rej
     let owner = owner(state, scope)?;
     let nothing = || Rejection::NothingToUndo { scope: scope.clone(), slot: slot.clone() };
     let current = state.selections.get(&(scope.clone(), slot.clone())).ok_or_else(nothing)?;
-    let model = current.earlier.last().ok_or_else(nothing)?.clone();
+    let model = current.earlier.last().ok_or_else(nothing)?.as_ref().map(|chosen| chosen.model.clone());
     let mut cause: Vec<Position> = owner.since.into_iter().chain([current.trail.changed.position]).collect();
     if let Some(model) = &model {
-        let choice = SelectModel { scope: scope.clone(), slot: slot.clone(), model: model.clone() };
-        cause.push(check_choice(state, &owner, &choice)?);
+        cause.push(check_choice(state, &owner, (scope, slot), model)?);
     }
     let undone = Undone { scope: scope.clone(), slot: slot.clone(), model };
-    Ok(vec![change(owner.realm, Event::Undone(undone), cause)])
+    Ok(vec![change(owner.realm, (scope, slot), Event::Undone(undone), cause)])
 }
 
-/// Folds what happened to a selection. A cleared row stays, since the stream's version must go on. Its history gets a row
-/// of its own, which is not read here.
+/// Folds what happened to a selection or to a preset.
 pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
-    let (scope, slot) = event.place();
+    match event {
+        Event::PresetSaved(data) => preset::evolve(state, &data.scope, realm, mark, |presets| {
+            let saved = Preset { model: data.model.clone(), parameters: data.parameters, since: mark.position };
+            presets.insert(data.preset.clone(), saved);
+        }),
+        Event::PresetDeleted(data) => preset::evolve(state, &data.scope, realm, mark, |presets| {
+            presets.remove(&data.preset);
+        }),
+        Event::Selected(_) | Event::Cleared(_) | Event::Undone(_) | Event::PresetSelected(_) => {
+            evolve_slot(state, event, realm, mark);
+        }
+    }
+}
+
+/// A cleared row stays, since the stream's version must go on. Its history gets a row of its own, which is not read here.
+fn evolve_slot(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark: &Mark) {
+    let Some((scope, slot)) = event.place() else { return };
     let id = (scope.clone(), slot.clone());
     let before = state.selections.get(&id);
-    let from = before.and_then(|selection| selection.model.clone());
+    let left = before.and_then(|selection| selection.chosen());
     let mut earlier = before.map(|selection| selection.earlier.clone()).unwrap_or_default();
-    let to = match event {
-        Event::Selected(data) => Some(data.model.clone()),
-        Event::Cleared(_) => None,
-        Event::Undone(data) => data.model.clone(),
-    };
     let undo = matches!(event, Event::Undone(_));
-    if undo {
-        earlier.pop();
-    } else {
+    let undone = if undo { earlier.pop().flatten() } else { None };
+    if !undo {
         let forgotten = (earlier.len() + 1).saturating_sub(EARLIER_MAX);
         earlier.drain(..forgotten);
-        earlier.push(from.clone());
+        earlier.push(left.clone());
     }
-    let trail = before.map_or_else(
-        || Trail::born(mark),
-        |selection| {
-            let mut trail = selection.trail.clone();
-            trail.step(mark);
-            trail
-        },
-    );
-    let (realm, scope, slot) = (realm.cloned(), scope.clone(), slot.clone());
-    let (model, mark) = (to.clone(), mark.clone());
-    let choice = Choice { scope: scope.clone(), realm: realm.clone(), slot: slot.clone(), from, to, undo, mark };
+    let to = event.chosen(undone);
+    let trail = before.map_or_else(|| Trail::born(mark), |selection| selection.trail.stepped(mark));
+    let (realm, scope, slot, mark) = (realm.cloned(), scope.clone(), slot.clone(), mark.clone());
+    let from = left.map(|left| left.model);
+    let (model, preset, parameters) = match to {
+        Some(Chosen { model, preset, parameters }) => (Some(model), preset, parameters),
+        None => (None, None, Parameters::default()),
+    };
+    let choice = Choice {
+        scope: scope.clone(),
+        realm: realm.clone(),
+        slot: slot.clone(),
+        from,
+        to: model.clone(),
+        preset: preset.clone(),
+        parameters,
+        undo,
+        mark,
+    };
     state.choices.put((scope.clone(), slot.clone(), choice.mark.position), choice);
-    state.selections.put(id, Selection { scope, realm, slot, model, earlier, trail });
+    state.selections.put(id, Selection { scope, realm, slot, model, preset, parameters, earlier, trail });
 }
 
-impl Event {
-    /// The scope and the slot it is about.
+impl Selection {
+    /// What the slot leads to; none when the choice was cleared.
     #[must_use]
-    pub const fn place(&self) -> (&Scope, &SlotName) {
-        match self {
-            Self::Selected(data) => (&data.scope, &data.slot),
-            Self::Cleared(data) => (&data.scope, &data.slot),
-            Self::Undone(data) => (&data.scope, &data.slot),
-        }
+    pub fn chosen(&self) -> Option<Chosen> {
+        let Self { model, preset, parameters, .. } = self;
+        model.clone().map(|model| Chosen { model, preset: preset.clone(), parameters: *parameters })
     }
 }
 

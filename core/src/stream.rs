@@ -140,6 +140,8 @@ pub enum StreamKind {
     NamedBudget,
     /// `selection-<slot>@<scope>`.
     Selection,
+    /// `preset-<scope>`.
+    Preset,
     /// `agent-<agent>`.
     Agent,
     /// `gateway-<writer>`.
@@ -149,7 +151,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 14] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
@@ -161,6 +163,7 @@ impl StreamKind {
         (Self::Budget, "budget"),
         (Self::NamedBudget, "named_budget"),
         (Self::Selection, "selection"),
+        (Self::Preset, "preset"),
         (Self::Agent, "agent"),
         (Self::Gateway, "gateway"),
         (Self::Lease, "lease"),

@@ -26,7 +26,9 @@ mod limits;
 mod prices;
 pub(crate) mod litellm;
 mod control_plane;
+mod heard;
 mod a2a;
+mod compare;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -134,6 +136,7 @@ fn routes() -> Router<App> {
         .merge(litellm::router())
         .merge(control_plane::router())
         .merge(a2a::router())
+        .merge(compare::router())
         .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

@@ -23,6 +23,7 @@ pub(crate) mod tags;
 pub(crate) mod called;
 pub(crate) mod settled;
 pub(crate) mod ended;
+pub(crate) mod report;
 mod violated;
 mod told;
 pub(crate) mod stream_body;

@@ -13,8 +13,8 @@ use tallygate_core::id::{DeploymentId, VendorId};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::provider::{Credential, Header, Provider, Timeouts, Upstream};
 use tallygate_core::port::secret::{Binding, Vault};
-use tallygate_core::registry::{Deployment, Patience};
-use tallygate_core::routing::{Health, MinuteLimits, price_per_1k};
+use tallygate_core::registry::{Deployment, Model, Patience};
+use tallygate_core::routing::{Health, Lately, MinuteLimits, Steady, price_per_1k};
 use tallygate_core::secret::{Secret, SecretSource};
 use tallygate_core::stream::Position;
 use tallygate_projections::Snapshot;
@@ -193,6 +193,19 @@ impl Upstreams {
         }
         targets.insert(deployment.id.clone(), Arc::clone(&target));
         Ok(target)
+    }
+
+    /// What the last calls of a model came to, at this gateway. A deployment that was not called since it last changed adds
+    /// nothing.
+    pub(crate) fn lately(&self, model: &Model, now: Steady) -> Lately {
+        let mut lately = Lately::default();
+        let of_model = |targets: &HashMap<DeploymentId, Arc<Target>>| -> Vec<Arc<Target>> {
+            model.deployments.iter().filter_map(|deployment| targets.get(&deployment.id).cloned()).collect()
+        };
+        // Requests wait for the map, so it is let go of first.
+        let targets = of_model(&self.targets());
+        targets.iter().for_each(|target| target.health().add_to(&mut lately, now));
+        lately
     }
 
     fn targets(&self) -> MutexGuard<'_, HashMap<DeploymentId, Arc<Target>>> {

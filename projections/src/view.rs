@@ -12,6 +12,7 @@ pub(crate) mod light;
 pub(crate) mod quarantine;
 pub(crate) mod realms;
 pub(crate) mod registry;
+pub(crate) mod presets;
 pub(crate) mod selections;
 pub(crate) mod users;
 pub(crate) mod end_users;

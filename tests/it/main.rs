@@ -37,6 +37,7 @@ mod config_file;
 mod import;
 mod openapi;
 mod model_selection;
+mod compare;
 mod control_plane;
 mod full_disk;
 mod stopping;

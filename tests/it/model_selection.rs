@@ -4,6 +4,7 @@ mod listing;
 mod choosing;
 mod whose;
 mod back;
+mod presets;
 mod swaps;
 mod cross_origin;
 mod guide;

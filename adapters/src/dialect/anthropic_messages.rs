@@ -36,6 +36,9 @@ pub const NAME: &str = "anthropic_messages";
 const PLACES: Places = Places {
     model_in_body: true,
     output_limit: &["max_tokens"],
+    temperature: &["temperature"],
+    top_p: &["top_p"],
+    effort: &["output_config", "effort"],
     two_spellings: false,
     told_model: &[&["model"], &["message", "model"]],
     earlier: None,

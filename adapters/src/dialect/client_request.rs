@@ -1,5 +1,7 @@
 //! A client's request, in whatever dialect it speaks, read once: what the gateway must know of it before it is sent.
 
+mod defaults;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

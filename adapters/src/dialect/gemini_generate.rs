@@ -34,6 +34,9 @@ pub const NAME: &str = "gemini_generate";
 const PLACES: Places = Places {
     model_in_body: false,
     output_limit: &["generationConfig", "maxOutputTokens"],
+    temperature: &["generationConfig", "temperature"],
+    top_p: &["generationConfig", "topP"],
+    effort: &["generationConfig", "thinkingConfig", "thinkingLevel"],
     two_spellings: true,
     told_model: &[&["modelVersion"]],
     earlier: None,

@@ -26,6 +26,9 @@ pub const NAME: &str = "ollama_chat";
 const PLACES: Places = Places {
     model_in_body: true,
     output_limit: &["options", "num_predict"],
+    temperature: &["options", "temperature"],
+    top_p: &["options", "top_p"],
+    effort: &["think"],
     two_spellings: false,
     told_model: &[&["model"]],
     earlier: None,

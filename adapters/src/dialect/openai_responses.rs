@@ -33,6 +33,9 @@ pub const NAME: &str = "openai_responses";
 const PLACES: Places = Places {
     model_in_body: true,
     output_limit: &["max_output_tokens"],
+    temperature: &["temperature"],
+    top_p: &["top_p"],
+    effort: &["reasoning", "effort"],
     two_spellings: false,
     told_model: &[&["model"], &["response", "model"]],
     earlier: Some("previous_response_id"),

@@ -7,11 +7,14 @@
 //! [`Places`].
 
 mod places;
+mod setting;
+mod defaults;
 mod request;
 mod answer;
 mod tap;
 
 pub use answer::{Answered, answer};
+pub use defaults::defaults;
 pub use places::{Places, Retold};
 pub use request::{Change, request};
 pub use tap::{HELD_BYTES_MAX, Tap};

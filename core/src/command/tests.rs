@@ -16,6 +16,9 @@ fn suspend(data: &str) -> Result<Request, Malformed> {
     read(&format!(r#"{{"id":"c-1","type":"SuspendRealm","data":{data}}}"#))
 }
 
+const AGENT_KEY: &str =
+    r#"{"key":"ID","hash":"HASH","shown":"sk-...","secret":{"key_id":"k","nonce":"NONCE","ciphertext":"00"}}"#;
+
 /// A body of every command with all its fields, as in `golden/commands`, and one that is wrong in a field.
 fn bodies() -> Vec<(&'static str, String)> {
     let folder = [
@@ -68,6 +71,9 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("ReviseNamedBudget", r#"{"budget":"b"}"#),
         ("RemoveNamedBudget", r#"{"budget":"b"}"#),
         ("SelectModel", r#"{"scope":"gateway","model":"m"}"#),
+        ("SelectPreset", r#"{"scope":"gateway","preset":"p"}"#),
+        ("SavePreset", r#"{"scope":"gateway","preset":"p","model":"m"}"#),
+        ("DeletePreset", r#"{"scope":"gateway","preset":"p"}"#),
         ("ClearSelection", r#"{"scope":"gateway"}"#),
         ("UndoSelection", r#"{"scope":"gateway"}"#),
         ("RegisterAgent", r#"{"agent":"a","name":"n","token":"HASH"}"#),
@@ -79,10 +85,9 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("ClearAgentConfiguration", r#"{"agent":"a"}"#),
         ("RemoveAgent", r#"{"agent":"a"}"#),
     ];
-    let agent_key =
-        r#"{"key":"ID","hash":"HASH","shown":"sk-...","secret":{"key_id":"k","nonce":"NONCE","ciphertext":"00"}}"#;
+    let nonce = "0".repeat(48);
     let filled = |data: &str| {
-        let data = data.replace("AGENTKEY", agent_key).replace("NONCE", &"0".repeat(48));
+        let data = data.replace("AGENTKEY", AGENT_KEY).replace("NONCE", &nonce);
         data.replace("ID", &key_id(1).to_string()).replace("HASH", &"0".repeat(64))
     };
     folder.into_iter().map(|(name, data)| (name, filled(data))).collect()

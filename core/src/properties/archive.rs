@@ -75,6 +75,7 @@ tables! {
     named_budgets: crate::id::BudgetId => crate::named_budget::NamedBudget;
     budget_holders: (crate::id::BudgetId, crate::scope::Scope) => crate::stream::Position;
     selections: (crate::scope::Scope, crate::id::SlotName) => crate::selection::Selection;
+    presets: crate::scope::Scope => crate::selection::preset::Presets;
     choices: (crate::scope::Scope, crate::id::SlotName, crate::stream::Position) => crate::selection::Choice;
     agents: crate::id::AgentId => crate::agent::Agent;
     agent_names: crate::id::AgentName => crate::id::AgentId;

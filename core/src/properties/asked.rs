@@ -1,6 +1,7 @@
 //! Random commands over few realms, models, keys, scopes and names, so that most of them meet what others left.
 
 mod money;
+mod presets;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -297,6 +298,7 @@ fn about_scopes() -> impl Strategy<Value = Command> {
         4 => (paid(), prop::collection::vec(limit, 0..3), prop::option::of(1_u64..99)).prop_map(|(scope, limits, reclaim_after_seconds)| SetBudget { scope, limits, reclaim_after_seconds }.into()),
         3 => (chooser(), slot(), prop_oneof![3 => Just(id("m1")), 2 => Just(id("m2")), 1 => name()])
             .prop_map(|(scope, slot, model)| SelectModel { scope, slot, model }.into()),
+        8 => presets::asked(slot()),
         2 => (chooser(), slot()).prop_map(|(scope, slot)| ClearSelection { scope, slot }.into()),
         2 => (chooser(), slot()).prop_map(|(scope, slot)| UndoSelection { scope, slot }.into()),
     ]

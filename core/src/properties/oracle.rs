@@ -73,6 +73,8 @@ pub(super) struct Oracle {
     keys: BTreeMap<String, Key>,
     /// What a scope selected for a slot.
     slots: BTreeMap<(String, String), String>,
+    /// The model of a preset of a scope.
+    presets: BTreeMap<(String, String), String>,
     /// What it left for that, the latest last.
     left: BTreeMap<(String, String), Vec<Option<String>>>,
 }
@@ -153,6 +155,17 @@ impl Oracle {
             }
             Command::ReplaceGrants(data) => self.realm(&data.realm).granted = Names::of(&data.models),
             Command::SelectModel(data) => self.choose(&data.scope, &data.slot, Some(data.model.to_string())),
+            Command::SavePreset(data) => {
+                let place = (data.scope.to_string(), data.preset.to_string());
+                self.presets.insert(place, data.model.to_string());
+            }
+            Command::DeletePreset(data) => {
+                self.presets.remove(&(data.scope.to_string(), data.preset.to_string()));
+            }
+            Command::SelectPreset(data) => {
+                let model = self.preset(&data.scope, data.preset.as_str());
+                self.choose(&data.scope, &data.slot, model);
+            }
             Command::ClearSelection(data) => self.choose(&data.scope, &data.slot, None),
             Command::UndoSelection(data) => self.undo(&data.scope, &data.slot),
             command => {
@@ -160,6 +173,18 @@ impl Oracle {
                 self.note_key(command);
             }
         }
+    }
+
+    /// The model of the preset that a scope means by a name.
+    fn preset(&self, scope: &Scope, name: &str) -> Option<String> {
+        let realms = match scope {
+            Scope::Key(id) => self.keys.get(&id.to_string()).map(|key| self.chain(&key.realm)).unwrap_or_default(),
+            Scope::Realm(realm) => self.chain(realm.as_str()),
+            _ => Vec::new(),
+        };
+        let realms = realms.into_iter().map(|realm| format!("realm:{realm}"));
+        let mut scopes = [scope.to_string()].into_iter().chain(realms).chain(["gateway".to_owned()]);
+        scopes.find_map(|scope| self.presets.get(&(scope, name.to_owned())).cloned())
     }
 
     fn choose(&mut self, scope: &Scope, slot: &SlotName, model: Option<String>) {

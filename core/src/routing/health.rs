@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::breaker::{Breaker, Counts, Pass, Readiness, Terms};
+use super::lately::{LastCalls, Lately};
 use super::latency::Latency;
 use super::per_minute::PerMinute;
 use super::seen::{Seen, SeenProbe};
@@ -22,6 +23,7 @@ pub struct Health {
     requests: PerMinute,
     tokens: PerMinute,
     seen: Seen,
+    last: LastCalls,
 }
 
 /// A call that began and has not ended. It is given back to the [`Health`] that made it.
@@ -116,7 +118,9 @@ impl Health {
 
     /// The answer to a call has begun: it is measured, and a probe has done its work.
     pub fn answered(&mut self, now: Steady, begun: &Begun) {
-        self.latency.measure(now, now.since(begun.at));
+        let latency = now.since(begun.at);
+        self.latency.measure(now, latency);
+        self.last.begun(now, latency);
         self.breaker.answered(&begun.pass);
         self.seen.answered(now);
     }
@@ -130,15 +134,29 @@ impl Health {
             How::Succeeded => {
                 self.breaker.succeeded(now, &begun.pass);
                 self.seen.answered(now);
+                self.last.ended(now, true);
             }
             How::Abandoned => self.breaker.abandoned(&begun.pass),
             How::Failed { kind, retry_after } | How::Unlisted { kind, retry_after } => {
                 self.breaker.failed(now, &begun.pass, Counts::of(kind, terms.alone), retry_after, terms);
                 if matches!(ended.how, How::Failed { .. }) {
                     self.seen.failed(now, kind);
+                    self.last_failed(now, kind);
                 }
             }
         }
+    }
+
+    /// The fault of a request is none of the deployment's, and there is nothing to be seen of it in how often that fails.
+    fn last_failed(&mut self, now: Steady, kind: Kind) {
+        if Counts::of(kind, false) != Counts::Never {
+            self.last.ended(now, false);
+        }
+    }
+
+    /// Adds what its last calls came to.
+    pub fn add_to(&self, lately: &mut Lately, now: Steady) {
+        self.last.add_to(lately, now);
     }
 
     /// An active probe has ended. It was begun and ended as any other call.
@@ -173,7 +191,7 @@ mod tests {
 
     use super::{Ended, Health, How};
     use crate::port::provider::failure::Kind;
-    use crate::routing::{Cooldown, ProbeBy, Readiness, SeenProbe, Steady, Terms};
+    use crate::routing::{Cooldown, Lately, ProbeBy, Readiness, SeenProbe, Steady, Terms};
 
     const TERMS: Terms = Terms { cooldown: Cooldown { allowed_failures: 1, first_ms: 5_000 }, alone: false };
 
@@ -210,6 +228,28 @@ mod tests {
         let snapshot = health.snapshot(at(2_000));
         assert_eq!((snapshot.in_flight, snapshot.requests_in_minute, snapshot.tokens_in_minute), (0, 1, 40));
         assert_eq!(snapshot.latency, Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn what_is_seen_lately_is_of_calls_that_say_something_of_the_deployment() {
+        let mut health = Health::default();
+        let mut call = |answers: bool, how: How| {
+            let begun = health.began(at(0));
+            if answers {
+                health.answered(at(20), &begun);
+            }
+            health.ended(at(30), begun, &Ended { tokens: 0, how }, &TERMS);
+        };
+        call(true, How::Succeeded);
+        call(true, How::Abandoned);
+        for kind in [Kind::InvalidRequest, Kind::RateLimited, Kind::ServerError] {
+            call(false, How::Failed { kind, retry_after: None });
+        }
+        call(false, How::Unlisted { kind: Kind::Refused, retry_after: None });
+        let mut lately = Lately::default();
+        health.add_to(&mut lately, at(40));
+        assert_eq!((lately.ended(), lately.succeeded()), (3, 1));
+        assert_eq!(lately.latency_p50(), Some(Duration::from_millis(20)));
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub fn dump(control: &Control) -> String {
     rows(&mut text, "named budget", &control.named_budgets);
     rows(&mut text, "budget holder", &control.budget_holders);
     rows(&mut text, "selection", &control.selections);
+    rows(&mut text, "presets", &control.presets);
     rows(&mut text, "choice", &control.choices);
     rows(&mut text, "agent", &control.agents);
     rows(&mut text, "agent name", &control.agent_names);

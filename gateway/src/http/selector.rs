@@ -1,19 +1,21 @@
 //! The model selector: what may be chosen, what is chosen, a choice of another model, and the way back. `/models/list`,
-//! `/models/providers`, `/models/current`, `/models/select`, `/models/undo`, `/models/history`.
+//! `/models/providers`, `/models/current`, `/models/select`, `/models/undo`, `/models/history`, `/models/presets`.
 //!
 //! A virtual key chooses for itself and sees what it may call; the holder of the master key chooses for the gateway, or for
-//! the scope that they name. A choice is the command `SelectModel`, and the way back `UndoSelection`.
+//! the scope that they name. A choice is the command `SelectModel` or `SelectPreset`, and the way back `UndoSelection`.
 
 mod chooser;
 pub(super) mod named;
 mod shown;
-mod asked;
+pub(super) mod asked;
 mod list;
 mod current;
 mod carried;
 mod select;
 mod undo;
 mod history;
+mod parameters;
+mod presets;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -29,4 +31,5 @@ pub(super) fn router() -> Router<App> {
         .route("/models/select", post(select::select))
         .route("/models/undo", post(undo::undo))
         .route("/models/history", get(history::history))
+        .route("/models/presets", get(presets::list).post(presets::save).delete(presets::delete))
 }

@@ -14,6 +14,7 @@ use tallygate_projections::{KeyRow, Snapshot};
 use super::Pipeline;
 use super::received::Received;
 use super::refusal;
+use super::report::Report;
 use crate::http::credentials;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
@@ -123,6 +124,14 @@ impl From<ApiError> for Denied {
 }
 
 impl Authenticated {
+    /// Another request of the same caller's, with an id of its own: where one asks several models, each is asked by a request.
+    /// It reads the same snapshot.
+    pub(crate) fn another(&self, pipeline: &Pipeline, report: &Report) -> Self {
+        let mut received = Received::new(pipeline, self.received.endpoint, &HeaderMap::new()).reported_to(report);
+        received.context.clone_from(&self.received.context);
+        Self { received, snapshot: Arc::clone(&self.snapshot), caller: self.caller.clone() }
+    }
+
     /// Records that the request is refused, and hands the answer back.
     pub(crate) fn refuse(&self, pipeline: &Pipeline, error: ApiError) -> ApiError {
         refusal::record(pipeline, &self.received, Some(&self.caller.key), None, &error);

@@ -11,6 +11,7 @@ use tallygate_core::port::provider::Header;
 use tallygate_core::time::Timestamp;
 
 use super::Pipeline;
+use super::report::Report;
 use super::tags;
 use crate::http::error::ApiError;
 
@@ -27,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) context: Option<ContextId>,
     /// The tags of its headers.
     pub(crate) tags: Tags,
+    /// Where it is told what became of it, beside the log; none where nobody within the gateway asks.
+    pub(crate) report: Option<Report>,
     pub(crate) at: Timestamp,
     pub(crate) began: Instant,
 }
@@ -43,6 +46,7 @@ impl Received {
             forwarded: Vec::new(),
             context: None,
             tags: tags::of_headers(headers),
+            report: None,
             at: pipeline.clock.now(),
             began: Instant::now(),
         }
@@ -59,6 +63,12 @@ impl Received {
     /// The same request, of a conversation with an agent.
     pub(crate) fn within(mut self, context: ContextId) -> Self {
         self.context = Some(context);
+        self
+    }
+
+    /// The same request, of which somebody within the gateway wants to know what becomes of it.
+    pub(crate) fn reported_to(mut self, report: &Report) -> Self {
+        self.report = Some(report.clone());
         self
     }
 

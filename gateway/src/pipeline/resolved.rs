@@ -9,6 +9,7 @@ use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
 use tallygate_core::key::Key;
 use tallygate_core::registry::Model;
+use tallygate_core::selection::preset::Parameters;
 use tallygate_core::stream::Position;
 use tallygate_core::tag::Tag;
 use tallygate_projections::{KeyRow, Snapshot};
@@ -47,8 +48,10 @@ impl Authenticated {
         let Self { received, snapshot, caller } = self;
         let own = tags::own(&received.tags, &request);
         let tags = tags::all(&snapshot.control, &caller.key, own);
-        match allowed(&snapshot.control, (&caller.key, &tags), &request, &received) {
-            Ok(Permitted { permit: admission::Permit { model, selected }, end_users, ruling }) => {
+        let allowed = allowed(&snapshot.control, (&caller.key, &tags), &request, &received);
+        match allowed.and_then(|allowed| Ok((defaults(&request, &allowed.permit.parameters)?, allowed))) {
+            Ok((defaults, Permitted { permit: admission::Permit { model, selected, .. }, end_users, ruling })) => {
+                let request = defaults.unwrap_or(request);
                 Ok(Resolved { received, snapshot, caller, request, end_users, tags, ruling, model, selected })
             }
             Err(error) => {
@@ -64,6 +67,14 @@ struct Permitted {
     permit: admission::Permit,
     end_users: Vec<Arc<EndUser>>,
     ruling: Vec<Arc<Tag>>,
+}
+
+/// The request with the parameters of the preset that led to its model; none where it has them all, or there are none.
+fn defaults(request: &ClientRequest, parameters: &Parameters) -> Result<Option<ClientRequest>, ApiError> {
+    if parameters.is_empty() {
+        return Ok(None);
+    }
+    request.with_defaults(parameters).map_err(|rejection| refusal::rejection(&rejection))
 }
 
 fn allowed(

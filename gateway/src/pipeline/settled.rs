@@ -350,11 +350,15 @@ impl Settling {
             tags: self.admitted.tags.clone(),
         };
         self.pipeline.metrics.settled(&settled);
+        let settled = Arc::new(settled);
+        if let Some(report) = &received.report {
+            report.note(&settled);
+        }
         let happened = Happened {
             realm: Some(key.realm.clone()),
             actor: Actor { kind: ActorKind::Key, id: key.id.to_string() },
             cause: self.causes(),
-            event: Event::RequestSettled(Arc::new(settled)),
+            event: Event::RequestSettled(settled),
         };
         let Some(held) = held else {
             self.pipeline.activity.outbox().note(happened);

@@ -13,8 +13,8 @@ use crate::store::{Layout, META_TABLE, Store, StoreError, Writes};
 use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
 use crate::view::{
-    agents, budgets, choices, commands, credentials, end_users, grants, named_budgets, quarantine, realms, registry,
-    selections, tags, users,
+    agents, budgets, choices, commands, credentials, end_users, grants, named_budgets, presets, quarantine, realms,
+    registry, selections, tags, users,
 };
 
 /// The checkpoint and the moment of the last event. It is no part of a digest.
@@ -38,6 +38,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (named_budgets::NAMED_BUDGETS.id, named_budgets::NAMED_BUDGETS.schema),
         (named_budgets::BUDGET_HOLDERS.id, named_budgets::BUDGET_HOLDERS.schema),
         (selections::SELECTIONS.id, selections::SELECTIONS.schema),
+        (presets::PRESETS.id, presets::PRESETS.schema),
         (choices::CHOICES.id, choices::CHOICES.schema),
         (agents::AGENTS.id, agents::AGENTS.schema),
         (agents::AGENT_NAMES.id, agents::AGENT_NAMES.schema),
@@ -88,6 +89,7 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     budgets::load(store, &mut control)?;
     named_budgets::load(store, &mut control)?;
     selections::load(store, &mut control)?;
+    presets::load(store, &mut control)?;
     agents::load(store, &mut control)?;
     quarantine::load(store, &mut control)?;
     Ok(Beginning { control, list: KeyList::load(store)?, checkpoint, at })
@@ -117,6 +119,7 @@ pub(crate) fn write(
     budgets::write(control, writes)?;
     named_budgets::write(control, writes)?;
     selections::write(control, writes)?;
+    presets::write(control, writes)?;
     choices::write(control, writes)?;
     agents::write(control, writes)?;
     quarantine::write(control, writes)?;

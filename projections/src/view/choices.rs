@@ -11,7 +11,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const CHOICES: RowTable<Choice> = RowTable::new(19, 1, "choices");
+pub(crate) const CHOICES: RowTable<Choice> = RowTable::new(19, 2, "choices");
 
 /// The most choices of one page.
 pub const CHOICES_MAX: usize = 100;

@@ -10,7 +10,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const SELECTIONS: RowTable<Selection> = RowTable::new(8, 2, "selections");
+pub(crate) const SELECTIONS: RowTable<Selection> = RowTable::new(8, 3, "selections");
 
 pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreError> {
     light::load(store, &SELECTIONS, |selection| {

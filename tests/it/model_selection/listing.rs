@@ -2,21 +2,22 @@
 
 use anyhow::Result;
 use serde_json::json;
+use tallygate_tests::upstream::Reply;
 
-use super::Selector;
+use super::{Selector, select};
 use crate::scene::{KeyTerms, command};
 
 #[tokio::test]
 async fn models_stand_under_their_providers_with_what_they_can_and_cost() -> Result<()> {
     let selector = Selector::start().await?;
-    for client in [selector.operator()?, selector.caller().await?] {
+    for (client, is_operator) in [(selector.operator()?, true), (selector.caller().await?, false)] {
         let list = client.get("/models/list").await?.expect(200)?;
         assert_eq!((list.at("/0/id")?, list.at("/0/name")?), (json!("anthropic"), json!("Anthropic")));
         assert_eq!((list.at("/1/id")?, list.at("/1/name")?), (json!("openai"), json!("OpenAI")));
         let names: Vec<_> =
             ["/1/models/0/id", "/1/models/1/id"].map(|at| list.at(at)).into_iter().collect::<Result<_>>()?;
         assert_eq!(names, [json!("gpt-4o"), json!("gpt-5-mini")]);
-        let expected = json!({
+        let mut expected = json!({
             "id": "gpt-5-mini",
             "name": "gpt-5-mini",
             "provider": "openai",
@@ -32,7 +33,12 @@ async fn models_stand_under_their_providers_with_what_they_can_and_cost() -> Res
             "input_usd_per_million_tokens": 0.25,
             "output_usd_per_million_tokens": 2.0,
             "cached_input_usd_per_million_tokens": 0.025,
+            "success_rate": null,
+            "latency_ms_p50": null,
         });
+        if is_operator {
+            expected["calls"] = json!(0);
+        }
         assert_eq!(list.at("/1/models/1")?, expected);
         assert_eq!(client.get("/models/providers").await?.expect(200)?.json()?, json!(["anthropic", "openai"]));
     }
@@ -97,8 +103,40 @@ async fn a_name_that_two_models_could_bear_is_shown_whole_for_one_of_them() -> R
     assert_eq!(shown("/1/models/0")?, (json!("gpt-4o"), json!("gpt-4o")));
     assert_eq!(shown("/1/models/1")?, (json!("openai/gpt-4o"), json!("openai/gpt-4o")));
     for id in ["gpt-4o", "openai/gpt-4o"] {
-        let answer = super::select(&selector.operator()?, id, "openai").await?.expect(200)?;
+        let answer = select(&selector.operator()?, id, "openai").await?.expect(200)?;
         assert_eq!((answer.at("/model_id")?, answer.at("/model")?), (json!(id), json!(id)));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn how_a_model_did_lately_is_told_wherever_the_model_is() -> Result<()> {
+    let selector = Selector::start().await?;
+    let (caller, operator) = (selector.caller().await?, selector.operator()?);
+    select(&caller, "gpt-4o", "openai").await?.expect(200)?;
+    for reply in [Reply::answer(), Reply::refuse(500), Reply::refuse(400), Reply::answer()] {
+        selector.upstream.next(reply);
+        caller
+            .post(
+                "/v1/chat/completions",
+                &json!({ "model": "current", "num_retries": 0, "messages": [
+                    { "role": "user", "content": "Hello." }
+                ]}),
+            )
+            .await?;
+    }
+    let list = operator.get("/models/list").await?.expect(200)?;
+    let (seen, other) = (list.at("/1/models/0")?, list.at("/1/models/1")?);
+    assert_eq!(
+        (&seen["calls"], &seen["success_rate"]),
+        (&json!(3), &json!(0.6666)),
+        "400 is the request's own: {seen}"
+    );
+    assert!(seen["latency_ms_p50"].is_u64(), "{seen}");
+    let nothing = (&json!(0), &json!(null), &json!(null));
+    assert_eq!((&other["calls"], &other["success_rate"], &other["latency_ms_p50"]), nothing, "of each model its own");
+    let current = caller.get("/models/current").await?.expect(200)?.at("/model_info")?;
+    assert_eq!((&current["success_rate"], &current["calls"]), (&json!(0.6666), &json!(null)));
+    assert_eq!(select(&caller, "gpt-4o", "openai").await?.at("/model_info/success_rate")?, json!(0.6666));
     Ok(())
 }

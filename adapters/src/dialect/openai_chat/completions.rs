@@ -23,6 +23,9 @@ use crate::dialect::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, Wr
 /// The dialect's name.
 pub const NAME: &str = "openai_completions";
 
+/// It knows of no reasoning.
+const PLACES: Places = Places { effort: &[], ..translate::PLACES };
+
 /// The dialect. Its upstream's half is that of chats.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenaiCompletions;
@@ -45,7 +48,7 @@ impl Dialect for OpenaiCompletions {
     }
 
     fn places(&self) -> &'static Places {
-        OpenaiChat.places()
+        &PLACES
     }
 
     fn read_answer(&self, body: &[u8], seed: &str) -> Result<Response, Failure> {

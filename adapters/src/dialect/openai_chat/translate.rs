@@ -27,9 +27,12 @@ use crate::dialect::wire::{Asked, Dialect, ErrorAnswer, PathSays, ReadStream, Wr
 /// The dialect's name.
 pub const NAME: &str = "openai_chat";
 
-const PLACES: Places = Places {
+pub(super) const PLACES: Places = Places {
     model_in_body: true,
     output_limit: &["max_tokens"],
+    temperature: &["temperature"],
+    top_p: &["top_p"],
+    effort: &["reasoning_effort"],
     two_spellings: false,
     told_model: &[&["model"]],
     earlier: None,

@@ -13,6 +13,12 @@ pub struct Places {
     pub model_in_body: bool,
     /// The limit of output in a request.
     pub output_limit: &'static [&'static str],
+    /// How freely tokens are chosen, in a request.
+    pub temperature: &'static [&'static str],
+    /// The share of probability that is chosen from, in a request.
+    pub top_p: &'static [&'static str],
+    /// How hard the model reasons, in a request: a word.
+    pub effort: &'static [&'static str],
     /// Whether names are also taken in the other spelling, with `_` between words.
     pub two_spellings: bool,
     /// The model's name in answers and in events of streams.
@@ -102,6 +108,9 @@ mod tests {
     const PLACES: Places = Places {
         model_in_body: true,
         output_limit: &["generationConfig", "maxOutputTokens"],
+        temperature: &["generationConfig", "temperature"],
+        top_p: &["generationConfig", "topP"],
+        effort: &["generationConfig", "thinkingConfig", "thinkingLevel"],
         two_spellings: true,
         told_model: &[&["model"], &["message", "model"]],
         earlier: None,

@@ -1,12 +1,12 @@
 //! A client's request on its way to an upstream of the same dialect.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::places::Places;
-use crate::dialect::json::{self, Member, Object};
+use super::setting::{Setting, misspelt};
+use crate::dialect::json::{self, Member};
 use crate::dialect::openai_chat::fields::{Fate, fate, folded};
 use crate::dialect::rejection::{Reason, Rejection};
 use crate::dialect::splices::Splices;
@@ -40,7 +40,7 @@ pub fn request(dialect: &dyn Dialect, body: &Bytes, change: &Change<'_>) -> Resu
         rename(text, &object.members, change.model, &mut splices);
     }
     if let Some(tokens) = change.output_limit {
-        let limit = Limit { text, places, tokens: tokens.to_string() };
+        let limit = Setting { text, places, path: places.output_limit, json: tokens.to_string() };
         limit.set(&object, &mut splices)?;
     }
     if let (Some(name), Some(id)) = (places.earlier, change.earlier) {
@@ -74,10 +74,6 @@ fn fates(text: &str, members: &[Member], places: &Places) -> Result<Vec<bool>, R
     Ok(is_cut)
 }
 
-fn misspelt(name: &str) -> Rejection {
-    Rejection::of(name, Reason::Value("is spelt in another case, and some programs read it as this"))
-}
-
 fn rename(text: &str, members: &[Member], model: &str, splices: &mut Splices) {
     let quoted = serde_json::Value::from(model).to_string();
     match members.iter().find(|member| member.name(text) == "model").map(|member| member.value.clone()) {
@@ -90,76 +86,6 @@ fn rename(text: &str, members: &[Member], model: &str, splices: &mut Splices) {
 fn name_earlier(text: &str, members: &[Member], (name, id): (&str, &str), splices: &mut Splices) {
     if let Some(member) = members.iter().find(|member| member.name(text) == name) {
         splices.put(member.value.clone(), serde_json::Value::from(id).to_string());
-    }
-}
-
-/// A limit of output to be set.
-struct Limit<'a> {
-    text: &'a str,
-    places: &'a Places,
-    tokens: String,
-}
-
-impl Limit<'_> {
-    /// Sets the limit wherever there is a place for it, in whatever spelling: whichever of them the upstream reads, the
-    /// limit holds.
-    fn set(&self, object: &Object, splices: &mut Splices) -> Result<(), Rejection> {
-        let Some((name, rest)) = self.places.output_limit.split_first() else { return Ok(()) };
-        if !self.set_in(object, 0, name, rest, splices)? {
-            splices.add(name, &self.built(rest));
-        }
-        Ok(())
-    }
-
-    /// Sets it in the members of an object that have the name. Tells whether there are any.
-    fn set_in(
-        &self,
-        object: &Object,
-        starts_at: usize,
-        name: &str,
-        rest: &[&str],
-        splices: &mut Splices,
-    ) -> Result<bool, Rejection> {
-        let mut is_set = false;
-        let text = self.text.get(starts_at..).unwrap_or_default();
-        let other = self.places.other_spelling(name);
-        for member in &object.members {
-            let found = member.name(text);
-            if found == name || found == other {
-                self.set_at(starts_at + member.value.start..starts_at + member.value.end, name, rest, splices)?;
-                is_set = true;
-            } else if matches!(folded(found), found if found == folded(name) || found == other) {
-                return Err(misspelt(name));
-            }
-        }
-        Ok(is_set)
-    }
-
-    /// Sets it in the value of a member.
-    fn set_at(&self, at: Range<usize>, name: &str, rest: &[&str], splices: &mut Splices) -> Result<(), Rejection> {
-        let value = self.text.get(at.clone()).unwrap_or_default();
-        let Some((next, further)) = rest.split_first() else {
-            if value != self.tokens {
-                splices.put(at, self.tokens.clone());
-            }
-            return Ok(());
-        };
-        if value == "null" {
-            splices.put(at, self.built(rest));
-            return Ok(());
-        }
-        let not_an_object = |_| Rejection::of(name, Reason::Type("an object"));
-        let object = json::object(value, &mut json::Ignore).map_err(not_an_object)?;
-        if !self.set_in(&object, at.start, next, further, splices)? {
-            splices.add_within(at.start, object.members.is_empty(), next, &self.built(further));
-        }
-        Ok(())
-    }
-
-    /// The limit within objects of these names.
-    fn built(&self, names: &[&str]) -> String {
-        let nest = |json: String, name: &&str| format!("{{\"{name}\":{json}}}");
-        names.iter().rev().fold(self.tokens.clone(), nest)
     }
 }
 

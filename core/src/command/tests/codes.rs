@@ -161,9 +161,11 @@ fn of_selections() -> Vec<&'static str> {
             R::NotGranted { scope: Scope::Gateway, model: id("gpt") }, R::SlotIsModel(id("fast")),
             R::NothingSelected { scope: Scope::Gateway, slot: id("fast") },
             R::NothingToUndo { scope: Scope::Gateway, slot: id("fast") }, R::TooManyContexts(id("did:a")),
+            R::UnknownPreset(id("p")), R::TooManyPresets(Scope::Gateway), R::Parameter { field: "f", expected: "e" },
             R::NoChange(Scope::Gateway)];
         R::UnknownScope(_), R::UnknownModel(_), R::NotGranted { .. }, R::SlotIsModel(_), R::NothingSelected { .. },
-        R::NothingToUndo { .. }, R::TooManyContexts(_), R::NoChange(_)
+        R::NothingToUndo { .. }, R::TooManyContexts(_), R::UnknownPreset(_), R::TooManyPresets(_), R::Parameter { .. },
+        R::NoChange(_)
     )
 }
 

@@ -1,15 +1,12 @@
 //! A message whose answer streams: a task that works, its artifact piece by piece, and how it ended.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tallygate_adapters::provider::sse::Scanner;
 
 use super::asking::{self, Asked};
 use super::{Turn, event, events};
@@ -17,9 +14,7 @@ use crate::a2a::conversations::{BYTES_MAX, Place};
 use crate::a2a::rpc::{self, Fault};
 use crate::a2a::{message, message::Said};
 use crate::http::App;
-
-/// The longest event of an answer, in bytes.
-const EVENT_MAX_BYTES: usize = 1024 * 1024;
+use crate::http::heard::{Broken, Heard, Hearing};
 
 /// Asks, and hands the answer on as it comes.
 ///
@@ -40,16 +35,9 @@ pub(super) async fn stream(turn: Turn<'_>) -> Result<Response, Fault> {
         metadata,
         answer: String::new(),
         has_begun: false,
-        has_finished: false,
     };
     let first = task.begun();
-    let passage = Passage {
-        task,
-        upstream: response.into_body().into_data_stream(),
-        scanner: Scanner::new(EVENT_MAX_BYTES),
-        out: VecDeque::from([first]),
-        has_ended: false,
-    };
+    let passage = Passage { task, answer: Hearing::new(response.into_body()), first: Some(first) };
     let told = stream::unfold(passage, |mut passage| async move {
         let next = passage.next().await?;
         Some((Ok::<_, Infallible>(Bytes::from(next)), passage))
@@ -59,77 +47,21 @@ pub(super) async fn stream(turn: Turn<'_>) -> Result<Response, Fault> {
 
 struct Passage {
     task: Task,
-    upstream: BodyDataStream,
-    scanner: Scanner,
-    /// Events that are not sent yet.
-    out: VecDeque<String>,
-    has_ended: bool,
+    answer: Hearing,
+    /// The task itself, until it is told.
+    first: Option<String>,
 }
 
 impl Passage {
     async fn next(&mut self) -> Option<String> {
-        loop {
-            if let Some(next) = self.out.pop_front() {
-                return Some(next);
-            }
-            if self.has_ended {
-                return None;
-            }
-            match self.upstream.next().await {
-                Some(Ok(piece)) => self.take(piece),
-                Some(Err(_)) => self.end(Some("the answer broke off: ask again")),
-                None => {
-                    let left = self.scanner.finish();
-                    let left = left.and_then(|left| left.data().map(|data| data.into_owned()));
-                    left.into_iter().for_each(|data| self.heard(&data));
-                    self.end(self.task.missed());
-                }
-            }
+        if let Some(first) = self.first.take() {
+            return Some(first);
         }
-    }
-
-    fn take(&mut self, piece: Bytes) {
-        self.scanner.push(piece);
-        loop {
-            match self.scanner.next_event() {
-                Ok(Some(event)) => {
-                    if let Some(data) = event.data() {
-                        self.heard(&data);
-                    }
-                }
-                Ok(None) => return,
-                Err(_) => return self.end(Some("an event of the answer is too long")),
-            }
-        }
-    }
-
-    fn heard(&mut self, data: &[u8]) {
-        if self.has_ended {
-            return;
-        }
-        if data.trim_ascii() == b"[DONE]" {
-            self.task.has_finished = true;
-            return;
-        }
-        let Ok(chunk) = serde_json::from_slice::<Value>(data) else { return };
-        if let Some(error) = chunk.get("error") {
-            let why = error.get("message").and_then(Value::as_str).unwrap_or("the model failed");
-            return self.end(Some(why));
-        }
-        if chunk.pointer("/choices/0/finish_reason").is_some_and(|reason| !reason.is_null()) {
-            self.task.has_finished = true;
-        }
-        let text = chunk.pointer("/choices/0/delta/content").and_then(Value::as_str).filter(|text| !text.is_empty());
-        if let Some(text) = text {
-            self.out.push_back(self.task.piece(text));
-        }
-    }
-
-    fn end(&mut self, why: Option<&str>) {
-        if !self.has_ended {
-            self.has_ended = true;
-            self.out.push_back(self.task.ended(why));
-        }
+        Some(match self.answer.next().await? {
+            Heard::Text(text) => self.task.piece(&text),
+            Heard::Whole(_) => self.task.ended(self.task.missed()),
+            Heard::Failed(Broken { message, .. }) => self.task.ended(Some(&message)),
+        })
     }
 }
 
@@ -144,8 +76,6 @@ struct Task {
     metadata: Value,
     answer: String,
     has_begun: bool,
-    /// Whether the model said that its answer is whole.
-    has_finished: bool,
 }
 
 impl Task {
@@ -178,15 +108,9 @@ impl Task {
             "lastChunk": false }))
     }
 
-    /// Why an answer that has come to its end is none.
-    const fn missed(&self) -> Option<&'static str> {
-        if !self.has_finished {
-            Some("the answer broke off: ask again")
-        } else if self.answer.is_empty() {
-            Some(asking::NO_TEXT)
-        } else {
-            None
-        }
+    /// Why an answer that is whole is none.
+    fn missed(&self) -> Option<&'static str> {
+        self.answer.is_empty().then_some(asking::NO_TEXT)
     }
 
     /// The end: an answer that is whole is remembered, and no other.

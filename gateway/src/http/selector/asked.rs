@@ -41,7 +41,7 @@ pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
 ///
 /// # Errors
 /// 400 for any other.
-pub(super) fn body<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
+pub(in crate::http) fn body<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
     // Serde would also read a struct from a list of its fields in their order.
     let read = match bytes.trim_ascii_start() {
         [b'{', ..] => serde_json::from_slice(bytes),

@@ -4,18 +4,20 @@ use axum::response::Response;
 use serde_json::json;
 use tallygate_core::actor::ActorKind;
 use tallygate_core::command::{self, Command, Request};
-use tallygate_core::id::{CommandId, ModelName, SlotName};
-use tallygate_core::selection::Rejection;
+use tallygate_core::id::{CommandId, SlotName};
+use tallygate_core::selection::{Choice, Chosen, Rejection};
 use tallygate_core::stream::Position;
 
 use super::chooser::Chooser;
 use super::named::Names;
+use super::parameters;
 use super::shown::Shown;
 use crate::command::Refused;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::change::changed;
+use crate::pipeline::refusal;
 
 /// Carries out a choice, and tells the position since which it is so. To choose what is chosen already is no error. What a key
 /// asks counts as a request in the rate limits of its chain: each choice is a line of the log that all gateways read.
@@ -43,24 +45,48 @@ pub(super) async fn out(
     }
 }
 
+/// What a change that was made at a position has come to; none where no model is chosen since.
+///
+/// # Errors
+/// The views cannot be read.
+pub(super) fn made(
+    app: &App,
+    chooser: &Chooser,
+    slot: &SlotName,
+    position: Position,
+) -> Result<Option<Chosen>, ApiError> {
+    let after = Position::new(position.get().saturating_add(1));
+    let control = &app.pipeline.views.control;
+    let made = control
+        .choices(chooser.owner().as_ref(), &chooser.scope, slot, after, 1)
+        .map_err(|error| refusal::views(&error))?;
+    Ok(made.into_iter().next().and_then(|choice| {
+        let Choice { to, preset, parameters, .. } = choice;
+        to.map(|model| Chosen { model, preset, parameters })
+    }))
+}
+
 /// The answer to a choice; without a model where none is chosen any more.
 pub(super) fn answer(
     app: &App,
     chooser: &Chooser,
     slot: &SlotName,
-    model: Option<&ModelName>,
+    chosen: Option<&Chosen>,
     position: Position,
 ) -> Response {
+    let model = chosen.map(|chosen| &chosen.model);
     let snapshot = app.pipeline.views.control.snapshot();
     let (control, realm) = (&snapshot.control, chooser.realm());
     let names = Names { control, vendors: app.pipeline.upstreams.vendors(), realm: &realm };
-    let chosen = model.and_then(|model| control.visible_model(&realm, model));
-    let shown = chosen.and_then(|chosen| Shown::new(&names, &app.pipeline.upstreams, chosen));
+    let visible = model.and_then(|model| control.visible_model(&realm, model));
+    let shown = visible.and_then(|model| Shown::new(&names, &app.pipeline, chooser, model));
     // A command that is sent again may be about a model that is gone by now.
     let unshown = || json!({ "model_id": model, "provider": null, "model_info": null });
     let mut answer = shown.as_ref().map_or_else(unshown, Shown::chosen);
     answer["slot"] = json!(slot);
     answer["model"] = json!(model);
+    answer["preset"] = json!(chosen.and_then(|chosen| chosen.preset.as_ref()));
+    answer["parameters"] = chosen.map(|chosen| parameters::told(&chosen.parameters)).unwrap_or_default();
     answer["scope"] = json!(chooser.scope);
     answer["position"] = json!(position);
     changed(position, answer)

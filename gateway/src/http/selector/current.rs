@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::asked::{self, Place};
 use super::chooser::Chooser;
 use super::named::Names;
+use super::parameters;
 use super::shown::Shown;
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -30,11 +31,13 @@ pub(super) async fn current(State(app): State<App>, uri: Uri, headers: HeaderMap
     let model = selection.model.as_ref().and_then(|name| control.visible_model(&realm, name));
     let callable = model.is_some_and(|model| chooser.gets(control, &slot, model));
     // What may not be called is named, as in the refusal of a request for it, and nothing else is told of it.
-    let shown = model.filter(|_| callable).and_then(|model| Shown::new(&names, &app.pipeline.upstreams, model));
+    let shown = model.filter(|_| callable).and_then(|model| Shown::new(&names, &app.pipeline, &chooser, model));
     let unshown = || json!({ "model_id": selection.model, "provider": null, "model_info": null });
     let mut answer = shown.as_ref().map_or_else(unshown, Shown::chosen);
     answer["slot"] = json!(slot);
     answer["model"] = json!(selection.model);
+    answer["preset"] = json!(selection.preset);
+    answer["parameters"] = parameters::told(&selection.parameters);
     answer["callable"] = json!(callable);
     answer["selected_by"] = json!(selection.scope);
     answer["selected_at"] = json!(selection.trail.changed.position);

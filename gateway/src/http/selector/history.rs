@@ -12,6 +12,7 @@ use tallygate_projections::CHOICES_MAX;
 
 use super::asked;
 use super::chooser::Chooser;
+use super::parameters;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
@@ -67,6 +68,8 @@ fn told(choice: &Choice) -> Value {
         "by": choice.mark.by,
         "from": choice.from,
         "to": choice.to,
+        "preset": choice.preset,
+        "parameters": choice.to.as_ref().map(|_| parameters::told(&choice.parameters)),
         "undo": choice.undo,
     })
 }

@@ -35,11 +35,11 @@ async fn by_provider(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<BTreeM
     let asked: Whose = asked::query(uri)?;
     let chooser = Chooser::new(app, &caller, asked.scope.as_deref())?;
     let snapshot = app.pipeline.views.control.snapshot();
-    let upstreams = &app.pipeline.upstreams;
-    let names = Names { control: &snapshot.control, vendors: upstreams.vendors(), realm: &chooser.realm() };
+    let vendors = app.pipeline.upstreams.vendors();
+    let names = Names { control: &snapshot.control, vendors, realm: &chooser.realm() };
     let mut providers: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for model in chooser.callable(&snapshot.control) {
-        if let Some(shown) = Shown::new(&names, upstreams, &model) {
+        if let Some(shown) = Shown::new(&names, &app.pipeline, &chooser, &model) {
             providers.entry(shown.provider).or_default().push(shown.info);
         }
     }

@@ -7,6 +7,11 @@ use tallygate_core::control::Control;
 use tallygate_core::id::{ModelName, RealmId, VendorId};
 use tallygate_core::registry::Model;
 
+use super::chooser::Chooser;
+use crate::http::App;
+use crate::http::error::ApiError;
+use crate::http::error_code::ErrorCode;
+
 /// Where names are looked up.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct Names<'a> {
@@ -44,4 +49,25 @@ impl<'a> Names<'a> {
         let vendor = vendor?;
         self.visible(name).filter(|model| model.deployments.iter().any(|deployment| deployment.vendor == vendor.id))
     }
+}
+
+/// The public name that is meant. A name that means nothing is what the command is refused for, and recorded with.
+///
+/// # Errors
+/// 400 for what is no name.
+pub(super) fn meant(
+    app: &App,
+    chooser: &Chooser,
+    model_id: &str,
+    provider: Option<&str>,
+) -> Result<ModelName, ApiError> {
+    let snapshot = app.pipeline.views.control.snapshot();
+    let realm = chooser.realm();
+    let names = Names { control: &snapshot.control, vendors: app.pipeline.upstreams.vendors(), realm: &realm };
+    if let Some(found) = names.find(model_id, provider) {
+        return Ok(found.name.clone());
+    }
+    let name = provider.map_or_else(|| model_id.to_owned(), |provider| format!("{provider}/{model_id}"));
+    ModelName::new(name)
+        .map_err(|error| ApiError::new(ErrorCode::ParameterInvalid, error.to_string()).param("model_id"))
 }

@@ -1,17 +1,18 @@
-//! `POST /models/select`: another model for a slot, from the next request on.
+//! `POST /models/select`: another model for a slot, or what a preset says, from the next request on.
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
-use tallygate_core::id::{CommandId, ModelName, SlotName};
-use tallygate_core::selection::SelectModel;
+use tallygate_core::id::{CommandId, PresetName, SlotName};
+use tallygate_core::selection::preset::Parameters;
+use tallygate_core::selection::{Chosen, SelectModel, SelectPreset};
 
 use super::asked;
 use super::carried;
 use super::chooser::Chooser;
-use super::named::Names;
+use super::named::meant;
 use crate::http::App;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -23,8 +24,10 @@ use crate::http::litellm::caller::Caller;
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// A public name, or the bare name with the provider.
-    model_id: String,
+    model_id: Option<String>,
     provider: Option<String>,
+    /// A preset, in place of a model.
+    preset: Option<PresetName>,
     #[serde(default = "SlotName::current")]
     slot: SlotName,
     /// For the holder of the master key; none for the gateway.
@@ -33,29 +36,33 @@ struct Asked {
     id: Option<CommandId>,
 }
 
-/// Selects a model for a slot. To select what is selected already is no error, and writes nothing.
+/// Selects a model for a slot, or a preset. To select what is selected already is no error, and writes nothing.
 ///
 /// Cancellation: what was begun may still be carried out.
 pub(super) async fn select(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let caller = Caller::of_any_kind(&app, &headers).await?;
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
-    let Asked { model_id, provider, slot, scope, id } = asked::body(&bytes)?;
+    let Asked { model_id, provider, preset, slot, scope, id } = asked::body(&bytes)?;
     let chooser = Chooser::to_change(&app, &caller, scope.as_deref())?;
-    let model = meant(&app, &chooser, &model_id, provider.as_deref())?;
-    let command = SelectModel { scope: chooser.scope.clone(), slot: slot.clone(), model: model.clone() };
-    let position = carried::out(&app, &chooser, id, command.into()).await?;
-    Ok(carried::answer(&app, &chooser, &slot, Some(&model), position))
-}
-
-/// The public name that is meant. A name that means nothing is what the command is refused for, and recorded with.
-fn meant(app: &App, chooser: &Chooser, model_id: &str, provider: Option<&str>) -> Result<ModelName, ApiError> {
-    let snapshot = app.pipeline.views.control.snapshot();
-    let realm = chooser.realm();
-    let names = Names { control: &snapshot.control, vendors: app.pipeline.upstreams.vendors(), realm: &realm };
-    if let Some(found) = names.find(model_id, provider) {
-        return Ok(found.name.clone());
+    let scope = chooser.scope.clone();
+    match (model_id, preset) {
+        (Some(model_id), None) => {
+            let model = meant(&app, &chooser, &model_id, provider.as_deref())?;
+            let command = SelectModel { scope, slot: slot.clone(), model: model.clone() };
+            let position = carried::out(&app, &chooser, id, command.into()).await?;
+            let chosen = Chosen { model, preset: None, parameters: Parameters::default() };
+            Ok(carried::answer(&app, &chooser, &slot, Some(&chosen), position))
+        }
+        (None, Some(preset)) if provider.is_none() => {
+            let command = SelectPreset { scope, slot: slot.clone(), preset };
+            let position = carried::out(&app, &chooser, id, command.into()).await?;
+            // What it came to stands in the history, also when it is sent again after other choices.
+            let chosen = carried::made(&app, &chooser, &slot, position)?;
+            Ok(carried::answer(&app, &chooser, &slot, chosen.as_ref(), position))
+        }
+        _ => {
+            let message = "the body names a model by `model_id`, and maybe its `provider`, or else a `preset`";
+            Err(ApiError::new(ErrorCode::BodyInvalid, message))
+        }
     }
-    let name = provider.map_or_else(|| model_id.to_owned(), |provider| format!("{provider}/{model_id}"));
-    ModelName::new(name)
-        .map_err(|error| ApiError::new(ErrorCode::ParameterInvalid, error.to_string()).param("model_id"))
 }

@@ -1,13 +1,17 @@
-//! A model as a selector shows it: what it can do, how much fits into it, and what it costs.
+//! A model as a selector shows it: what it can do, how much fits into it, what it costs, and how it did lately.
 
 use serde_json::{Value, json};
+use tallygate_core::actor::ActorKind;
 use tallygate_core::money::PicoUsd;
 use tallygate_core::price::Class;
 use tallygate_core::registry::Model;
+use tallygate_core::routing::{Lately, Steady};
 
+use super::chooser::Chooser;
 use super::named::Names;
 use crate::http::litellm::amount::usd_per_unit;
 use crate::http::litellm::models::groups;
+use crate::pipeline::Pipeline;
 use crate::upstreams::Upstreams;
 
 /// How many tokens the prices are for.
@@ -26,10 +30,17 @@ pub(super) struct Shown {
 
 impl Shown {
     /// A model that something serves; none for one that nothing does.
-    pub(super) fn new(names: &Names<'_>, upstreams: &Upstreams, model: &Model) -> Option<Self> {
+    pub(super) fn new(names: &Names<'_>, pipeline: &Pipeline, chooser: &Chooser, model: &Model) -> Option<Self> {
         let vendor = &model.deployments.first()?.vendor;
         let (provider, id) = (vendor.to_string(), names.beside_provider(model, vendor).to_owned());
-        let info = info(upstreams, model, &provider, &id);
+        let mut info = info(&pipeline.upstreams, model, &provider, &id);
+        let lately = pipeline.upstreams.lately(model, Steady::from_millis(pipeline.clock.steady_ms()));
+        info["success_rate"] = success_rate(&lately);
+        info["latency_ms_p50"] = json!(lately.latency_p50().map(|latency| latency.as_millis()));
+        // How much others use it is for the operator alone.
+        if chooser.actor.kind == ActorKind::Operator {
+            info["calls"] = json!(lately.ended());
+        }
         Some(Self { provider, id, info })
     }
 
@@ -72,9 +83,42 @@ fn info(upstreams: &Upstreams, model: &Model, provider: &str, id: &str) -> Value
     })
 }
 
+/// How many of its last calls ended well, in parts of one to the fourth place. Null where none has ended.
+fn success_rate(lately: &Lately) -> Value {
+    let parts = lately.succeeded().saturating_mul(10_000).checked_div(lately.ended());
+    parts.and_then(|parts| format!("{}.{:04}", parts / 10_000, parts % 10_000).parse().ok()).unwrap_or_default()
+}
+
 /// The highest price of so many tokens of a class. None where nothing has a price, which is not a price of zero.
 fn dearest(model: &Model, class: Class) -> Option<PicoUsd> {
     let prices = model.deployments.iter().filter_map(|deployment| deployment.price.as_ref());
     let dearest = prices.map(|in_force| in_force.price.rates().of(class)).max()?;
     dearest.pico().checked_mul(TOKENS).map(PicoUsd::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tallygate_core::port::provider::failure::Kind;
+    use tallygate_core::routing::{Cooldown, Ended, Health, How, Lately, Steady, Terms};
+
+    use super::success_rate;
+
+    #[test]
+    fn a_rate_is_a_part_of_one_and_null_where_nothing_ended() {
+        let terms = Terms { cooldown: Cooldown { allowed_failures: 9, first_ms: 5_000 }, alone: true };
+        let (now, mut health) = (Steady::from_millis(1), Health::default());
+        let rate = |health: &Health| {
+            let mut lately = Lately::default();
+            health.add_to(&mut lately, now);
+            success_rate(&lately)
+        };
+        assert_eq!(rate(&health), Value::Null);
+        let failed = How::Failed { kind: Kind::ServerError, retry_after: None };
+        for (how, expected) in [(How::Succeeded, json!(1.0)), (failed, json!(0.5)), (failed, json!(0.3333))] {
+            let begun = health.began(now);
+            health.ended(now, begun, &Ended { tokens: 0, how }, &terms);
+            assert_eq!(rate(&health), expected);
+        }
+    }
 }

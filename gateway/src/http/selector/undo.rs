@@ -7,7 +7,6 @@ use http::HeaderMap;
 use serde::Deserialize;
 use tallygate_core::id::{CommandId, SlotName};
 use tallygate_core::selection::UndoSelection;
-use tallygate_core::stream::Position;
 
 use super::asked;
 use super::carried;
@@ -16,7 +15,6 @@ use crate::http::App;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::litellm::caller::Caller;
-use crate::pipeline::refusal;
 
 /// What is asked.
 #[derive(Debug, Deserialize)]
@@ -41,11 +39,6 @@ pub(super) async fn undo(State(app): State<App>, headers: HeaderMap, body: Body)
     let command = UndoSelection { scope: chooser.scope.clone(), slot: slot.clone() };
     let position = carried::out(&app, &chooser, id, command.into()).await?;
     // What it went back to stands in the history, also when it is sent again after other choices.
-    let after = Position::new(position.get().saturating_add(1));
-    let control = &app.pipeline.views.control;
-    let made = control
-        .choices(chooser.owner().as_ref(), &chooser.scope, &slot, after, 1)
-        .map_err(|error| refusal::views(&error))?;
-    let model = made.first().and_then(|choice| choice.to.as_ref());
-    Ok(carried::answer(&app, &chooser, &slot, model, position))
+    let chosen = carried::made(&app, &chooser, &slot, position)?;
+    Ok(carried::answer(&app, &chooser, &slot, chosen.as_ref(), position))
 }
