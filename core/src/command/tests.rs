@@ -85,12 +85,13 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("ClearAgentConfiguration", r#"{"agent":"a"}"#),
         ("RemoveAgent", r#"{"agent":"a"}"#),
     ];
-    let nonce = "0".repeat(48);
-    let filled = |data: &str| {
-        let data = data.replace("AGENTKEY", AGENT_KEY).replace("NONCE", &nonce);
-        data.replace("ID", &key_id(1).to_string()).replace("HASH", &"0".repeat(64))
-    };
     folder.into_iter().map(|(name, data)| (name, filled(data))).collect()
+}
+
+/// What the words in capitals stand for.
+fn filled(data: &str) -> String {
+    let data = data.replace("AGENTKEY", AGENT_KEY).replace("NONCE", &"0".repeat(48));
+    data.replace("ID", &key_id(1).to_string()).replace("HASH", &"0".repeat(64))
 }
 
 #[test]

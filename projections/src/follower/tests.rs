@@ -45,7 +45,7 @@ impl Scene {
         let stores = stores_of(&followers);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let followers = tokio::spawn(async move {
-            followers.run(async { drop(stopped.await) }).await.unwrap();
+            Box::pin(followers.run(async { drop(stopped.await) })).await.unwrap();
         });
         let (writer, happening) = (ControlWriter::new(), ActivityWriter::new("gateway-1"));
         let mut scene = Self { folder, control, activity, writer, happening, views, stores, metrics, followers, stop };
