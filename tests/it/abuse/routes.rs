@@ -140,7 +140,7 @@ const CONVERSATIONS: [&str; 3] =
     ["/a2a/{agent}", "/a2a/{agent}/.well-known/agent-card.json", "/a2a/{agent}/.well-known/agent.json"];
 
 /// For any key, which reads and chooses what is its own.
-pub const OWN: [(&str, &str); 34] = [
+pub const OWN: [(&str, &str); 37] = [
     ("GET", "/key/list"),
     ("GET", "/key/info"),
     ("POST", "/v2/key/info"),
@@ -155,6 +155,9 @@ pub const OWN: [(&str, &str); 34] = [
     ("POST", "/models/select"),
     ("POST", "/models/undo"),
     ("GET", "/models/history"),
+    ("GET", "/models/presets"),
+    ("POST", "/models/presets"),
+    ("DELETE", "/models/presets"),
     ("GET", "/team/info"),
     ("GET", "/team/permissions_list"),
     ("GET", "/team/available"),
@@ -181,7 +184,8 @@ pub const OWN: [(&str, &str); 34] = [
 const ANY_KEY: [&str; 3] = ["/utils/token_counter", "/api/route/explain", "/spend/calculate"];
 
 /// For any key that may call the model.
-const INFERENCE: [&str; 36] = [
+const INFERENCE: [&str; 37] = [
+    "/api/compare",
     "/chat/completions",
     "/v1/chat/completions",
     "/embeddings",
