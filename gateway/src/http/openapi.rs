@@ -4,6 +4,8 @@
 //! and none is made up. It is kept by hand and not derived from types, since most bodies are read field by field, from their
 //! own digits, and no derivation would know what they may be.
 
+mod whole;
+
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
@@ -56,7 +58,13 @@ pub(crate) fn document() -> Result<Value, serde_json::Error> {
         schemas.extend(group.schemas);
     }
     schemas.insert("Error".to_owned(), error());
-    Ok(json!({
+    let mut document = written(&tags, &paths, &schemas);
+    whole::put_together(&mut document, &schemas);
+    Ok(document)
+}
+
+fn written(tags: &[Value], paths: &Map<String, Value>, schemas: &Map<String, Value>) -> Value {
+    json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Tallygate",
@@ -80,7 +88,7 @@ pub(crate) fn document() -> Result<Value, serde_json::Error> {
                 },
             },
         },
-    }))
+    })
 }
 
 /// An error. Clients of other dialects get it in their own shape.
