@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::value_parser;
 
 use crate::cores::Placement;
@@ -12,12 +12,9 @@ use crate::gateway::phase::{self, Plan, Saturation};
 use crate::gateway::setup::Budgets;
 use crate::gateway::subject::{self, Running};
 use crate::gateway::{parse_cores, progress, tallygate};
-use crate::machine::{Work, processor};
-use crate::report::{Cell, Report, Row};
+use crate::machine::Work;
+use crate::report::{Cell, Report, Row, spoilt};
 use crate::samples::Samples;
-
-/// When others use more of the cores than this, they change the figures.
-const OTHERS_PERCENT_MAX: f64 = 5.0;
 
 /// How a run is made.
 #[derive(Debug, clap::Args)]
@@ -92,13 +89,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
         found.errors = failures(&with, &without);
         Ok(found)
     };
-    let limited = async {
-        tokio::select! {
-            done = tokio::time::timeout(time_limit(options), work) => done.context("the run takes too long: given up")?,
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        }
-    };
-    Ok(crate::block_on(limited)?.report(options, &placement))
+    Ok(crate::block_on_for(time_limit(options), work)?.report(options, &placement))
 }
 
 /// Far more than a run needs, so that nothing waits for ever.
@@ -151,17 +142,6 @@ impl Found {
             row("CPU of a request, µs", 2, [measured(&with.cpu_us), measured(&without.cpu_us), measured(&added_us)]),
             row("core busy, %", 0, [measured(&with.busy_percent), measured(&without.busy_percent), Cell::Empty]),
         ];
-        let cores = match placement {
-            Placement::Pinned(cores) => {
-                format!(
-                    "Gateways on core {}, upstream and load on core {} ({}).",
-                    cores.under_test,
-                    cores.load,
-                    processor()
-                )
-            }
-            Placement::Free(why) => format!("NOT PINNED to cores: {why} ({}).", processor()),
-        };
         let load = format!(
             "{} connections; medians of {} rounds, {} s a measurement. Others used {others_percent:.0} % of these cores.",
             options.connections, options.rounds, options.seconds
@@ -171,15 +151,10 @@ impl Found {
              is added, in microseconds. ± is half the distance between the smallest and the largest round."
                 .to_owned(),
         ];
-        if others_percent > OTHERS_PERCENT_MAX {
-            notes.push("THE MACHINE WAS NOT QUIET. CPU times hold nearly; rates do not.".to_owned());
-        }
-        if cfg!(debug_assertions) {
-            notes.push("NOT A RELEASE BUILD: these figures say nothing. Run with --release.".to_owned());
-        }
+        notes.extend(spoilt(others_percent, "CPU times hold nearly; rates do not."));
         Report {
             title: "What a chain of five budgets costs: key, three realms, gateway".to_owned(),
-            setting: vec![cores, load],
+            setting: vec![placement.told("Gateways"), load],
             columns: vec!["five budgets".to_owned(), "no budget".to_owned(), "difference".to_owned()],
             rows,
             notes,

@@ -4,6 +4,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::machine::processor;
+
 /// Sets the cores a process may run on.
 const TASKSET: &str = "taskset";
 
@@ -44,6 +46,16 @@ impl Placement {
         match self {
             Self::Pinned(cores) => vec![cores.under_test, cores.load],
             Self::Free(_) => Vec::new(),
+        }
+    }
+
+    /// It in words; `subject` is what is under test, as the beginning of a sentence.
+    pub(crate) fn told(&self, subject: &str) -> String {
+        match self {
+            Self::Pinned(Cores { under_test, load }) => {
+                format!("{subject} on core {under_test}, upstream and load on core {load} ({}).", processor())
+            }
+            Self::Free(why) => format!("NOT PINNED to cores: {why} ({}).", processor()),
         }
     }
 

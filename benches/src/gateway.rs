@@ -11,7 +11,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use clap::value_parser;
 
 use crate::cores::Placement;
@@ -78,13 +77,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
         figures.conclude(stage.failures(), after.others_percent_since(&before));
         Ok(figures)
     };
-    let limited = async {
-        tokio::select! {
-            done = tokio::time::timeout(time_limit(options), work) => done.context("the run takes too long: given up")?,
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        }
-    };
-    let figures = crate::block_on(limited)?;
+    let figures = crate::block_on_for(time_limit(options), work)?;
     Ok(figures.report(options, &placement))
 }
 

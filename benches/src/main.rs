@@ -24,8 +24,9 @@ mod upstream;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 
 use crate::report::Report;
@@ -91,6 +92,16 @@ fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(future)
+}
+
+/// Runs for so long at the most, and until somebody interrupts it: what it started ends with it.
+fn block_on_for<T>(limit: Duration, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    block_on(async {
+        tokio::select! {
+            done = tokio::time::timeout(limit, work) => done.context("the run takes too long: given up")?,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    })
 }
 
 fn print(report: &Report, json: bool) -> anyhow::Result<()> {

@@ -7,6 +7,17 @@ use serde::Serialize;
 
 use crate::samples::Samples;
 
+/// When others use more of the cores than this, they change the figures.
+const OTHERS_PERCENT_MAX: f64 = 5.0;
+
+/// What makes figures worth less than they look; `holding` says which of them hold all the same where others worked too.
+pub(crate) fn spoilt(others_percent: f64, holding: &str) -> impl Iterator<Item = String> {
+    let busy = (others_percent > OTHERS_PERCENT_MAX).then(|| format!("THE MACHINE WAS NOT QUIET. {holding}"));
+    let debug = cfg!(debug_assertions)
+        .then(|| "NOT A RELEASE BUILD: these figures say nothing. Run with --release.".to_owned());
+    busy.into_iter().chain(debug)
+}
+
 /// A table of figures.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {

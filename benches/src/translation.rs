@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::value_parser;
 
 use crate::chat::{self, Ask};
@@ -14,14 +14,11 @@ use crate::gateway::phase::{self, Plan};
 use crate::gateway::setup::Budgets;
 use crate::gateway::subject::{self, Running};
 use crate::gateway::{parse_cores, progress, tallygate};
-use crate::machine::{Work, processor};
+use crate::machine::Work;
 use crate::messages;
 use crate::question::Question;
-use crate::report::{Cell, Report, Row};
+use crate::report::{Cell, Report, Row, spoilt};
 use crate::samples::Samples;
-
-/// When others use more of the cores than this, they change the figures.
-const OTHERS_PERCENT_MAX: f64 = 5.0;
 
 /// How a run is made.
 #[derive(Debug, clap::Args)]
@@ -105,13 +102,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
         Ok(found)
     };
     let time_limit = Duration::from_secs(300) + Duration::from_secs(options.seconds + 1) * options.rounds * 12;
-    let limited = async {
-        tokio::select! {
-            done = tokio::time::timeout(time_limit, work) => done.context("the run takes too long: given up")?,
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        }
-    };
-    Ok(crate::block_on(limited)?.report(options, &placement))
+    Ok(crate::block_on_for(time_limit, work)?.report(options, &placement))
 }
 
 async fn measure(gateway: &mut Running, options: &Options) -> anyhow::Result<Found> {
@@ -158,17 +149,6 @@ impl Found {
             row("÷ passed on from the same upstream", 2, ratios),
             row("core busy, %", 0, measured(&self.busy_percent)),
         ];
-        let cores = match placement {
-            Placement::Pinned(cores) => {
-                format!(
-                    "Gateway on core {}, upstream and load on core {} ({}).",
-                    cores.under_test,
-                    cores.load,
-                    processor()
-                )
-            }
-            Placement::Free(why) => format!("NOT PINNED to cores: {why} ({}).", processor()),
-        };
         let load = format!(
             "{} connections, a chunk a millisecond in each; medians of {} rounds, {} s a measurement. Others used {:.0} % of \
              these cores.",
@@ -179,15 +159,10 @@ impl Found {
              Anthropic's."
                 .to_owned(),
         ];
-        if self.others_percent > OTHERS_PERCENT_MAX {
-            notes.push("THE MACHINE WAS NOT QUIET. CPU times hold nearly.".to_owned());
-        }
-        if cfg!(debug_assertions) {
-            notes.push("NOT A RELEASE BUILD: these figures say nothing. Run with --release.".to_owned());
-        }
+        notes.extend(spoilt(self.others_percent, "CPU times hold nearly."));
         Report {
             title: "A stream of 100 chunks through the gateway: passed on and translated".to_owned(),
-            setting: vec![cores, load],
+            setting: vec![placement.told("Gateway"), load],
             columns: Way::ALL.map(|way| way.column().to_owned()).to_vec(),
             rows,
             notes,

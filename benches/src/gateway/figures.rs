@@ -7,14 +7,11 @@ use crate::cores::Placement;
 use crate::gateway::Options;
 use crate::gateway::phase::{Latency, Memory, Saturation, Streams};
 use crate::gateway::subject::Subject;
-use crate::machine::processor;
-use crate::report::{Cell, Report, Row};
+use crate::report::{Cell, Report, Row, spoilt};
 use crate::samples::Samples;
 
 /// Less of a core than this, and the load was busier than the subject.
 const BUSY_PERCENT_MIN: f64 = 90.0;
-/// When others use more of the cores than this, they change the figures.
-const OTHERS_PERCENT_MAX: f64 = 5.0;
 
 /// The figures of one subject.
 #[derive(Debug, Default)]
@@ -165,14 +162,7 @@ impl Figures {
                 }
             }
         }
-        if self.others_percent > OTHERS_PERCENT_MAX {
-            notes.push(
-                "THE MACHINE WAS NOT QUIET. Memory holds, CPU times nearly; rates and latencies do not.".to_owned(),
-            );
-        }
-        if cfg!(debug_assertions) {
-            notes.push("NOT A RELEASE BUILD: these figures say nothing. Run with --release.".to_owned());
-        }
+        notes.extend(spoilt(self.others_percent, "Memory holds, CPU times nearly; rates and latencies do not."));
         notes
     }
 }
@@ -202,15 +192,7 @@ fn lines(options: &Options) -> Vec<Line> {
 }
 
 fn setting(options: &Options, placement: &Placement, others_percent: f64) -> Vec<String> {
-    let cores = match placement {
-        Placement::Pinned(cores) => format!(
-            "Process under test on core {}, upstream and load on core {} ({}).",
-            cores.under_test,
-            cores.load,
-            processor()
-        ),
-        Placement::Free(why) => format!("NOT PINNED to cores: {why} ({}).", processor()),
-    };
+    let cores = placement.told("Process under test");
     let load = format!(
         "{} connections, request bodies of {} bytes; medians of {} rounds, {} s a measurement.",
         options.connections,

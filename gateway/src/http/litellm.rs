@@ -11,6 +11,7 @@ pub(super) mod amount;
 pub(super) mod caller;
 pub(super) mod change;
 mod attached;
+mod meant;
 pub(crate) mod keys;
 mod teams;
 mod organizations;

@@ -54,9 +54,8 @@ pub(super) fn spend_of_realm(app: &App, control: &Control, realm: &RealmId) -> R
     if let Some(counted) = counted(app, control, &scope)? {
         return Ok(counted);
     }
-    let within = control.realms.iter().map(|(id, _)| id).filter(|id| control.chain(id).any(|above| above.id == *realm));
     let mut sum = NanoUsd::ZERO;
-    for id in within {
+    for id in within(control, Some(realm)) {
         let totals = app.pipeline.views.activity.spend_of_realm(id).map_err(|error| unreadable(&error))?;
         sum = sum.saturating_plus(totals.cost_nano_usd);
     }
@@ -69,17 +68,13 @@ pub(super) fn spend_of_realm(app: &App, control: &Control, realm: &RealmId) -> R
 /// # Errors
 /// 503 if it cannot be read.
 pub(super) fn spend_of_end_user(app: &App, control: &Control, whom: &EndUserRef) -> Result<NanoUsd, ApiError> {
-    let is_within = |id: &RealmId| match &whom.realm {
-        Some(realm) => control.chain(id).any(|above| above.id == *realm),
-        None => true,
-    };
     let mut sum = NanoUsd::ZERO;
-    for (realm, _) in control.realms.iter().filter(|(realm, _)| is_within(realm)) {
-        let add = |spent: Spent<_>| {
-            sum = sum.saturating_plus(spent.totals.cost_nano_usd);
-            Ok(())
-        };
-        let read = app.pipeline.views.activity.each_end_user((realm, Some(&whom.id)), Days::ALL, add);
+    let mut add = |spent: Spent<_>| {
+        sum = sum.saturating_plus(spent.totals.cost_nano_usd);
+        Ok(())
+    };
+    for realm in within(control, whom.realm.as_ref()) {
+        let read = app.pipeline.views.activity.each_end_user((realm, Some(&whom.id)), Days::ALL, &mut add);
         read.map_err(|error| unreadable(&error))?;
     }
     Ok(sum)
@@ -90,20 +85,22 @@ pub(super) fn spend_of_end_user(app: &App, control: &Control, whom: &EndUserRef)
 /// # Errors
 /// 503 if it cannot be read.
 pub(super) fn spend_of_tag(app: &App, control: &Control, which: &TagRef) -> Result<NanoUsd, ApiError> {
-    let is_within = |id: &RealmId| match &which.realm {
-        Some(realm) => control.chain(id).any(|above| above.id == *realm),
-        None => true,
-    };
     let mut sum = NanoUsd::ZERO;
-    for (realm, _) in control.realms.iter().filter(|(realm, _)| is_within(realm)) {
-        let add = |spent: Spent<_>| {
-            sum = sum.saturating_plus(spent.totals.cost_nano_usd);
-            Ok(())
-        };
-        let read = app.pipeline.views.activity.each_tag((realm, Some(&which.name)), Days::ALL, add);
+    let mut add = |spent: Spent<_>| {
+        sum = sum.saturating_plus(spent.totals.cost_nano_usd);
+        Ok(())
+    };
+    for realm in within(control, which.realm.as_ref()) {
+        let read = app.pipeline.views.activity.each_tag((realm, Some(&which.name)), Days::ALL, &mut add);
         read.map_err(|error| unreadable(&error))?;
     }
     Ok(sum)
+}
+
+/// Where something counts that belongs to a realm: there, and in what nests in it. What belongs to none counts everywhere.
+fn within<'a>(control: &'a Control, realm: Option<&'a RealmId>) -> impl Iterator<Item = &'a RealmId> {
+    let all = control.realms.iter().map(|(id, _)| id);
+    all.filter(move |id| realm.is_none_or(|realm| control.chain(id).any(|above| above.id == *realm)))
 }
 
 /// What counts in the open window of a scope's budget; none if it has no budget.

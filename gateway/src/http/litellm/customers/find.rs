@@ -10,6 +10,7 @@ use super::refused::not_found;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::caller::Caller;
+use crate::http::litellm::meant::{Meant, is_managed, meant};
 
 /// The end user of an id, for a team if one is named. Without one it is the end user of the whole gateway, or the only one
 /// of the teams that the caller manages.
@@ -27,19 +28,12 @@ pub(super) fn named<'a>(
     let Ok(id) = EndUserId::new(id) else { return Err(unknown()) };
     let of = |realm: Option<&RealmId>| {
         let whom = EndUserRef { realm: realm.cloned(), id: id.clone() };
-        control.end_user(&whom).filter(|found| is_managed(control, caller, found))
+        control.end_user(&whom).filter(|found| is_managed(control, caller, found.end_user.realm.as_ref()))
     };
-    if let Some(found) = of(team) {
-        return Ok(found);
-    }
-    if team.is_some() {
-        return Err(unknown());
-    }
-    let mut found = control.realms.iter().filter_map(|(realm, _)| of(Some(realm)));
-    match (found.next(), found.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(unknown()),
-        (Some(_), Some(_)) => {
+    match meant(control, team, of) {
+        Meant::This(found) => Ok(found),
+        Meant::Nothing => Err(unknown()),
+        Meant::Several => {
             let message = format!("several teams have an end user `{id}`: say which by `team_id`");
             Err(ApiError::new(ErrorCode::ParameterInvalid, message).param("team_id"))
         }
@@ -49,12 +43,5 @@ pub(super) fn named<'a>(
 /// All end users that a caller manages, those of the whole gateway first.
 pub(super) fn all<'a>(control: &'a Control, caller: &Caller) -> impl Iterator<Item = &'a Arc<EndUser>> {
     let rows = control.end_users.iter().map(|(_, row)| row);
-    rows.filter(move |row| row.removed.is_none() && is_managed(control, caller, row))
-}
-
-fn is_managed(control: &Control, caller: &Caller, row: &EndUser) -> bool {
-    match &row.end_user.realm {
-        Some(realm) => caller.manages(control, realm),
-        None => caller.manages_all(control),
-    }
+    rows.filter(move |row| row.removed.is_none() && is_managed(control, caller, row.end_user.realm.as_ref()))
 }

@@ -10,6 +10,7 @@ use super::refused::not_found;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::caller::Caller;
+use crate::http::litellm::meant::{Meant, is_managed, meant};
 
 /// The tag of a name, for a team if one is named. Without one it is the tag of the whole gateway, or the only one of the
 /// teams that the caller manages.
@@ -26,19 +27,12 @@ pub(super) fn named<'a>(
     let Ok(name) = TagName::new(name) else { return Err(unknown()) };
     let of = |realm: Option<&RealmId>| {
         let which = TagRef { realm: realm.cloned(), name: name.clone() };
-        control.tag(&which).filter(|found| is_managed(control, caller, found))
+        control.tag(&which).filter(|found| is_managed(control, caller, found.tag.realm.as_ref()))
     };
-    if let Some(found) = of(team) {
-        return Ok(found);
-    }
-    if team.is_some() {
-        return Err(unknown());
-    }
-    let mut found = control.realms.iter().filter_map(|(realm, _)| of(Some(realm)));
-    match (found.next(), found.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(unknown()),
-        (Some(_), Some(_)) => {
+    match meant(control, team, of) {
+        Meant::This(found) => Ok(found),
+        Meant::Nothing => Err(unknown()),
+        Meant::Several => {
             let message = format!("several teams have a tag `{name}`: say which by `team_id`");
             Err(ApiError::new(ErrorCode::ParameterInvalid, message).param("team_id"))
         }
@@ -48,12 +42,5 @@ pub(super) fn named<'a>(
 /// All tags that a caller manages, those of the whole gateway first.
 pub(super) fn all<'a>(control: &'a Control, caller: &Caller) -> impl Iterator<Item = &'a Arc<Tag>> {
     let rows = control.tags.iter().map(|(_, row)| row);
-    rows.filter(move |row| row.removed.is_none() && is_managed(control, caller, row))
-}
-
-fn is_managed(control: &Control, caller: &Caller, row: &Tag) -> bool {
-    match &row.tag.realm {
-        Some(realm) => caller.manages(control, realm),
-        None => caller.manages_all(control),
-    }
+    rows.filter(move |row| row.removed.is_none() && is_managed(control, caller, row.tag.realm.as_ref()))
 }
