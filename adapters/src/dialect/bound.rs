@@ -19,8 +19,8 @@ pub fn input(request: &Request, body_bytes: usize) -> InputBound {
     }
     let hosted = request.tools.iter().filter(|tool| matches!(tool.kind, ToolKind::Hosted { .. })).count();
     bound.opaque_parts += hosted as u64;
-    let added = ADDED_BYTES + ADDED_BYTES_A_MESSAGE * request.messages.len() as u64;
-    bound.text_bytes = (body_bytes as u64).saturating_sub(media_bytes) + added;
+    bound.added_bytes = ADDED_BYTES + ADDED_BYTES_A_MESSAGE * request.messages.len() as u64;
+    bound.text_bytes = (body_bytes as u64).saturating_sub(media_bytes);
     bound
 }
 
@@ -62,7 +62,9 @@ mod tests {
             "tools":[{"type":"web_search_20250305","name":"web_search"}]}"#;
         let request = of_name("anthropic_messages").unwrap();
         let request = request.read_request(body.as_bytes(), &PathSays::default()).unwrap();
-        let text_bytes = body.len() as u64 - 8 + ADDED_BYTES + 3 * 64;
-        assert_eq!(input(&request, body.len()), InputBound { text_bytes, images: 2, audio_bytes: 0, opaque_parts: 2 });
+        let (text_bytes, added_bytes) = (body.len() as u64 - 8, ADDED_BYTES + 3 * 64);
+        let bound = input(&request, body.len());
+        assert_eq!(bound, InputBound { text_bytes, added_bytes, images: 2, audio_bytes: 0, opaque_parts: 2 });
+        assert_eq!(bound.estimate(), text_bytes.div_ceil(4), "what may be added is not what was asked");
     }
 }

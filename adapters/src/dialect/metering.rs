@@ -23,6 +23,8 @@ pub struct InputBound {
     /// Bytes of the body without media. A token of text is at least one byte of it: every tokenizer in use falls back to
     /// bytes, and JSON is never shorter than the text that it holds.
     pub text_bytes: u64,
+    /// Bytes that a translation adds at most, and seldom does: they bound the prompt, and are no part of an estimate.
+    pub added_bytes: u64,
     /// Images.
     pub images: u64,
     /// Bytes of audio, in base64.
@@ -43,6 +45,7 @@ impl InputBound {
         }
         let tokens = TEMPLATE_TOKENS
             .saturating_add(self.text_bytes)
+            .saturating_add(self.added_bytes)
             .saturating_add(self.images.saturating_mul(image_tokens_max))
             .saturating_add(self.audio_bytes.div_ceil(AUDIO_BYTES_A_TOKEN));
         Some(context_window.map_or(tokens, |window| tokens.min(window)))
@@ -76,7 +79,7 @@ mod tests {
 
     #[test]
     fn text_is_bounded_by_its_bytes_and_media_by_their_count() {
-        let bound = InputBound { text_bytes: 100, images: 2, audio_bytes: 33, opaque_parts: 0 };
+        let bound = InputBound { text_bytes: 60, added_bytes: 40, images: 2, audio_bytes: 33, opaque_parts: 0 };
         assert_eq!(bound.tokens(IMAGE_TOKENS_MAX, None), Some(512 + 100 + 100_000 + 3));
         assert_eq!(bound.tokens(1_000, Some(2_000)), Some(2_000));
         assert_eq!(bound.tokens(u64::MAX, None), Some(u64::MAX));

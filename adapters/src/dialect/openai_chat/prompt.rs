@@ -47,6 +47,7 @@ impl PromptCounter {
     pub(super) const fn bound(&self, body_bytes: usize) -> InputBound {
         InputBound {
             text_bytes: (body_bytes as u64).saturating_sub(self.body.media_bytes),
+            added_bytes: 0,
             images: self.body.images,
             audio_bytes: self.body.audio_bytes,
             opaque_parts: self.body.opaque_parts,

@@ -51,7 +51,7 @@ mod tests {
     const ASKED: Asked = Asked {
         operation: Operation::Transcriptions,
         count: 1,
-        input: InputBound { text_bytes: 8, images: 0, audio_bytes: 0, opaque_parts: 0 },
+        input: InputBound { text_bytes: 8, added_bytes: 0, images: 0, audio_bytes: 0, opaque_parts: 0 },
         spoken_bytes: 0,
         file_bytes: 3_200,
         wants_text: false,

@@ -202,6 +202,7 @@ fn asked(operation: Operation, fields: &Fields<'_>) -> Result<Asked, RequestErro
     let in_base64 = file_bytes.saturating_mul(BASE64_OF.0).div_ceil(BASE64_OF.1);
     let input = InputBound {
         text_bytes,
+        added_bytes: 0,
         images: if of_images { files().count() as u64 } else { 0 },
         audio_bytes: if of_images { 0 } else { in_base64 },
         opaque_parts: 0,

@@ -112,7 +112,7 @@ mod tests {
     use tallygate_core::usage::Usage;
 
     fn asked(operation: Operation) -> Asked {
-        let input = InputBound { text_bytes: 40, images: 1, audio_bytes: 0, opaque_parts: 0 };
+        let input = InputBound { text_bytes: 40, images: 1, ..InputBound::default() };
         Asked { operation, count: 2, input, spoken_bytes: 30, file_bytes: 16_001, wants_text: false }
     }
 
