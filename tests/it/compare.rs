@@ -46,7 +46,8 @@ async fn models_answer_side_by_side_each_with_its_time_tokens_and_cost() -> Resu
     let scene = start().await?;
     let gate = Gate::closed();
     scene.upstream.on_model("upstream-one", Reply::answer().chunks(2).behind(&gate));
-    let mut events = scene.caller().await?.stream("/api/compare", &compare(&["one", "two"])).await?;
+    let caller = scene.caller().await?.with_header("x-litellm-tags", "trial");
+    let mut events = caller.stream("/api/compare", &compare(&["one", "two"])).await?;
     assert_eq!((events.status, &events.headers["content-type"]), (200, &"text/event-stream".parse()?));
     let mut seen: Vec<Value> = Vec::new();
     while seen.last().is_none_or(|last| last["type"] != "done") {
@@ -83,6 +84,7 @@ async fn models_answer_side_by_side_each_with_its_time_tokens_and_cost() -> Resu
         let settled = settled.iter().find(|settled| settled["model"] == name).context(name)?;
         assert_eq!(settled["request"], of(&seen, "start", index)[0]["request"]);
         assert_eq!((&settled["cost_nano_usd"], &settled["outcome"]), (&json!(25_000), &json!("succeeded")));
+        assert_eq!(settled["tags"], json!(["trial"]), "with the tags of the comparison");
     }
     let sent = scene.upstream.requests();
     assert!(sent.iter().all(|sent| sent.json().is_ok_and(|body| body["max_tokens"] == 50)), "{sent:?}");

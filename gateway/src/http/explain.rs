@@ -50,7 +50,8 @@ pub(super) async fn explain(State(app): State<App>, headers: HeaderMap, body: Bo
     let permit = admission::resolve(&snapshot.control, &row.key, request.model())
         .map_err(|refused| refusal::model(&refused, request.model(), Endpoint::Chat))?;
     let wanted = routed::wanted(&app.pipeline, &permit.model, &request);
-    let ranked = routed::ranked(&app.pipeline, snapshot, &permit.model, &tags::own(&caller.received.tags, &request))?;
+    let tags = tags::own(caller.received.tags.clone(), &request);
+    let ranked = routed::ranked(&app.pipeline, snapshot, &permit.model, &tags)?;
     Ok(Json(json!({
         "requested_model": request.model(),
         "model": permit.model.name,

@@ -129,6 +129,7 @@ impl Authenticated {
     pub(crate) fn another(&self, pipeline: &Pipeline, report: &Report) -> Self {
         let mut received = Received::new(pipeline, self.received.endpoint, &HeaderMap::new()).reported_to(report);
         received.context.clone_from(&self.received.context);
+        received.tags.clone_from(&self.received.tags);
         Self { received, snapshot: Arc::clone(&self.snapshot), caller: self.caller.clone() }
     }
 

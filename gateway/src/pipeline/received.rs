@@ -26,7 +26,7 @@ pub(crate) struct Received {
     pub(crate) forwarded: Vec<Header>,
     /// The conversation with an agent that it belongs to.
     pub(crate) context: Option<ContextId>,
-    /// The tags of its headers.
+    /// Its own tags: of its headers, and of its body once that is read.
     pub(crate) tags: Tags,
     /// Where it is told what became of it, beside the log; none where nobody within the gateway asks.
     pub(crate) report: Option<Report>,

@@ -45,9 +45,9 @@ impl Authenticated {
     /// # Errors
     /// The answer for the client. The refusal is recorded.
     pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
-        let Self { received, snapshot, caller } = self;
-        let own = tags::own(&received.tags, &request);
-        let tags = tags::all(&snapshot.control, &caller.key, own);
+        let Self { mut received, snapshot, caller } = self;
+        received.tags = tags::own(std::mem::take(&mut received.tags), &request);
+        let tags = tags::all(&snapshot.control, &caller.key, &received.tags);
         let allowed = allowed(&snapshot.control, (&caller.key, &tags), &request, &received);
         match allowed.and_then(|allowed| Ok((defaults(&request, &allowed.permit.parameters)?, allowed))) {
             Ok((defaults, Permitted { permit: admission::Permit { model, selected, .. }, end_users, ruling })) => {

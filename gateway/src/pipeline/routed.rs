@@ -23,7 +23,6 @@ use super::admitted::Admitted;
 use super::attempt::{Attempt, Destination};
 use super::running::Entry;
 use super::settled::Settling;
-use super::tags;
 use super::wishes;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
@@ -125,8 +124,7 @@ impl Admitted {
     }
 
     fn ranked(&self, pipeline: &Pipeline, model: &Model) -> Result<Vec<Ranked>, ApiError> {
-        let tags = tags::own(&self.received.tags, &self.request);
-        let mut ranked = ranked(pipeline, &self.snapshot, model, &tags)?;
+        let mut ranked = ranked(pipeline, &self.snapshot, model, &self.received.tags)?;
         if let Some(earlier) = &self.earlier {
             let keeps = |index: usize| model.deployments.get(index).is_some_and(|kept| kept.id == earlier.deployment);
             ranked.retain(|candidate| keeps(candidate.index));

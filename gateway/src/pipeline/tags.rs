@@ -18,8 +18,8 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Tags {
 }
 
 /// The tags that a request itself has: those of its headers, `tags` of its body, and `tags` of `metadata`. They route, too.
-pub(crate) fn own(of_headers: &Tags, request: &ClientRequest) -> Tags {
-    let mut tags = of_headers.clone();
+pub(crate) fn own(of_headers: Tags, request: &ClientRequest) -> Tags {
+    let mut tags = of_headers;
     let field = |name: &str| request.field(name).filter(|text| text.contains("\""));
     if let Some(said) = field("tags").and_then(|text| serde_json::from_str::<Value>(text).ok()) {
         add(&mut tags, &said);
@@ -30,13 +30,17 @@ pub(crate) fn own(of_headers: &Tags, request: &ClientRequest) -> Tags {
     tags
 }
 
-/// All tags of a request: its own first, so that they are not the ones that are left out where there are too many.
-pub(super) fn all(control: &Control, key: &Key, own: Tags) -> Tags {
-    let mut tags = own;
+/// All tags of a request. Where there are too many, those are left out that stand last: so what is attached to the outermost
+/// realm comes first and the request's own last, since nobody may crowd out a tag that others put on them.
+pub(super) fn all(control: &Control, key: &Key, own: &Tags) -> Tags {
     let attached = std::iter::once(&key.metadata).chain(control.chain(&key.realm).map(|realm| &realm.metadata));
-    for metadata in attached.map(Json::as_str).filter(|text| text.contains("\"tags\"")) {
-        add_attached(&mut tags, metadata);
+    let attached: Vec<&str> = attached.map(Json::as_str).filter(|text| text.contains("\"tags\"")).collect();
+    if attached.is_empty() {
+        return own.clone();
     }
+    let mut tags = Tags::default();
+    attached.into_iter().rev().for_each(|metadata| add_attached(&mut tags, metadata));
+    own.iter().for_each(|tag| tags.add(tag.as_str()));
     tags
 }
 

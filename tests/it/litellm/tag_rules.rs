@@ -82,6 +82,10 @@ async fn the_tags_of_a_key_cannot_be_left_out_and_a_team_has_tags_of_its_own() -
         callers.push(scene.gateway.caller(&text(&key, "key"))?);
     }
     assert_eq!(by(&ask(&callers[0], &[]).await?)?, (422, json!("tag@red:batch")));
+    let crowd: Vec<String> = (0..32).map(|number| format!("t{number}")).collect();
+    let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
+    let crowded = ask(&callers[0], &crowd).await?;
+    assert_eq!(by(&crowded)?, (422, json!("tag@red:batch")), "nor crowded out by as many as a request can have");
     ask(&callers[1], &[]).await?.expect(200)?;
     let ambiguous = operator.post("/tag/update", &json!({ "name": "batch", "max_budget": 2 })).await?;
     assert_eq!((ambiguous.status, ambiguous.at("/error/param")?), (400, json!("team_id")));

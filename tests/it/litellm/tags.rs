@@ -35,7 +35,7 @@ async fn a_request_is_told_apart_by_the_tags_of_its_body_its_headers_its_key_and
     body["tags"] = json!(["of-body", "twice"]);
     body["metadata"] = json!({ "tags": ["of-metadata"] });
     caller.post("/v1/chat/completions", &body).await?.expect(200)?;
-    let all = json!(["of-header", "twice", "of-body", "of-metadata", "of-key", "of-team"]);
+    let all = json!(["of-team", "of-key", "of-header", "twice", "of-body", "of-metadata"]);
     assert_eq!(scene.activity("request.settled", 1).await?[0]["tags"], all);
     assert_eq!(read(&operator, "/spend/logs").await?[0]["request_tags"], all);
     let sent = scene.upstream.requests().remove(0).json()?;
@@ -47,7 +47,7 @@ async fn a_request_is_told_apart_by_the_tags_of_its_body_its_headers_its_key_and
     let anthropic = json!({ "model": MODEL, "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }] });
     caller.post("/v1/messages", &anthropic).await?.expect(200)?;
     let rows = read(&operator, "/spend/logs").await?;
-    assert_eq!(rows[0]["request_tags"], json!(["of-header", "twice", "of-key", "of-team"]), "in every dialect");
+    assert_eq!(rows[0]["request_tags"], json!(["of-team", "of-key", "of-header", "twice"]), "in every dialect");
     Ok(())
 }
 
