@@ -84,7 +84,10 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
     };
     for budget in &budgets {
         let (scope, posted) = (budget.scope.clone(), NanoUsd::ZERO);
-        ledger.ask(&root(budget), Opening { scope, limit: limit.clone(), control: set, posted, wanted });
+        ledger.ask(
+            &root(budget),
+            Opening { scope, limit: limit.clone(), raise: budget.terms.raise, control: set, posted, wanted },
+        );
     }
     for root in [Root::Gateway, Root::Realm(id("acme"))] {
         for number in 1.. {

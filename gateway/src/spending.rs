@@ -1,6 +1,5 @@
 //! Spending as the pipeline sees it: holds on the budgets of a request, with a short wait where a slice must come first.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use tallygate_core::budget::{Budget, BudgetLimit};
@@ -38,7 +37,7 @@ pub(crate) struct Chain<'a> {
     pub(crate) control: &'a Control,
     /// The key's realm.
     pub(crate) realm: &'a RealmId,
-    pub(crate) budgets: Vec<Cow<'a, Budget>>,
+    pub(crate) budgets: Vec<&'a Budget>,
 }
 
 /// Why nothing is held.
@@ -151,7 +150,8 @@ impl Spending {
             for limit in &budget.limits {
                 let posted = self.charged(&budget.scope, limit, now)?;
                 let (scope, control) = (budget.scope.clone(), budget.set);
-                let opening = Opening { scope, limit: limit.clone(), control, posted, wanted };
+                let (limit, raise) = (limit.clone(), budget.terms.raise);
+                let opening = Opening { scope, limit, raise, control, posted, wanted };
                 openings.push((root.clone(), Some(opening)));
             }
         }

@@ -1,11 +1,9 @@
 //! What holds of a budget beside its limits: a raise for a while, when somebody is told, and where requests go that it
 //! cannot pay for.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Budget, Event, Rejection};
+use super::{Budget, BudgetLimit, Event, Rejection};
 use crate::control::{Change, Control};
 use crate::event::Event as AnyEvent;
 use crate::id::ModelName;
@@ -134,15 +132,19 @@ fn not_negative(amount: NanoUsd) -> Result<(), Rejection> {
     if amount < NanoUsd::ZERO { Err(Rejection::Negative(amount)) } else { Ok(()) }
 }
 
-impl Budget {
-    /// The budget as it is at a moment: with its limits raised, while they are. It is a copy only then.
+impl Raise {
+    /// What a limit is at a moment, with a raise that it may have.
     #[must_use]
-    pub fn at(&self, now: Timestamp) -> Cow<'_, Self> {
-        let Some(raise) = self.terms.raise.filter(|raise| now < raise.until) else { return Cow::Borrowed(self) };
-        let mut raised = self.clone();
-        for limit in &mut raised.limits {
-            limit.limit_nano_usd = limit.limit_nano_usd.saturating_plus(raise.by_nano_usd);
-        }
-        Cow::Owned(raised)
+    pub fn of(limit: NanoUsd, raise: Option<Self>, now: Timestamp) -> NanoUsd {
+        let in_force = raise.filter(|raise| now < raise.until);
+        in_force.map_or(limit, |raise| limit.saturating_plus(raise.by_nano_usd))
+    }
+}
+
+impl Budget {
+    /// One of the budget's limits as it is at a moment: raised, while it is.
+    #[must_use]
+    pub fn limit_at(&self, limit: &BudgetLimit, now: Timestamp) -> NanoUsd {
+        Raise::of(limit.limit_nano_usd, self.terms.raise, now)
     }
 }

@@ -217,8 +217,8 @@ fn a_raise_holds_until_its_moment_and_not_in_it() {
     let world = World::small().with(set("gateway", [new(DAY, 5), new(Period::Total, 50)])).with(terms("gateway"));
     let budget = budget(&world.control, "gateway");
     let at = |millis: i64| {
-        let limits = budget.at(Timestamp::from_millis(NOW.millis() + millis)).limits.clone();
-        limits.iter().map(|limit| limit.limit_nano_usd.nano()).sum::<i64>()
+        let now = Timestamp::from_millis(NOW.millis() + millis);
+        budget.limits.iter().map(|limit| budget.limit_at(limit, now).nano()).sum::<i64>()
     };
     assert_eq!((at(0), at(999), at(1_000)), (55 + 14, 55 + 14, 55));
     for (revise, rejection) in [

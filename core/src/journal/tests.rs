@@ -62,7 +62,8 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
         trail,
     };
     let mut ledger = SliceLedger::new(gateway(), Policy { least: usd(1_000), ..Policy::default() });
-    let opening = Opening { scope: Scope::Gateway, limit, control: set, posted: usd(0), wanted: usd(10_000) };
+    let opening =
+        Opening { scope: Scope::Gateway, limit, raise: None, control: set, posted: usd(0), wanted: usd(10_000) };
     ledger.ask(&Root::Gateway, opening);
     ledger.heard(1);
     for number in 1.. {

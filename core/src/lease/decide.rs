@@ -6,7 +6,7 @@
 use super::book::{Account, Book};
 use super::event::{Grant, Joined, Opened, Roll, Rolled, Window};
 use super::{AccountId, Epoch, Event, Rejection, SLICES_MAX, wide};
-use crate::budget::BudgetLimit;
+use crate::budget::{BudgetLimit, Raise};
 use crate::id::WriterId;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
@@ -20,12 +20,22 @@ pub struct Opening {
     pub scope: Scope,
     /// The limit.
     pub limit: BudgetLimit,
+    /// What it is raised by for a while.
+    pub raise: Option<Raise>,
     /// The event in control that set it.
     pub control: Position,
     /// What was charged to the window before there were leases.
     pub posted: NanoUsd,
     /// How much of it the gateway wants.
     pub wanted: NanoUsd,
+}
+
+impl Opening {
+    /// What the limit is at a moment.
+    #[must_use]
+    pub fn limit_at(&self, now: Timestamp) -> NanoUsd {
+        Raise::of(self.limit.limit_nano_usd, self.raise, now)
+    }
 }
 
 /// Takes part in a chain, under a new epoch.
@@ -134,11 +144,12 @@ fn window(book: &Book, opening: &Opening, now: Timestamp) -> Result<Window, Reje
             return Err(Rejection::NotNext(account));
         }
     }
-    let free = limit.limit_nano_usd.saturating_minus(opening.posted).at_least_zero();
+    let limit_nano_usd = opening.limit_at(now);
+    let free = limit_nano_usd.saturating_minus(opening.posted).at_least_zero();
     Ok(Window {
         account,
         ends_at: window.end,
-        limit_nano_usd: limit.limit_nano_usd,
+        limit_nano_usd,
         control: opening.control,
         posted_nano_usd: opening.posted,
         granted_nano_usd: opening.wanted.min(free),

@@ -40,6 +40,7 @@ pub(super) fn opening(nano: i64, control: u64, wanted: i64) -> Opening {
     Opening {
         scope: Scope::Realm(id("acme")),
         limit: limit(DAY, nano),
+        raise: None,
         control: Position::new(control),
         posted: usd(0),
         wanted: usd(wanted),

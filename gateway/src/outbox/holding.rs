@@ -1,6 +1,5 @@
 //! Holds: placed on the slices, written to the journal, and ended once.
 
-use std::borrow::Borrow;
 use std::sync::MutexGuard;
 
 use tallygate_core::activity::Charged;
@@ -30,34 +29,28 @@ pub(crate) struct Held {
 impl Outbox {
     /// Holds an amount on every budget of a chain, or on none. The request may be sent once the hold is
     /// [written down](Outbox::written_down).
-    pub(crate) fn place(
-        &self,
-        budgets: &[impl Borrow<Budget>],
-        amount: NanoUsd,
-        request: RequestId,
-    ) -> Result<Held, Refused> {
+    pub(crate) fn place(&self, budgets: &[&Budget], amount: NanoUsd, request: RequestId) -> Result<Held, Refused> {
         let now = self.moment();
         let mut desk = self.desk();
         let Desk { ledger, journal, is_short, .. } = &mut *desk;
-        let placed = ledger.place(budgets.iter().map(Borrow::borrow), amount, now);
+        let placed = ledger.place(budgets.iter().copied(), amount, now);
         *is_short |= matches!(placed, Err(Refused::Short { .. }));
         let mut hold = placed?;
         if Sabotage::CheckThenAdd.is_done() {
             ledger.release(hold);
-            hold = ledger.place(budgets.iter().map(Borrow::borrow), NanoUsd::ZERO, now)?;
+            hold = ledger.place(budgets.iter().copied(), NanoUsd::ZERO, now)?;
         }
         journal.held(ledger, &hold, request);
         let charged = ledger.parts(&hold).map(|part| part.charged.clone()).collect();
         // What others needed may count as met by this: they say again what they need.
         self.tell_short(desk);
-        let is_strict =
-            budgets.iter().map(Borrow::borrow).any(|budget: &Budget| budget.reclaim_after_seconds.is_none());
+        let is_strict = budgets.iter().any(|budget| budget.reclaim_after_seconds.is_none());
         Ok(Held { outbox: self.clone(), hold: Some(hold), charged, is_strict })
     }
 
     /// The most that could be held on every budget of a chain; none without budgets.
-    pub(crate) fn available(&self, budgets: &[impl Borrow<Budget>]) -> Option<NanoUsd> {
-        self.desk().ledger.available(budgets.iter().map(Borrow::borrow), self.0.clock.now())
+    pub(crate) fn available(&self, budgets: &[&Budget]) -> Option<NanoUsd> {
+        self.desk().ledger.available(budgets.iter().copied(), self.0.clock.now())
     }
 
     /// What certainly counts in the open window of a limit, and when that window began.

@@ -95,7 +95,7 @@ fn openings(budgets: &[Budget]) -> Vec<(Root, Option<Opening>)> {
             _ => Root::Realm(RealmId::default_realm()),
         };
         let (scope, limit) = (budget.scope.clone(), budget.limits[0].clone());
-        (root, Some(Opening { scope, limit, control: budget.set, posted: NanoUsd::ZERO, wanted: HELD }))
+        (root, Some(Opening { scope, limit, raise: None, control: budget.set, posted: NanoUsd::ZERO, wanted: HELD }))
     };
     budgets.iter().map(opening).collect()
 }

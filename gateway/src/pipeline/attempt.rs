@@ -135,9 +135,7 @@ impl Admitted {
         let of_key = self.caller.budget.as_deref();
         let payers = Payers { key, of_key, end_users: &self.end_users, tags: &self.ruling, model: &model.name };
         let budgets = admission::budgets(control, &payers).map_err(|refused| refusal::unread_budget(&refused))?;
-        let budgets = budgets.filter(|budget: &&Budget| !budget.limits.is_empty());
-        // One that is raised for a while is a copy with its limits raised; almost always none is.
-        let budgets: Vec<_> = budgets.map(|budget| budget.at(self.received.at)).collect();
+        let budgets: Vec<&Budget> = budgets.filter(|budget: &&Budget| !budget.limits.is_empty()).collect();
         let accounts: usize = budgets.iter().map(|budget| budget.limits.len()).sum();
         if accounts > PARTS_MAX {
             return Err(too_many_budgets(accounts));

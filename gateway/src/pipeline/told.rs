@@ -1,6 +1,5 @@
 //! Soft limits of budgets: once so much counts in a window it is told, in activity and by a metric, and nothing is refused.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -37,8 +36,8 @@ impl Told {
 }
 
 /// The soft limits of a chain of budgets: almost always none.
-pub(super) fn watched(budgets: &[Cow<'_, Budget>]) -> Vec<Watched> {
-    let of = |budget: &Cow<'_, Budget>| {
+pub(super) fn watched(budgets: &[&Budget]) -> Vec<Watched> {
+    let of = |budget: &&Budget| {
         let told_at = budget.terms.told_at_nano_usd?;
         Some(Watched { scope: budget.scope.clone(), period: budget.limits.first()?.period, told_at })
     };

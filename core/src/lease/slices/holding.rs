@@ -52,15 +52,14 @@ impl SliceLedger {
     /// The most that could be held on every budget of a chain, with a refill where the slice is too small; none without
     /// budgets. A window that is not open yet counts with its whole limit.
     pub fn available<'a>(&self, budgets: impl Iterator<Item = &'a Budget>, now: Timestamp) -> Option<NanoUsd> {
-        let of_limit = |scope: &Scope, limit: &BudgetLimit| {
-            let current = self.current(scope, limit.period).filter(|index| !self.is_before(*index, limit, now));
-            let Some(slot) = current.and_then(|index| self.slot(index)) else {
-                return limit.limit_nano_usd;
-            };
+        let of_limit = |budget: &Budget, limit: &BudgetLimit| {
+            let amount = budget.limit_at(limit, now);
+            let current = self.current(&budget.scope, limit.period).filter(|index| !self.is_before(*index, limit, now));
+            let Some(slot) = current.and_then(|index| self.slot(index)) else { return amount };
             let counted = wide(slot.counted()) + wide(slot.others_out);
-            narrow((wide(limit.limit_nano_usd) - counted).max(0))
+            narrow((wide(amount) - counted).max(0))
         };
-        budgets.flat_map(|budget| budget.limits.iter().map(move |limit| of_limit(&budget.scope, limit))).min()
+        budgets.flat_map(|budget| budget.limits.iter().map(move |limit| of_limit(budget, limit))).min()
     }
 
     /// What certainly counts in the open window of a limit, and when that window began; none where no window was opened
@@ -171,7 +170,7 @@ impl SliceLedger {
                     return Err(Refused::Unopened { scope: budget.scope.clone(), period: limit.period });
                 };
                 if let Some(slot) = self.slot_mut(index) {
-                    slot.heed_limit(limit.limit_nano_usd, budget.set);
+                    slot.heed_limit(budget, limit, now.at);
                     if slot.is_over(now.at) {
                         let chain = slot.chain;
                         self.ask_for_next(chain, budget, limit, amount);
@@ -194,7 +193,8 @@ impl SliceLedger {
     fn ask_for_next(&mut self, chain: u32, budget: &Budget, limit: &BudgetLimit, wanted: NanoUsd) {
         let Some(root) = self.chains.get(chain as usize).map(|chain| chain.root.clone()) else { return };
         let (scope, control, posted) = (budget.scope.clone(), budget.set, NanoUsd::ZERO);
-        self.ask(&root, Opening { scope, limit: limit.clone(), control, posted, wanted });
+        let (limit, raise) = (limit.clone(), budget.terms.raise);
+        self.ask(&root, Opening { scope, limit, raise, control, posted, wanted });
     }
 
     /// The slot of the open window of a limit.

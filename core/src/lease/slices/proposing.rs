@@ -85,7 +85,7 @@ impl SliceLedger {
         self.resume(chain, epoch)
             .or_else(|| self.suspend_unknown(chain, epoch))
             .or_else(|| self.open(chain, epoch, now))
-            .or_else(|| self.roll(chain, epoch, now.ms))
+            .or_else(|| self.roll(chain, epoch, now))
     }
 
     /// The slots of a chain.
@@ -117,7 +117,7 @@ impl SliceLedger {
         let chain = self.chains.get_mut(chain)?;
         let mut openings = Vec::new();
         for mut opening in std::mem::take(&mut chain.unopened) {
-            let eighth = NanoUsd::new(opening.limit.limit_nano_usd.nano() / 8);
+            let eighth = NanoUsd::new(opening.limit_at(now.at).nano() / 8);
             opening.wanted = opening.wanted.max(least.min(eighth));
             if decide::open(&chain.book, &gateway, epoch, std::slice::from_ref(&opening), now.at).is_ok() {
                 openings.push(opening);
@@ -132,13 +132,13 @@ impl SliceLedger {
         event
     }
 
-    fn roll(&mut self, chain: usize, epoch: Epoch, now_ms: u64) -> Option<Event> {
+    fn roll(&mut self, chain: usize, epoch: Epoch, now: Moment) -> Option<Event> {
         let (policy, is_retiring) = (self.policy, self.is_retiring);
         let mut slices = Vec::new();
         let mut is_due = false;
         let indexes: Vec<u32> = self.indexes(chain);
         for index in indexes {
-            let outlook = self.outlook(index, now_ms);
+            let outlook = self.outlook(index, now);
             let (Some(outlook), Some(slot)) = (outlook, self.slot_mut(index)) else { continue };
             let allotment = allot(&policy, &outlook);
             slot.low_water = NanoUsd::new(allotment.target.nano() / 2);
@@ -148,7 +148,7 @@ impl SliceLedger {
                 limit_nano_usd: slot.limit,
                 control: slot.control,
             });
-            let waited_ms = now_ms.saturating_sub(slot.unreported_since_ms);
+            let waited_ms = now.ms.saturating_sub(slot.unreported_since_ms);
             let is_late = slot.unreported > NanoUsd::ZERO && (is_retiring || waited_ms >= policy.report_ms);
             is_due |= grant.is_some() || allotment.returned > NanoUsd::ZERO || is_late;
             let roll = Roll {
@@ -182,9 +182,10 @@ impl SliceLedger {
         of_chain.map(|(index, _)| index).collect()
     }
 
-    fn outlook(&mut self, index: u32, now_ms: u64) -> Option<Outlook> {
-        let policy = self.policy;
+    fn outlook(&mut self, index: u32, now: Moment) -> Option<Outlook> {
+        let (policy, now_ms) = (self.policy, now.ms);
         let slot = self.slot_mut(index)?;
+        slot.end_raise(now.at);
         slot.rate.tick(now_ms);
         if now_ms.saturating_sub(slot.need_at_ms) > policy.need_ms {
             slot.need = NanoUsd::ZERO;

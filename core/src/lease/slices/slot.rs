@@ -4,6 +4,7 @@ use super::super::allot::Rate;
 use super::super::book::{Book, Slice};
 use super::super::{AccountId, Epoch, wide};
 use crate::activity::Charged;
+use crate::budget::{Budget, BudgetLimit};
 use crate::id::WriterId;
 use crate::money::NanoUsd;
 use crate::stream::Position;
@@ -25,6 +26,8 @@ pub struct Slot {
     pub ends_at: Option<Timestamp>,
     /// The newest limit that was seen, in the log or in a request's snapshot.
     pub limit: NanoUsd,
+    /// When the raise ends that the limit has now, and the limit after it.
+    falls: Option<(Timestamp, NanoUsd)>,
     pub(super) control: Position,
 
     // What the log says.
@@ -85,6 +88,7 @@ impl Slot {
             is_current: false,
             ends_at: None,
             limit: zero,
+            falls: None,
             control: Position::START,
             out: zero,
             gone: zero,
@@ -142,19 +146,29 @@ impl Slot {
             && [self.out, self.gone, self.unreported, self.suspending, self.returning].iter().all(|sum| *sum == zero)
     }
 
-    /// A request's snapshot knows this limit.
-    /// As a request's snapshot has it: a budget that is raised for a while has two limits by one event.
-    pub(super) fn heed_limit(&mut self, limit: NanoUsd, set: Position) {
-        if set >= self.control {
+    /// A request's snapshot knows this limit. A budget that is raised for a while has two limits by one event, and the
+    /// clock says which.
+    pub(super) fn heed_limit(&mut self, budget: &Budget, limit: &BudgetLimit, now: Timestamp) {
+        if budget.set >= self.control {
+            let raise = budget.terms.raise.filter(|raise| now < raise.until);
+            self.limit = budget.limit_at(limit, now);
+            self.falls = raise.map(|raise| (raise.until, limit.limit_nano_usd));
+            self.control = budget.set;
+        }
+    }
+
+    fn learn_limit(&mut self, limit: NanoUsd, set: Position) {
+        if set > self.control {
             self.limit = limit;
+            self.falls = None;
             self.control = set;
         }
     }
 
-    pub(super) fn learn_limit(&mut self, limit: NanoUsd, set: Position) {
-        if set > self.control {
+    /// Ends a raise that is over, though no request came since.
+    pub(super) fn end_raise(&mut self, now: Timestamp) {
+        if let Some((_, limit)) = self.falls.take_if(|(end, _)| *end <= now) {
             self.limit = limit;
-            self.control = set;
         }
     }
 

@@ -104,6 +104,7 @@ impl Desk {
                 let opening = Opening {
                     scope: budget.scope.clone(),
                     limit: limit.clone(),
+                    raise: budget.terms.raise,
                     control: budget.set,
                     posted: usd(0),
                     wanted: usd(wanted),

@@ -43,7 +43,7 @@ impl World {
                     let jump = self.random.amount(-3_600_000, 3_600_000) * self.random.amount(1, 700);
                     self.sites[index].processes[last].skew_ms = jump;
                 }
-                35..40 => self.rules.change_limit(&mut self.random),
+                35..40 => self.rules.change_limit(&mut self.random, now_ms),
                 _ => {}
             }
         }

@@ -108,6 +108,7 @@ impl World {
     fn deliver_all(&mut self) -> Result<(), String> {
         let (now_ms, messages) = (self.now_ms, std::mem::take(&mut self.log.network));
         for message in messages {
+            self.check_limits(&message.stored)?;
             self.log.append(&message.root, message.after, message.stored, now_ms)?;
         }
         Ok(())

@@ -103,6 +103,7 @@ impl Process {
             let opening = Opening {
                 scope: budget.scope.clone(),
                 limit: limit.clone(),
+                raise: budget.terms.raise,
                 control: budget.set,
                 posted: NanoUsd::ZERO,
                 wanted: NanoUsd::new(amount),

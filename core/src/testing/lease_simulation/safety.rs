@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::log::Stored;
 use super::world::World;
-use crate::lease::wide;
+use crate::lease::{AccountId, Event, wide};
 use crate::money::NanoUsd;
+use crate::stream::Position;
 
 impl World {
     /// Compares the world with the truth.
@@ -44,8 +46,35 @@ impl World {
         Ok(())
     }
 
+    /// That money is granted against a limit that the budget has by the event that the grant names: as it was set, or as it
+    /// is raised for a while. When a raise ends is for the writer's clock to say, and clocks are wrong here.
+    pub(super) fn check_limits(&self, stored: &Stored) -> Result<(), String> {
+        let check = |account: &AccountId, limit: NanoUsd, control: Position| {
+            let mut budgets = self.rules.versions.iter().flatten();
+            let set = budgets.find(|budget| budget.scope == account.scope && budget.set == control);
+            let budget =
+                set.ok_or_else(|| format!("{account:?} was granted against an unknown limit, of {control}"))?;
+            let (base, raise) = (budget.limits[0].limit_nano_usd, budget.terms.raise);
+            let raised = raise.map_or(base, |raise| base.saturating_plus(raise.by_nano_usd));
+            if limit == base || limit == raised {
+                return Ok(());
+            }
+            Err(format!("{account:?} was granted against {limit}, and its limits were {base} and {raised}"))
+        };
+        match &stored.event {
+            Event::Opened(opened) => opened
+                .windows
+                .iter()
+                .try_for_each(|window| check(&window.account, window.limit_nano_usd, window.control)),
+            Event::Rolled(rolled) => rolled.slices.iter().try_for_each(|roll| {
+                roll.granted.map_or(Ok(()), |grant| check(&roll.account, grant.limit_nano_usd, grant.control))
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Every slice of an account beside what the provider billed to it: what a failure needs to be understood.
-    fn slices(&self, account: &crate::lease::AccountId) -> String {
+    fn slices(&self, account: &AccountId) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();
         let row = self.log.chains.values().find_map(|chain| chain.book.account(account));
@@ -58,7 +87,7 @@ impl World {
         text
     }
 
-    fn exposed(&self, account: &crate::lease::AccountId) -> i128 {
+    fn exposed(&self, account: &AccountId) -> i128 {
         if self.rules.grace_ms.is_none() {
             return 0;
         }

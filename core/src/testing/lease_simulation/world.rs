@@ -2,14 +2,14 @@
 
 use super::Sabotage;
 use super::log::Log;
-use super::process::Around;
+use super::process::{Around, calendar};
 use super::provider::Provider;
 use super::random::Random;
 use super::site::Site;
 use crate::activity::Charge;
 use crate::actor::Actor;
 use crate::aggregate::{Mark, Trail};
-use crate::budget::{Budget, BudgetLimit};
+use crate::budget::{Budget, BudgetLimit, Raise};
 use crate::lease::Root;
 use crate::lease::allot::Policy;
 use crate::limits::Limits;
@@ -115,14 +115,19 @@ impl Rules {
         }
     }
 
-    /// Sets one limit anew.
-    pub(super) fn change_limit(&mut self, random: &mut Random) {
+    /// Sets one limit anew, or raises one for a while.
+    pub(super) fn change_limit(&mut self, random: &mut Random, now_ms: u64) {
         let mut budgets = self.versions.last().cloned().unwrap_or_default();
         let set = Position::new(self.versions.len() as u64 + 10);
         let which = random.index(budgets.len());
         let budget = &mut budgets[which];
         budget.set = set;
-        budget.limits[0].limit_nano_usd = NanoUsd::new(random.amount(100_000, 2_500_000));
+        if random.chance(400) {
+            let until = calendar(now_ms + random.within(500, 60_000), 0);
+            budget.terms.raise = Some(Raise { by_nano_usd: NanoUsd::new(random.amount(50_000, 1_500_000)), until });
+        } else {
+            budget.limits[0].limit_nano_usd = NanoUsd::new(random.amount(100_000, 2_500_000));
+        }
         self.versions.push(budgets);
     }
 }
@@ -208,6 +213,7 @@ impl World {
         let mut due: Vec<_> = self.log.network.extract_if(.., |message| message.due_ms <= now_ms).collect();
         due.sort_by_key(|message| message.due_ms);
         for message in due {
+            self.check_limits(&message.stored)?;
             self.log.append(&message.root, message.after, message.stored, now_ms)?;
         }
         Ok(())

@@ -1,11 +1,13 @@
 //! Windows of budgets: opened by the log, followed by the next, and over when they are.
 
 use super::{Desk, budget};
+use crate::budget::Raise;
 use crate::lease::slices::{Hold, Refused};
 use crate::lease::tests::{DAY, usd};
 use crate::scope::Scope;
+use crate::stream::Position;
 use crate::testing::samples::id;
-use crate::time::Period;
+use crate::time::{Period, Timestamp};
 
 #[test]
 fn nothing_is_held_before_the_windows_are_open_in_the_log() {
@@ -62,13 +64,39 @@ fn a_lowered_limit_holds_at_once_and_recalls_what_is_free() {
 }
 
 #[test]
+fn a_raise_that_is_over_is_granted_against_no_more_though_nobody_asked_since() {
+    let mut desk = Desk::opened();
+    let until = Timestamp::from_millis(desk.moment().at.millis() + 100);
+    desk.budgets[0].terms.raise = Some(Raise { by_nano_usd: usd(500), until });
+    desk.budgets[0].set = Position::new(9);
+    let day = |desk: &Desk| {
+        let mut accounts = desk.book().accounts();
+        let row = accounts.find(|(account, _)| account.period == DAY).unwrap().1;
+        (row.limit.nano(), row.counted().nano())
+    };
+    assert!(matches!(desk.place(1_001), Err(Refused::Short { .. })), "the day has 1,500 for now");
+    assert!(matches!(desk.place(950), Err(Refused::Short { .. })));
+    desk.work();
+    assert_eq!(day(&desk).0, 1_500);
+    let hold = desk.place(950).unwrap();
+    desk.settle(hold, 950);
+    desk.wait(100);
+    // It was spent so fast that more is wanted.
+    desk.work();
+    let (limit, counted) = day(&desk);
+    assert_eq!(limit, 1_000);
+    assert!(counted > 950 && counted <= 1_000, "{counted}");
+    assert!(matches!(desk.place(51), Err(Refused::Exhausted(exhausted)) if exhausted.limit == usd(1_000)));
+}
+
+#[test]
 fn a_limit_that_is_counted_from_a_later_moment_begins_anew_at_once() {
     let mut desk = Desk::opened();
     let (old, running) = (desk.place(60).unwrap(), desk.place(10).unwrap());
     desk.settle(old, 60);
     desk.wait(1_000);
     let now = desk.moment().at;
-    desk.budgets[0].set = crate::stream::Position::new(9);
+    desk.budgets[0].set = Position::new(9);
     desk.budgets[0].limits.iter_mut().for_each(|limit| limit.anchor = now);
     assert!(matches!(desk.place(10), Err(Refused::Unopened { .. })), "the window that is open is none of its windows");
     assert_eq!(desk.ledger.available(desk.budgets.iter(), now), Some(usd(1_000)));
