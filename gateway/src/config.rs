@@ -157,6 +157,7 @@ impl ServeArgs {
                 .budget_exceeded_status
                 .or(said.budget_exceeded_status)
                 .unwrap_or(usual.budget_exceeded_status),
+            end_user_headers: self.end_user_headers.into_iter().chain(said.end_user_headers).collect(),
             staleness_max: Duration::from_secs(self.max_staleness_seconds),
             abandoned_streams_max: self.abandoned_streams_max,
             retries_abandoned: self.retry_abandoned == RetryAbandoned::Always,

@@ -18,6 +18,7 @@ pub(crate) mod admitted;
 pub(crate) mod attempt;
 pub(crate) mod running;
 pub(crate) mod routed;
+mod end_user;
 mod wishes;
 pub(crate) mod tags;
 pub(crate) mod called;

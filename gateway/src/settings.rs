@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
 use tallygate_core::port::provider::Timeouts;
 use tallygate_core::routing::{ProbeBy, Routing};
 
@@ -20,6 +21,8 @@ pub(crate) struct RequestSettings {
     pub(crate) staleness_max: Duration,
     /// The status of a refused budget: 422 as LiteLLM 1.109, 400 as 1.80, or 429.
     pub(crate) budget_exceeded_status: u16,
+    /// Headers that name the end user in whose name it is asked, beside LiteLLM's own.
+    pub(crate) end_user_headers: Vec<HeaderName>,
     /// How many streams that hold money of budgets are read to their end at once after their clients left. Others are cut.
     pub(crate) abandoned_streams_max: usize,
     /// Whether a request whose client has left is tried again when an attempt fails.
@@ -52,6 +55,7 @@ impl Default for RequestSettings {
             min_position_wait: Duration::from_secs(5),
             staleness_max: Duration::from_secs(30),
             budget_exceeded_status: 422,
+            end_user_headers: Vec::new(),
             abandoned_streams_max: 1_000,
             retries_abandoned: false,
             routing: Routing::default(),

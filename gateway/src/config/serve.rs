@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use http::HeaderName;
 use tallygate_core::routing::ProbeBy;
 
 use crate::http::cors::Origin;
@@ -47,6 +48,10 @@ pub struct ServeArgs {
     /// The status of a request that a budget refuses: 422 as LiteLLM 1.109 (the default), 400 as 1.80, or 429.
     #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", value_parser = clap::value_parser!(u16).range(400..500))]
     pub budget_exceeded_status: Option<u16>,
+    /// A header that names the end user of a request, beside `x-litellm-end-user-id` and `x-litellm-customer-id`. May be
+    /// repeated.
+    #[arg(long = "end-user-header", env = "TALLYGATE_END_USER_HEADERS", value_delimiter = ',', value_name = "NAME")]
+    pub end_user_headers: Vec<HeaderName>,
     /// How long requests are answered after the control log was last heard of, in seconds.
     #[arg(long, env = "TALLYGATE_MAX_STALENESS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub max_staleness_seconds: u64,

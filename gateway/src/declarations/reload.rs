@@ -92,6 +92,7 @@ fn tell_of_restart(was: &Loaded, is: &Loaded) {
     for (key, same) in [
         ("general_settings.master_key", was.master_key == is.master_key),
         ("general_settings.max_request_size_mb", was.body_max_bytes == is.body_max_bytes),
+        ("general_settings.user_header_name", was.end_user_headers == is.end_user_headers),
         ("litellm_settings.budget_exceeded_status_code", was.budget_exceeded_status == is.budget_exceeded_status),
         ("litellm_settings.request_timeout", was.request_timeout_ms == is.request_timeout_ms),
         ("environment_variables", was.environment == is.environment),

@@ -130,6 +130,7 @@ impl Authenticated {
         let mut received = Received::new(pipeline, self.received.endpoint, &HeaderMap::new()).reported_to(report);
         received.context.clone_from(&self.received.context);
         received.tags.clone_from(&self.received.tags);
+        received.end_user.clone_from(&self.received.end_user);
         Self { received, snapshot: Arc::clone(&self.snapshot), caller: self.caller.clone() }
     }
 

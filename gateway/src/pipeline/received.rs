@@ -12,7 +12,7 @@ use tallygate_core::time::Timestamp;
 
 use super::Pipeline;
 use super::report::Report;
-use super::tags;
+use super::{end_user, tags};
 use crate::http::error::ApiError;
 
 /// A request of unknown origin.
@@ -28,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) context: Option<ContextId>,
     /// Its own tags: of its headers, and of its body once that is read.
     pub(crate) tags: Tags,
+    /// In whose name it is asked: by its headers, and by its body once that is read.
+    pub(crate) end_user: Option<String>,
     /// Where it is told what became of it, beside the log; none where nobody within the gateway asks.
     pub(crate) report: Option<Report>,
     pub(crate) at: Timestamp,
@@ -46,6 +48,7 @@ impl Received {
             forwarded: Vec::new(),
             context: None,
             tags: tags::of_headers(headers),
+            end_user: end_user::of_headers(headers, &pipeline.settings.end_user_headers),
             report: None,
             at: pipeline.clock.now(),
             began: Instant::now(),

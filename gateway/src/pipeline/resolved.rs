@@ -17,8 +17,7 @@ use tallygate_projections::{KeyRow, Snapshot};
 use super::Pipeline;
 use super::authenticated::Authenticated;
 use super::received::Received;
-use super::refusal;
-use super::tags;
+use super::{end_user, refusal, tags};
 use crate::http::error::ApiError;
 
 /// A request for a model.
@@ -47,6 +46,7 @@ impl Authenticated {
     pub(crate) fn resolve(self, pipeline: &Pipeline, request: ClientRequest) -> Result<Resolved, ApiError> {
         let Self { mut received, snapshot, caller } = self;
         received.tags = tags::own(std::mem::take(&mut received.tags), &request);
+        received.end_user = end_user::named(received.end_user.take(), &request);
         let tags = tags::all(&snapshot.control, &caller.key, &received.tags);
         let allowed = allowed(&snapshot.control, (&caller.key, &tags), &request, &received);
         match allowed.and_then(|allowed| Ok((defaults(&request, &allowed.permit.parameters)?, allowed))) {
@@ -91,8 +91,8 @@ fn allowed(
     if !admission::knows_end_users(control) {
         return Ok(Permitted { permit, end_users: Vec::new(), ruling });
     }
-    let named = request.user();
-    let end_users = admission::end_users(control, key, named.as_deref())
-        .map_err(|refused| refusal::end_user(&refused, named.as_deref().unwrap_or_default()))?;
+    let named = received.end_user.as_deref();
+    let end_users = admission::end_users(control, key, named)
+        .map_err(|refused| refusal::end_user(&refused, named.unwrap_or_default()))?;
     Ok(Permitted { permit, end_users, ruling })
 }

@@ -327,7 +327,7 @@ impl Settling {
             endpoint: received.endpoint,
             key: key.id,
             user: key.user.clone(),
-            end_user: request.user().map(|user| user.chars().take(256).collect()),
+            end_user: received.end_user.as_deref().map(|user| user.chars().take(256).collect()),
             requested_model: request.model().clone(),
             model: model.name.clone(),
             deployment: deployment.id.clone(),

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use tallygate_tests::client::{Answer, Client};
+use tallygate_tests::gateway::Setup;
 
 use super::{assert_refused, generate, text};
 use crate::scene::{KeyTerms, MODEL, Scene, chat};
@@ -63,6 +64,37 @@ async fn the_budget_of_an_end_user_is_held_settled_and_refused_whatever_key_asks
     }
     ask(&one, "eight").await?.expect(200)?;
     assert_eq!(scene.upstream.requests().len(), 4, "what is refused is never sent");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_header_names_an_end_user_before_the_body_does() -> Result<()> {
+    let scene = Scene::with(Setup::new().arg("--end-user-header").arg("X-Person")).await?;
+    let (operator, caller) = (scene.gateway.operator()?, scene.caller().await?);
+    customer(&operator, json!({ "user_id": "seven", "max_budget": 0 })).await?;
+    let status = async |header: Option<&str>, body: Value| -> Result<u16> {
+        let caller = header.map_or(caller.clone(), |header| caller.clone().with_header(header, "seven"));
+        Ok(caller.post("/v1/chat/completions", &body).await?.status)
+    };
+    for header in ["x-litellm-end-user-id", "x-litellm-customer-id", "x-person"] {
+        assert_eq!(status(Some(header), asking("eight")).await?, 422, "{header}");
+    }
+    assert_eq!(status(Some("x-stranger"), asking("eight")).await?, 200, "that is no header of end users");
+    for place in ["metadata", "litellm_metadata"] {
+        let mut body = chat(MODEL);
+        body[place] = json!({ "user_id": "seven", "user": "seven" });
+        assert_eq!(status(None, body.clone()).await?, 422, "{place}");
+        body["user"] = json!("nine");
+        assert_eq!(status(None, body).await?, 200, "`user` goes before {place}");
+    }
+    // Clients of every dialect, and what has no such field at all.
+    let gemini = json!({ "contents": [{ "parts": [{ "text": "hi" }] }] });
+    let path = format!("/v1beta/models/{MODEL}:generateContent");
+    let refused = caller.clone().with_header("x-person", "seven").post(&path, &gemini).await?;
+    assert_eq!(refused.status, 429, "in Google's words: {}", refused.text());
+    let settled = scene.activity("request.settled", 3).await?;
+    let named: Vec<&Value> = settled.iter().map(|fact| &fact["end_user"]).collect();
+    assert_eq!(named, ["eight", "nine", "nine"]);
     Ok(())
 }
 

@@ -125,7 +125,7 @@ const SECTIONS: [Keys; 3] = [
     },
     Keys {
         section: GENERAL,
-        used: &["master_key", "max_request_size_mb", "store_model_in_db"],
+        used: &["master_key", "max_request_size_mb", "store_model_in_db", "user_header_mappings", "user_header_name"],
         known: &[
             "admin_only_routes",
             "alert_to_webhook_url",
@@ -177,8 +177,6 @@ const SECTIONS: [Keys; 3] = [
             "use_redis_transaction_buffer",
             "use_x_forwarded_for",
             "user_api_key_cache_ttl",
-            "user_header_mappings",
-            "user_header_name",
         ],
     },
 ];

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderName;
+
 use super::keys::{ENVIRONMENT, GENERAL, LITELLM, ROUTER};
 use super::reference;
 use super::{Finding, Node, Value};
@@ -15,6 +17,8 @@ pub struct Settings {
     pub store_model_in_db: bool,
     /// `general_settings.max_request_size_mb`, in bytes.
     pub body_max_bytes: Option<usize>,
+    /// `general_settings.user_header_name`, and those of `user_header_mappings` that name customers.
+    pub end_user_headers: Vec<HeaderName>,
     /// `litellm_settings.budget_exceeded_status_code`.
     pub budget_exceeded_status: Option<u16>,
     /// `litellm_settings.request_timeout` or `router_settings.timeout`, in milliseconds.
@@ -133,6 +137,7 @@ pub(super) fn read(settings: &mut Settings, root: &Node, findings: &mut Vec<Find
     let megabytes = general.get("max_request_size_mb", "whole number above 0", findings, whole);
     settings.body_max_bytes =
         megabytes.and_then(|mb| usize::try_from(mb).ok()).map(|mb| mb.saturating_mul(1024 * 1024));
+    settings.end_user_headers = end_user_headers(&general, findings);
     settings.budget_exceeded_status =
         litellm.get("budget_exceeded_status_code", "status from 400 to 499", findings, |node| {
             whole(node).and_then(|status| u16::try_from(status).ok()).filter(|status| (400..500).contains(status))
@@ -143,6 +148,40 @@ pub(super) fn read(settings: &mut Settings, root: &Node, findings: &mut Vec<Find
         router.get("timeout", "number of seconds above 0", findings, milliseconds).or(timeout);
     settings.budget = budget(&litellm, findings);
     settings.routing = routing(&litellm, &router, findings);
+}
+
+/// The headers that name end users: those that are mapped first, as LiteLLM looks for them.
+fn end_user_headers(general: &Section<'_>, findings: &mut Vec<Finding>) -> Vec<HeaderName> {
+    const WANTED: &str =
+        "list of maps with `header_name`, and `litellm_user_role` that is `customer` or `internal_user`";
+    let mapped = general.get("user_header_mappings", WANTED, findings, |node| match &node.value {
+        Value::List(items) => items.iter().map(mapping).collect::<Option<Vec<_>>>(),
+        Value::Map(_) => mapping(node).map(|one| vec![one]),
+        _ => None,
+    });
+    let mapped: Vec<(HeaderName, bool)> = mapped.unwrap_or_default();
+    if let Some((name, _)) = mapped.iter().find(|(_, is_customer)| !is_customer) {
+        let line = general.line(&["user_header_mappings"]).unwrap_or(1);
+        let place = format!("{GENERAL}.user_header_mappings");
+        let message = format!("`{name}` names an internal user, which has no effect here: a key has its user");
+        findings.push(Finding::warning(line, place, message));
+    }
+    let one = general.get("user_header_name", "name of a header", findings, header);
+    mapped.into_iter().filter(|(_, is_customer)| *is_customer).map(|(name, _)| name).chain(one).collect()
+}
+
+/// A header, and whether it names a customer.
+fn mapping(node: &Node) -> Option<(HeaderName, bool)> {
+    let is_customer = match node.get("litellm_user_role")?.text()? {
+        "customer" => true,
+        "internal_user" => false,
+        _ => return None,
+    };
+    Some((header(node.get("header_name")?)?, is_customer))
+}
+
+fn header(node: &Node) -> Option<HeaderName> {
+    node.text()?.parse().ok()
 }
 
 fn budget(litellm: &Section<'_>, findings: &mut Vec<Finding>) -> Option<(usize, String)> {

@@ -79,6 +79,19 @@ fn every_key_without_an_effect_is_named_with_its_line() {
 }
 
 #[test]
+fn headers_of_end_users_are_those_that_are_mapped_and_the_one_that_is_named() {
+    let file = read(
+        "general_settings:\n  user_header_name: X-User\n  user_header_mappings:\n    - {header_name: X-Customer, litellm_user_role: customer}\n    - {header_name: X-Staff, litellm_user_role: internal_user}\n",
+    );
+    assert_eq!(file.settings.end_user_headers, ["x-customer", "x-user"]);
+    let told: Vec<String> = file.findings.iter().map(ToString::to_string).collect();
+    assert!(told.len() == 1 && told[0].starts_with("line 4: warning: ") && told[0].contains("x-staff"), "{told:?}");
+    for wrong in ["user_header_name: a b", "user_header_mappings: [{header_name: a}]", "user_header_mappings: x"] {
+        assert!(!read(&format!("general_settings:\n  {wrong}\n")).is_usable(), "{wrong}");
+    }
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let text = "model_list:\n  - litellm_params: {model: a}\n  - {model_name: a, litellm_params: {model: b}}\n  - {model_name: a, litellm_params: {model: b}}\n\
                 general_settings:\n  store_model_in_db: perhaps\nrouter_settings:\n  routing_strategy: best\n  fallbacks: [a]\n\
