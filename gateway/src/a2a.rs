@@ -7,3 +7,4 @@ pub(crate) mod rpc;
 pub(crate) mod message;
 pub(crate) mod control_message;
 pub(crate) mod conversations;
+pub(crate) mod keeping;

@@ -40,6 +40,8 @@ pub(crate) struct AgentSettings {
     pub(crate) public_url: Option<String>,
     /// The agents, by name or did, that anybody who reaches the gateway may converse with. None but on loopback.
     pub(crate) open: Vec<String>,
+    /// Whether conversations are kept beyond the end of the process.
+    pub(crate) keeps_conversations: bool,
     /// How long an agent may be silent. It is pinged three times as often.
     pub(crate) idle_max: Duration,
 }
@@ -55,7 +57,7 @@ struct Inner {
     strangers: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     connected: IntGauge,
-    conversations: Conversations,
+    conversations: Arc<Conversations>,
 }
 
 #[derive(Debug, Default)]
@@ -125,12 +127,12 @@ impl Hub {
             strangers,
             stop,
             connected,
-            conversations: Conversations::default(),
+            conversations: Arc::default(),
         }))
     }
 
     /// What is remembered of conversations with agents.
-    pub(crate) fn conversations(&self) -> &Conversations {
+    pub(crate) fn conversations(&self) -> &Arc<Conversations> {
         &self.0.conversations
     }
 
@@ -234,7 +236,12 @@ mod tests {
     use super::{AgentSettings, Hub, Progress};
 
     fn hub() -> Hub {
-        let settings = AgentSettings { public_url: None, open: Vec::new(), idle_max: Duration::from_secs(60) };
+        let settings = AgentSettings {
+            public_url: None,
+            open: Vec::new(),
+            keeps_conversations: false,
+            idle_max: Duration::from_secs(60),
+        };
         let gauge = IntGauge::new("agents", "Agents.").unwrap();
         Hub::new(settings, watch::channel(false).1, gauge)
     }

@@ -1,5 +1,6 @@
 //! Construction: the one place that names concrete adapters, and the order in which a gateway starts and stops.
 
+mod conversations;
 mod error;
 mod rates;
 mod running;
@@ -28,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::a2a::keeping::Keeper;
 use crate::activity::{self, ActivityWriter, WriterTask};
 use crate::agents::Hub;
 use crate::command::{Commands, Decider};
@@ -79,6 +81,8 @@ pub(crate) struct Running {
     server: JoinHandle<()>,
     /// Requests that go on without their client, and how long they may when the gateway is to stop.
     clientless: (Arc<Clientless>, Duration),
+    /// None where conversations are in memory alone.
+    keeper: Option<Keeper>,
     doors: Doors,
     spine: Spine,
 }
@@ -154,7 +158,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         seal: keys.mac.clone(),
         limits,
         spending: Spending::new(spine.activity.outbox().clone(), spine.views.activity.clone()),
-        upstreams: Upstreams::new(provider, vendors, Arc::clone(&spine.catalog), vault, of_calls),
+        upstreams: Upstreams::new(provider, vendors, Arc::clone(&spine.catalog), vault.clone(), of_calls),
         activity: spine.activity.clone(),
         clock,
         ids,
@@ -171,6 +175,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     spine.watching.spawn(Prober::new(&pipeline, stopped.clone()).run());
     let declarations = Arc::clone(&spine.declarations);
     let agents = Hub::new(config.agents, stopped.clone(), pipeline.metrics.agents_connected.clone());
+    let keeper = conversations::keep(&spine, &agents, (vault, &pipeline.clock)).await?;
     let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, agents });
     declarations::begin(&app, config.declared, &mut spine.watching, stopped.clone()).await?;
     let listener = TcpListener::bind(config.address)
@@ -188,6 +193,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         stop,
         server,
         clientless,
+        keeper,
         doors,
         spine,
     })

@@ -28,7 +28,7 @@ use crate::settings::{ProbeSettings, RequestSettings};
 pub(crate) use environment::{Variables, environment};
 pub use import::{ImportCommand, ImportLitellmArgs, ImportPricesArgs};
 pub use litellm::BootstrapArgs;
-pub use serve::{NatsSync, ProbesBy, RetryAbandoned, ServeArgs};
+pub use serve::{KeepConversations, NatsSync, ProbesBy, RetryAbandoned, ServeArgs};
 pub use validate::ValidateArgs;
 
 /// Secrets that guides and templates show: everybody knows them.
@@ -175,6 +175,7 @@ impl ServeArgs {
         if let Some(ms) = said.request_timeout_ms {
             requests.timeouts.total = Some(Duration::from_millis(ms));
         }
+        let public_url = self.public_url.or_else(|| from_environment("LITELLM_BASE_URL"));
         Ok(Config {
             address: SocketAddr::new(self.host, self.port),
             data: self.data,
@@ -200,7 +201,7 @@ impl ServeArgs {
                 ..ServerLimits::default()
             },
             cors_origins: self.cors_origins,
-            agents: agents(self.host, self.public_url, self.open_agents, self.agent_idle_seconds, from_environment)?,
+            agents: agents(self.host, public_url, self.open_agents, self.conversations, self.agent_idle_seconds)?,
             network: NetworkPolicy { private_names: self.private_names },
             environment: Variables(environment),
             declared,
@@ -219,12 +220,13 @@ fn agents(
     host: IpAddr,
     public_url: Option<String>,
     open: Vec<String>,
+    conversations: KeepConversations,
     idle_seconds: u64,
-    from_environment: impl Fn(&str) -> Option<String>,
 ) -> Result<AgentSettings, ConfigError> {
     Ok(AgentSettings {
-        public_url: check_public_url(public_url.or_else(|| from_environment("LITELLM_BASE_URL")))?,
+        public_url: check_public_url(public_url)?,
         open: check_open_agents(host, open)?,
+        keeps_conversations: conversations == KeepConversations::Disk,
         idle_max: Duration::from_secs(idle_seconds),
     })
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use tallygate_core::digest::Digest;
 use tallygate_core::envelope::Line;
 use tallygate_core::lease::{AccountId, Root};
 use tallygate_core::stream::{ChainId, Offset, Position};
@@ -20,6 +21,7 @@ use tallygate_core::testing::samples::id;
 use tallygate_core::time::Timestamp;
 
 use crate::activity::block::SUMMARIES;
+use crate::content_store;
 use crate::fold::{activity_rows, control_rows};
 use crate::follow::activity_reader::ActivityGroup;
 use crate::follow::chain::ChainTip;
@@ -84,6 +86,16 @@ fn lease_rows(rows: &mut Rows) -> String {
     meta_of(&store)
 }
 
+/// What is kept of conversations.
+fn content_rows(rows: &mut Rows) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("content"), content_store::LAYOUT);
+    let mut writes = Writes::default();
+    content_store::write(&Digest::of(b"name"), Some(b"content".to_vec()), &mut writes).unwrap();
+    store.apply(writes);
+    rows_of(&store, rows);
+}
+
 /// Checkpoints of both logs.
 fn checkpoints() -> [String; 2] {
     let folder = tempfile::tempdir().unwrap();
@@ -124,15 +136,19 @@ fn samples_of_rows() -> Rows {
     rows
 }
 
+const fn layouts() -> [Layout; 4] {
+    [control_rows::LAYOUT, activity_rows::LAYOUT, lease_books::LAYOUT, content_store::LAYOUT]
+}
+
 fn tables() -> BTreeSet<(u8, u16)> {
-    let layouts = [control_rows::LAYOUT, activity_rows::LAYOUT, lease_books::LAYOUT];
-    layouts.iter().flat_map(|layout| layout.tables).copied().filter(|(id, _)| *id != META_TABLE).collect()
+    layouts().iter().flat_map(|layout| layout.tables).copied().filter(|(id, _)| *id != META_TABLE).collect()
 }
 
 /// The name and the schema of each golden file, and what it must hold.
 fn golden_files() -> Vec<(String, u16, String)> {
     let mut rows = samples_of_rows();
     let lease = lease_rows(&mut rows);
+    content_rows(&mut rows);
     let sample = |(id, schema)| {
         let found = rows.remove(&id).unwrap_or_else(|| panic!("no sample of table {id}"));
         (format!("{id:02}"), schema, found)
@@ -169,7 +185,7 @@ fn rows_of_every_table_have_the_bytes_of_their_schema() {
 
 #[test]
 fn every_table_has_a_number_of_its_own() {
-    let layouts = [control_rows::LAYOUT, activity_rows::LAYOUT, lease_books::LAYOUT];
+    let layouts = layouts();
     let of_tables: Vec<u8> = layouts.iter().flat_map(|layout| layout.tables).map(|(id, _)| *id).collect();
     let distinct: BTreeSet<u8> = of_tables.iter().copied().filter(|id| *id != META_TABLE).collect();
     assert_eq!(distinct.len(), of_tables.iter().filter(|id| **id != META_TABLE).count());

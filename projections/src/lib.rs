@@ -11,6 +11,7 @@ mod snapshot;
 mod control_view;
 mod activity_view;
 mod lease_books;
+mod content_store;
 mod waiting;
 mod replay;
 
@@ -36,6 +37,7 @@ pub use activity::record::{Ending, UsageRecord};
 pub use activity::spend::{Day, Days, Detail, RANKING_MAX, SPEND_ROWS_MAX, Spent};
 pub use activity::totals::Totals;
 pub use activity_view::{ActivityView, Positions};
+pub use content_store::ContentStore;
 pub use control_view::{ControlView, DecisionState};
 pub use digest::StateDigest;
 pub use follow::chain::{ChainTip, Followed};

@@ -23,7 +23,7 @@ impl SealedVault {
         Self { key, environment }
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
+    pub(super) fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new((&*self.key.bytes).into())
     }
 

@@ -1,8 +1,10 @@
-//! What this gateway remembers of conversations with agents: the system's prompt and the last turns, in memory alone.
+//! What this gateway remembers of conversations with agents: the system's prompt and the last turns.
 //!
-//! Prompts and answers enter no event, so a conversation ends with the process. Its model does not: that is a selection.
+//! Prompts and answers enter no event, so a conversation is this gateway's alone: in memory, and in its content store if it
+//! [keeps](super::keeping) them. Its model is not: that is a selection.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tallygate_core::id::RealmId;
@@ -34,7 +36,11 @@ pub(crate) struct Recalled {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Conversations(Mutex<Inner>);
+pub(crate) struct Conversations {
+    inner: Mutex<Inner>,
+    /// Who wants to know which of them have changed.
+    changed: Mutex<Option<Sender<Place>>>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -56,27 +62,52 @@ struct Entry {
 impl Conversations {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it is held that would leave it in need of repair.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells somebody from now on of each conversation that has changed, or is forgotten.
+    pub(crate) fn tell(&self, changed: Sender<Place>) {
+        *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = Some(changed);
+    }
+
+    /// Tells nobody any more.
+    pub(crate) fn tell_nobody(&self) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// A conversation as it is; none for one that is new or forgotten.
+    pub(crate) fn kept(&self, place: &Place) -> Option<Recalled> {
+        self.inner().entries.get(place).map(Entry::recalled)
+    }
+
+    /// Remembers a conversation as it was.
+    pub(crate) fn restore(&self, place: &Place, recalled: Recalled) {
+        let Recalled { prompt, turns } = recalled;
+        self.change(place, |entry| (entry.prompt, entry.turns) = (prompt, turns.into()));
+    }
+
+    fn change(&self, place: &Place, change: impl FnOnce(&mut Entry)) {
+        let touched = self.inner().change(place, change);
+        if let Some(changed) = &*self.changed.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Nobody listens where the gateway ends.
+            touched.into_iter().for_each(|place| drop(changed.send(place)));
+        }
     }
 
     /// What was said before; nothing for a conversation that is new or forgotten.
     pub(crate) fn recall(&self, place: &Place) -> Recalled {
-        let inner = self.inner();
-        let found = inner.entries.get(place);
-        let recalled =
-            |entry: &Entry| Recalled { prompt: entry.prompt.clone(), turns: entry.turns.iter().cloned().collect() };
-        found.map(recalled).unwrap_or_default()
+        self.kept(place).unwrap_or_default()
     }
 
     /// Another prompt for the system, from the next message on; none for no prompt.
     pub(crate) fn set_prompt(&self, place: &Place, prompt: Option<String>) {
-        self.inner().change(place, |entry| entry.prompt = prompt.map(Arc::from));
+        self.change(place, |entry| entry.prompt = prompt.map(Arc::from));
     }
 
     /// A question that was answered. Two that are asked at once are noted in the order of their answers. One that is too long
     /// for a conversation is not remembered, and takes nothing else with it.
     pub(crate) fn note(&self, place: &Place, asked: &str, answered: &str) {
-        self.inner().change(place, |entry| {
+        self.change(place, |entry| {
             if entry.prompt_bytes() + asked.len() + answered.len() <= BYTES_MAX {
                 entry.turns.push_back((Arc::from(asked), Arc::from(answered)));
             }
@@ -85,7 +116,9 @@ impl Conversations {
 }
 
 impl Inner {
-    fn change(&mut self, place: &Place, change: impl FnOnce(&mut Entry)) {
+    /// Changes one, and tells which are touched by it: those too that are forgotten for it.
+    fn change(&mut self, place: &Place, change: impl FnOnce(&mut Entry)) -> Vec<Place> {
+        let mut touched = vec![place.clone()];
         let mut entry = self.forget(place).unwrap_or_default();
         change(&mut entry);
         entry.trim();
@@ -98,7 +131,9 @@ impl Inner {
             let Some((_, oldest)) = self.order.first_key_value() else { break };
             let oldest = oldest.clone();
             self.forget(&oldest);
+            touched.push(oldest);
         }
+        touched
     }
 
     fn forget(&mut self, place: &Place) -> Option<Entry> {
@@ -110,6 +145,10 @@ impl Inner {
 }
 
 impl Entry {
+    fn recalled(&self) -> Recalled {
+        Recalled { prompt: self.prompt.clone(), turns: self.turns.iter().cloned().collect() }
+    }
+
     fn prompt_bytes(&self) -> usize {
         self.prompt.as_ref().map_or(0, |prompt| prompt.len())
     }

@@ -45,6 +45,9 @@ pub enum StartError {
     /// How far the views have come.
     #[error("the views cannot be read")]
     Rows(#[from] StoreError),
+    /// What was said to agents could not be recalled.
+    #[error("the conversations with agents could not be read: the thread that reads them has panicked")]
+    Conversations,
     /// The views did not come to the end of the log.
     #[error("the views did not reach the end of the log: {0}")]
     CatchUp(String),

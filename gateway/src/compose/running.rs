@@ -21,7 +21,7 @@ impl Running {
     }
 
     async fn shut_down(self) {
-        let Self { app, stop, server, clientless: (clientless, drain), doors, spine, .. } = self;
+        let Self { app, stop, server, clientless: (clientless, drain), keeper, doors, spine, .. } = self;
         let until = tokio::time::Instant::now() + drain;
         stop.send_replace(true);
         doors.close().await;
@@ -33,6 +33,9 @@ impl Running {
                 requests = clientless.count(),
                 "requests without clients still ran: what they cost is not known"
             );
+        }
+        if let Some(keeper) = keeper {
+            let _ = tokio::task::spawn_blocking(move || keeper.end()).await;
         }
         let Spine { logs, views, chain, activity, commands, decider, writer, .. } = spine;
         let Spine { leasing, stop_leases, followers, stop_followers, data, .. } = spine;

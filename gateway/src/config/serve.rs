@@ -126,6 +126,9 @@ pub struct ServeArgs {
     /// repeated.
     #[arg(long = "open-agent", env = "TALLYGATE_OPEN_AGENTS", value_delimiter = ',')]
     pub open_agents: Vec<String>,
+    /// Where conversations with agents are kept: on disk, sealed, so that they go on after a restart; or in memory alone.
+    #[arg(long, env = "TALLYGATE_CONVERSATIONS", value_enum, default_value_t = KeepConversations::Disk)]
+    pub conversations: KeepConversations,
     /// How long an agent may be silent before its connection is closed, in seconds. It is pinged three times as often.
     #[arg(long, env = "TALLYGATE_AGENT_IDLE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub agent_idle_seconds: u64,
@@ -146,6 +149,15 @@ pub enum NatsSync {
     Require,
     /// Do not ask.
     Trust,
+}
+
+/// Where conversations with agents are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeepConversations {
+    /// In the data folder, sealed under the gateway's secret.
+    Disk,
+    /// In memory: they end with the process.
+    Memory,
 }
 
 /// What becomes of a request that failed, and whose client has left.

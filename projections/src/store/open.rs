@@ -68,7 +68,7 @@ impl Store {
                 let set_aside = SetAside { path: set_aside(dir)?, why: doubt.to_string() };
                 tracing::warn!(
                     store = settings.layout.name, why = %set_aside.why, kept = %set_aside.path.display(),
-                    "the views could not be trusted: they are set aside and made again from the log"
+                    "what is stored here could not be trusted: it is set aside, and views are made again from the log"
                 );
                 let (store, ()) = Self::open_as_it_is(dir, settings, &check)?;
                 Ok(Opened { store, set_aside: Some(set_aside) })

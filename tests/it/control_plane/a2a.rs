@@ -131,6 +131,40 @@ async fn a_conversation_is_gone_on_with_and_its_prompt_goes_before_it() -> Resul
 }
 
 #[tokio::test]
+async fn a_conversation_goes_on_after_a_restart_and_stands_nowhere_in_plain_words() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let talk = Talk::with(Setup::new().data(folder.path())).await?;
+    let first = talk.say("a", "A secret question.").await?;
+    talk.say("a", "[HOTSWAP:PROMPT:A secret prompt.]").await?;
+    let Talk { plane, agent, .. } = talk;
+    let Plane { gateway, upstream, .. } = plane;
+    gateway.shut_down().await?;
+    for file in walkdir::WalkDir::new(folder.path()) {
+        let file = file?;
+        if file.file_type().is_file() {
+            let bytes = std::fs::read(file.path())?;
+            let is_there = bytes.windows(8).any(|bytes| bytes == b"A secret");
+            assert!(!is_there, "{} says what was said", file.path().display());
+        }
+    }
+    let gateway = Setup::new().data(folder.path()).start().await?;
+    say(&gateway.caller(&agent.token)?, "planner", "a", "Second.").await?;
+    let says = |role: &str, text: &str| json!({ "role": role, "content": text });
+    let asked = [
+        says("system", "A secret prompt."),
+        says("user", "A secret question."),
+        says("assistant", words(&first)?),
+        says("user", "Second."),
+    ];
+    assert_eq!(upstream.requests()[1].json()?["messages"], json!(asked));
+    gateway.shut_down().await?;
+    let gateway = Setup::new().data(folder.path()).arg("--conversations").arg("memory").start().await?;
+    say(&gateway.caller(&agent.token)?, "planner", "a", "Third.").await?;
+    assert_eq!(upstream.requests()[2].json()?["messages"], json!([says("user", "Third.")]), "in memory alone");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_an_agent_is_asked_is_settled_on_its_own_key_with_the_selection_that_led_there() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let talk = Talk::with(Setup::new().data(folder.path())).await?;
