@@ -1,7 +1,8 @@
-//! The agents that are connected to this gateway: who they are, what they were told, and what they said that they use.
+//! The agents that are connected: who they are, what they were told, and what they said that they use.
 //!
 //! What an agent is told follows from the views alone: each connection looks again whenever these have moved, whichever
-//! gateway carried the change out. An agent that connects again is told again.
+//! gateway carried the change out. An agent that connects again is told again. Gateways of one log tell one another which
+//! agents they have.
 
 pub(crate) mod sealing;
 pub(crate) mod told;
@@ -10,18 +11,26 @@ pub(crate) mod connection;
 mod goodbye;
 mod recorded;
 mod pace;
+mod seat;
+mod here;
+mod elsewhere;
+mod others;
+mod report;
+pub(crate) mod exchange;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use here::{Here, Taken};
+use others::Others;
 use prometheus::IntGauge;
-use recorded::RECORDED_EVERY;
+use seat::Seat;
+use serde::{Deserialize, Serialize};
 use tallygate_core::digest::Digest;
-use tallygate_core::id::AgentId;
+use tallygate_core::id::{AgentId, WriterId};
 use tallygate_core::stream::Position;
 use tallygate_core::time::Timestamp;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::a2a::conversations::Conversations;
@@ -46,6 +55,15 @@ pub(crate) struct AgentSettings {
     pub(crate) idle_max: Duration,
 }
 
+/// Whether a gateway has its agents for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Its log is its own.
+    Alone,
+    /// Its log is that of other gateways too.
+    Shared,
+}
+
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Hub(Arc<Inner>);
@@ -53,28 +71,14 @@ pub(crate) struct Hub(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: AgentSettings,
-    present: Mutex<Presence>,
+    gateway: WriterId,
+    here: Mutex<Here>,
+    /// None for a gateway that has its log to itself. It is never locked together with `here`.
+    others: Option<Others>,
     strangers: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     connected: IntGauge,
     conversations: Arc<Conversations>,
-}
-
-#[derive(Debug, Default)]
-struct Presence {
-    next: u64,
-    agents: HashMap<AgentId, Present>,
-    /// When a connection of an agent was recorded last.
-    recorded: HashMap<AgentId, Instant>,
-}
-
-#[derive(Debug)]
-struct Present {
-    connection: u64,
-    since: Timestamp,
-    progress: watch::Receiver<Progress>,
-    /// Dropped when another connection takes the place.
-    _replaced: oneshot::Sender<()>,
 }
 
 /// How far an agent is.
@@ -84,47 +88,47 @@ pub(crate) struct Progress {
     pub(crate) checked: Position,
     /// What it was told last.
     pub(crate) told: Option<ToldAt>,
+    /// The content of that.
+    pub(crate) fingerprint: Option<Digest>,
     /// When it said that it uses just that.
     pub(crate) acknowledged_at: Option<Timestamp>,
 }
 
 /// What an agent was told, and when.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ToldAt {
     pub(crate) message: String,
     pub(crate) position: Position,
     pub(crate) at: Timestamp,
-    pub(crate) fingerprint: Digest,
 }
 
-/// An agent that is connected here.
+/// An agent that is connected.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
+    /// To which gateway.
+    pub(crate) gateway: WriterId,
     pub(crate) since: Timestamp,
-    pub(crate) progress: Progress,
-}
-
-/// A connection's place among those that are present. It is given up when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    hub: Hub,
-    agent: AgentId,
-    connection: u64,
-    pub(crate) progress: watch::Sender<Progress>,
-    /// Done when a newer connection of the agent has taken its place.
-    pub(crate) replaced: oneshot::Receiver<()>,
-    /// Whether the connection is to be recorded: no agent fills the log by connecting.
-    pub(crate) is_recorded: bool,
+    /// What it was told last.
+    pub(crate) told: Option<ToldAt>,
+    /// When it said that it uses just that.
+    pub(crate) acknowledged_at: Option<Timestamp>,
 }
 
 impl Hub {
     /// A gateway without agents.
-    pub(crate) fn new(settings: AgentSettings, stop: watch::Receiver<bool>, connected: IntGauge) -> Self {
-        let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
+    pub(crate) fn new(
+        settings: AgentSettings,
+        (gateway, company): (WriterId, Company),
+        stop: watch::Receiver<bool>,
+        connected: IntGauge,
+    ) -> Self {
+        let others = (company == Company::Shared).then(|| Others::of(gateway.clone()));
         Self(Arc::new(Inner {
             settings,
-            present: Mutex::default(),
-            strangers,
+            here: Mutex::new(Here::new(company == Company::Shared)),
+            others,
+            gateway,
+            strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
             stop,
             connected,
             conversations: Arc::default(),
@@ -150,76 +154,63 @@ impl Hub {
         &self.0.strangers
     }
 
-    fn present(&self) -> MutexGuard<'_, Presence> {
+    fn here(&self) -> MutexGuard<'_, Here> {
         // Nothing panics while it is held that would leave it in need of repair.
-        self.0.present.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something of the agents that are connected here; whoever tells the others of it is woken.
+    fn change<T>(&self, change: impl FnOnce(&mut Here) -> T) -> T {
+        let mut here = self.here();
+        let changed = change(&mut here);
+        self.0.connected.set(i64::try_from(here.len()).unwrap_or(i64::MAX));
+        let has_news = here.has_news();
+        drop(here);
+        if let Some(others) = self.0.others.as_ref().filter(|_| has_news) {
+            others.wake();
+        }
+        changed
+    }
+
+    /// Which gateway it is.
+    pub(crate) fn gateway(&self) -> &WriterId {
+        &self.0.gateway
     }
 
     /// Takes the place of an agent. An older connection of it loses its own; none where there are too many agents.
     pub(crate) fn enter(&self, agent: AgentId, now: Timestamp) -> Option<Seat> {
-        let (sender, receiver) = watch::channel(Progress::default());
-        let (replace, replaced) = oneshot::channel();
-        let mut present = self.present();
-        if present.agents.len() >= AGENTS_MAX && !present.agents.contains_key(&agent) {
-            return None;
-        }
-        present.next += 1;
-        let connection = present.next;
-        let entry = Present { connection, since: now, progress: receiver, _replaced: replace };
-        present.agents.insert(agent.clone(), entry);
-        let is_recorded = present.is_to_be_recorded(&agent, Instant::now());
-        self.count(&present);
-        drop(present);
-        Some(Seat { hub: self.clone(), agent, connection, progress: sender, replaced, is_recorded })
+        let taken = self.change(|here| here.enter(&agent, now, Instant::now()))?;
+        let Taken { connection, progress, replaced, is_recorded } = taken;
+        Some(Seat { hub: self.clone(), agent, connection, progress, replaced, is_recorded })
     }
 
-    fn count(&self, present: &Presence) {
-        self.0.connected.set(i64::try_from(present.agents.len()).unwrap_or(i64::MAX));
-    }
-
-    /// An agent, if it is connected here.
+    /// An agent, if it is connected to any gateway.
     pub(crate) fn seen(&self, agent: &AgentId) -> Option<Seen> {
-        let present = self.present();
-        let found = present.agents.get(agent)?;
-        Some(Seen { since: found.since, progress: found.progress.borrow().clone() })
+        let here = self.here().get(agent).map(|found| (found.since, found.progress.clone()));
+        match here {
+            Some((since, progress)) => Some(self.seen_here(since, &progress.borrow())),
+            None => self.0.others.as_ref()?.find(agent).map(|(seen, _)| seen),
+        }
     }
 
-    /// Waits, for a moment at most, until an agent that is connected here was told what is so at a position.
+    fn seen_here(&self, since: Timestamp, progress: &Progress) -> Seen {
+        let Progress { told, acknowledged_at, .. } = progress.clone();
+        Seen { gateway: self.0.gateway.clone(), since, told, acknowledged_at }
+    }
+
+    /// Waits, for a moment at most, until an agent that is connected to any gateway was told what is so at a position.
     ///
     /// Cancellation: may be dropped at any time.
     pub(crate) async fn told_by(&self, agent: &AgentId, position: Position) -> Option<Seen> {
-        let (since, mut progress) = {
-            let present = self.present();
-            let found = present.agents.get(agent)?;
-            (found.since, found.progress.clone())
+        let here = self.here().get(agent).map(|found| (found.since, found.progress.clone()));
+        let told = async {
+            let Some((since, mut progress)) = here else {
+                return self.0.others.as_ref()?.told_by(agent, position).await;
+            };
+            let told = progress.wait_for(|progress| progress.checked >= position).await.ok()?;
+            Some(self.seen_here(since, &told))
         };
-        let told = progress.wait_for(|progress| progress.checked >= position);
-        let progress = tokio::time::timeout(TELL_MAX, told).await.ok()?.ok()?.clone();
-        Some(Seen { since, progress })
-    }
-}
-
-impl Presence {
-    fn is_to_be_recorded(&mut self, agent: &AgentId, now: Instant) -> bool {
-        if self.recorded.len() >= AGENTS_MAX {
-            self.recorded.retain(|_, at| now.duration_since(*at) < RECORDED_EVERY);
-        }
-        let last = self.recorded.get(agent);
-        if last.is_some_and(|at| now.duration_since(*at) < RECORDED_EVERY) || self.recorded.len() >= 2 * AGENTS_MAX {
-            return false;
-        }
-        self.recorded.insert(agent.clone(), now);
-        true
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut present = self.hub.present();
-        if present.agents.get(&self.agent).is_some_and(|present| present.connection == self.connection) {
-            present.agents.remove(&self.agent);
-        }
-        self.hub.count(&present);
+        tokio::time::timeout(TELL_MAX, told).await.ok()?
     }
 }
 
@@ -228,14 +219,15 @@ mod tests {
     use std::time::Duration;
 
     use prometheus::IntGauge;
+    use tallygate_core::id::WriterId;
     use tallygate_core::stream::Position;
     use tallygate_core::testing::samples::id;
     use tallygate_core::time::Timestamp;
     use tokio::sync::watch;
 
-    use super::{AgentSettings, Hub, Progress};
+    use super::{AgentSettings, Company, Hub, Progress};
 
-    fn hub() -> Hub {
+    fn hub(company: Company) -> Hub {
         let settings = AgentSettings {
             public_url: None,
             open: Vec::new(),
@@ -243,12 +235,12 @@ mod tests {
             idle_max: Duration::from_secs(60),
         };
         let gauge = IntGauge::new("agents", "Agents.").unwrap();
-        Hub::new(settings, watch::channel(false).1, gauge)
+        Hub::new(settings, (WriterId::new("own").unwrap(), company), watch::channel(false).1, gauge)
     }
 
     #[tokio::test]
     async fn the_newest_connection_of_an_agent_has_its_place_and_keeps_it_when_the_older_one_goes() {
-        let (hub, now) = (hub(), Timestamp::from_millis(1));
+        let (hub, now) = (hub(Company::Alone), Timestamp::from_millis(1));
         let mut older = hub.enter(id("a"), now).unwrap();
         let newer = hub.enter(id("a"), Timestamp::from_millis(2)).unwrap();
         assert!((&mut older.replaced).await.is_err(), "the older one is told");
@@ -263,13 +255,13 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_hears_when_an_agent_was_told() {
-        let hub = hub();
+        let hub = hub(Company::Alone);
         assert!(hub.told_by(&id("a"), Position::new(1)).await.is_none(), "it is not connected");
         let seat = hub.enter(id("a"), Timestamp::from_millis(1)).unwrap();
         let agent = id("a");
         let (told, ()) = tokio::join!(hub.told_by(&agent, Position::new(7)), async {
-            seat.progress.send_replace(Progress { checked: Position::new(7), ..Progress::default() });
+            seat.looked(Progress { checked: Position::new(7), ..Progress::default() });
         });
-        assert_eq!(told.unwrap().progress.checked, Position::new(7));
+        assert_eq!(told.unwrap().gateway.as_str(), "own");
     }
 }

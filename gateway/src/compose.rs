@@ -2,6 +2,8 @@
 
 mod conversations;
 mod error;
+mod own;
+mod presence;
 mod rates;
 mod running;
 
@@ -31,7 +33,6 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::a2a::keeping::Keeper;
 use crate::activity::{self, ActivityWriter, WriterTask};
-use crate::agents::Hub;
 use crate::command::{Commands, Decider};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
@@ -52,6 +53,7 @@ use crate::system::{SystemClock, SystemIds};
 use crate::upstreams::{OwnSettings, Upstreams};
 
 pub use error::StartError;
+use own::Own;
 
 /// How many prompts are counted at once, at most.
 const COUNTS_MAX: usize = 2;
@@ -147,7 +149,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
     let network = config.network.clone();
     let provider = Arc::new(HttpProvider::new(&Settings { network: network.clone(), ..Settings::default() })?);
-    let own = rates::Own { gateway: &writer, started_at: clock.now(), mac: &keys.mac, metrics: &metrics };
+    let own = Own { gateway: &writer, started_at: clock.now(), mac: &keys.mac, metrics: &metrics };
+    let agents = presence::hub(config.agents, &spine.logs, &own, &mut spine.watching, stopped.clone())?;
     let (limits, rates) = rates::limits(&spine.logs, own, &mut spine.watching, stopped.clone()).await?;
     let (environment, timeouts) = (config.environment.0, config.requests.timeouts);
     let of_calls = OwnSettings { network, environment, timeouts };
@@ -174,7 +177,6 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let pipeline = Arc::new(pipeline);
     spine.watching.spawn(Prober::new(&pipeline, stopped.clone()).run());
     let declarations = Arc::clone(&spine.declarations);
-    let agents = Hub::new(config.agents, stopped.clone(), pipeline.metrics.agents_connected.clone());
     let keeper = conversations::keep(&spine, &agents, (vault, &pipeline.clock)).await?;
     let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, agents });
     declarations::begin(&app, config.declared, &mut spine.watching, stopped.clone()).await?;

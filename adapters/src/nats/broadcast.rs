@@ -16,6 +16,8 @@ pub enum Topic {
     Heads,
     /// How much is asked of rate limits.
     Rates,
+    /// Which agents are connected to whom.
+    Agents,
 }
 
 impl Topic {
@@ -24,6 +26,7 @@ impl Topic {
         match self {
             Self::Heads => "heads",
             Self::Rates => "rates",
+            Self::Agents => "agents",
         }
     }
 }

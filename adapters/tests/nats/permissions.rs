@@ -74,7 +74,7 @@ fn a_gateway_needs_no_more_than_the_documented_permissions() {
         jetstream.publish("tallygate.commands.IssueKey", "{}".into()).await.unwrap().await.unwrap();
         assert!(submissions.recv().await.unwrap().fallback_id.is_some());
 
-        for topic in [Topic::Heads, Topic::Rates] {
+        for topic in [Topic::Heads, Topic::Rates, Topic::Agents] {
             let broadcast = Broadcast::new(logs.connection.clone(), topic);
             let mut heard = broadcast.listen().await.unwrap();
             broadcast.send(Bytes::from_static(b"a word")).await;
@@ -132,7 +132,7 @@ fn a_service_can_neither_write_nor_read_a_log_nor_change_a_stream() {
             }
             assert_eq!(log.head(&writer.chain()).await.unwrap(), writer.head());
         }
-        for topic in [Topic::Heads, Topic::Rates] {
+        for topic in [Topic::Heads, Topic::Rates, Topic::Agents] {
             Broadcast::new(logs.connection.clone(), topic).send(Bytes::from_static(b"a word")).await;
         }
         logs.connection.ready(Duration::ZERO).await.unwrap();

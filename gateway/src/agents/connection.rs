@@ -16,8 +16,9 @@ use super::goodbye::Goodbye;
 use super::message::{Envelope, Heard};
 use super::pace::Pace;
 use super::recorded::Recorder;
+use super::seat::Seat;
 use super::told::told;
-use super::{Progress, Seat, ToldAt};
+use super::{Progress, ToldAt};
 use crate::http::App;
 
 /// The longest message of an agent, in bytes.
@@ -155,16 +156,17 @@ impl Connection<'_> {
         let agent = agent.ok_or(Goodbye::TokenEnded)?;
         let told = told(&self.app.pipeline, &snapshot.control, agent, &self.base_url);
         let checked = snapshot.end.position;
-        let mut progress = Progress { checked, ..self.seat.progress.borrow().clone() };
-        if progress.told.as_ref().is_none_or(|before| before.fingerprint != told.fingerprint) {
+        let mut progress = Progress { checked, ..self.seat.progress() };
+        if progress.fingerprint != Some(told.fingerprint) {
             let (message, at) = (self.app.pipeline.ids.uuid().to_string(), self.app.pipeline.clock.now());
             let envelope = Envelope { id: &message, agent: Some(&self.agent), at };
             let text = envelope.configuration(&told, checked);
             self.send(Message::Text(text.into())).await?;
-            let told = ToldAt { message, position: checked, at, fingerprint: told.fingerprint };
-            progress = Progress { checked, told: Some(told), acknowledged_at: None };
+            let fingerprint = Some(told.fingerprint);
+            let told = ToldAt { message, position: checked, at };
+            progress = Progress { checked, told: Some(told), fingerprint, acknowledged_at: None };
         }
-        self.seat.progress.send_replace(progress);
+        self.seat.looked(progress);
         Ok(checked)
     }
 
@@ -184,19 +186,11 @@ impl Connection<'_> {
         if heard.kind != "ack" {
             return Ok(());
         }
-        let at = self.app.pipeline.clock.now();
-        let mut acknowledged = None;
-        self.seat.progress.send_if_modified(|progress| {
-            let Some(told) = &progress.told else { return false };
-            let by_message = heard.message_id.as_ref().is_some_and(|message| *message == told.message);
-            let by_position = heard.position.is_some_and(|position| position >= told.position.get());
-            if !(by_message || by_position) || progress.acknowledged_at.is_some() {
-                return false;
-            }
-            acknowledged = Some(told.position);
-            progress.acknowledged_at = Some(at);
-            true
-        });
+        let names = |told: &ToldAt| {
+            heard.message_id.as_ref().is_some_and(|message| *message == told.message)
+                || heard.position.is_some_and(|position| position >= told.position.get())
+        };
+        let acknowledged = self.seat.acknowledge(names, self.app.pipeline.clock.now());
         if let (Some(recorder), Some(position)) = (self.recorder, acknowledged) {
             recorder.acknowledged(position);
         }
@@ -227,7 +221,8 @@ async fn moved(app: &App, checked: Position, not_before: Instant) {
     sleep_until(not_before).await;
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Waits until the gateway is to stop.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

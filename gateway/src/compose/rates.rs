@@ -4,29 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tallygate_adapters::nats::broadcast::Topic;
-use tallygate_core::envelope::MacKey;
-use tallygate_core::id::WriterId;
-use tallygate_core::time::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::StartError;
+use super::own::Own;
 use crate::limits::Limits;
 use crate::limits::exchange::{Exchange, RateMetrics, Rates};
 use crate::logs::Logs;
-use crate::metrics::Metrics;
 
 /// How long a start waits for the other gateways to tell what they have of the limits.
 const GREETING_MAX: Duration = Duration::from_secs(1);
-
-/// What a gateway divides rate limits with the others as.
-pub(super) struct Own<'a> {
-    pub(super) gateway: &'a WriterId,
-    /// When this run of it began: a later one goes before.
-    pub(super) started_at: Timestamp,
-    pub(super) mac: &'a MacKey,
-    pub(super) metrics: &'a Metrics,
-}
 
 /// The limits. On a log for several gateways it returns once the others have told what they have, or after a second.
 ///
@@ -40,8 +28,7 @@ pub(super) async fn limits(
 ) -> Result<(Arc<Limits>, Option<Rates>), StartError> {
     let Some(broadcast) = logs.broadcast(Topic::Rates) else { return Ok((Arc::new(Limits::new(None)), None)) };
     let limits = Arc::new(Limits::new(Some(own.gateway.clone())));
-    let run = u64::try_from(own.started_at.millis()).unwrap_or_default();
-    let rates = Rates::new(Arc::clone(&limits), own.gateway.clone(), run);
+    let rates = Rates::new(Arc::clone(&limits), own.gateway.clone(), own.run());
     let (ready, mut is_ready) = watch::channel(false);
     let (mac, metrics) = (own.mac.clone(), RateMetrics::new(own.metrics.registry())?);
     tasks.spawn(Exchange { broadcast, mac, rates: rates.clone(), metrics, ready, stopped }.run());

@@ -1,4 +1,4 @@
-//! `GET /api/agents` and `GET /api/agents/{did}`: who there is, who is connected to this gateway, and what they use.
+//! `GET /api/agents` and `GET /api/agents/{did}`: who there is, who is connected to which gateway, and what they use.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -49,6 +49,7 @@ pub(super) fn agent_shown(app: &App, control: &Control, agent: &Agent, headers: 
         "config": told.config,
         "reason": told.reason,
         "connected": seen.is_some(),
+        "gateway": seen.as_ref().map(|seen| &seen.gateway),
         "connectedSince": seen.as_ref().map(|seen| seen.since),
         "told": told_shown(seen.as_ref()),
         "createdAt": agent.trail.created.at,
@@ -84,10 +85,7 @@ pub(super) fn mode(agent: &Agent) -> &'static str {
 
 /// What an agent was told last, and whether it said that it uses that.
 fn told_shown(seen: Option<&Seen>) -> Value {
-    let progress = seen.map(|seen| &seen.progress);
-    let Some((told, acknowledged_at)) =
-        progress.and_then(|progress| Some((progress.told.as_ref()?, progress.acknowledged_at)))
-    else {
+    let Some((told, acknowledged_at)) = seen.and_then(|seen| Some((seen.told.as_ref()?, seen.acknowledged_at))) else {
         return Value::Null;
     };
     json!({

@@ -50,7 +50,7 @@ pub(super) async fn show(
     operator::authorize_to_read(&app, &headers, "/api/agents/{agent}/llm-config").await?;
     let snapshot = app.pipeline.views.control.snapshot();
     let agent = find::agent(&snapshot.control, &id)?;
-    let pushed = app.agents.seen(&agent.id).is_some_and(|seen| seen.progress.told.is_some());
+    let pushed = app.agents.seen(&agent.id).is_some_and(|seen| seen.told.is_some());
     Ok(Json(in_force(&app, &snapshot.control, agent, &headers, pushed)))
 }
 
@@ -128,16 +128,16 @@ async fn finish(
     position: tallygate_core::stream::Position,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let pushed = app.agents.told_by(agent, position).await.is_some_and(|seen| seen.progress.told.is_some());
+    let pushed = app.agents.told_by(agent, position).await.is_some_and(|seen| seen.told.is_some());
     let snapshot = app.pipeline.views.control.snapshot();
     let agent = find::agent(&snapshot.control, agent.as_str())?;
     Ok(answered::changed(position, in_force(app, &snapshot.control, agent, headers, pushed)))
 }
 
-/// What an agent is to use, and how it comes by it; `pushed` says whether it is connected here and was told.
+/// What an agent is to use, and how it comes by it; `pushed` says whether it is connected and was told.
 fn in_force(app: &App, control: &Control, agent: &Agent, headers: &HeaderMap, pushed: bool) -> Value {
     let told = told(&app.pipeline, control, agent, &base_url(app, headers));
-    let acknowledged = app.agents.seen(&agent.id).is_some_and(|seen| seen.progress.acknowledged_at.is_some());
+    let acknowledged = app.agents.seen(&agent.id).is_some_and(|seen| seen.acknowledged_at.is_some());
     let (realm, model) = match &agent.configuration {
         Some(Configuration::Realm(routing)) => (Some(&routing.realm), routing.model),
         Some(Configuration::Registry(model)) => (None, Some(*model)),
