@@ -16,7 +16,7 @@ mod quiet;
 mod counts;
 mod explain;
 mod models;
-mod selector;
+pub(crate) mod selector;
 mod commands;
 mod health;
 pub(crate) mod openapi;

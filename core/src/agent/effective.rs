@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use super::{Agent, Configuration, Manual, Membership, RealmRouting};
-use crate::admission::{self, Refusal, Rule};
+use crate::admission::{self, Permit, Refusal, Rule};
 use crate::control::Control;
 use crate::id::{ContextId, ModelId, ModelName, RealmId, SlotName};
 use crate::key::Key;
 use crate::registry::Model;
 use crate::scope::{Conversation, Scope};
+use crate::selection::preset::Parameters;
 use crate::stream::StreamId;
 use crate::time::Timestamp;
 
@@ -22,6 +23,8 @@ pub enum Effective<'a> {
         membership: &'a Membership,
         /// The model.
         model: Arc<Model>,
+        /// What its requests are to have by default, by the preset that was selected.
+        parameters: Parameters,
     },
     /// Another server.
     Manual(&'a Manual),
@@ -195,27 +198,28 @@ impl Asking<'_> {
             return Err(Idle::ModelGone);
         }
         let permit = admission::permit(self.control, &key, model, None).map_err(|refusal| Idle::of(&refusal))?;
-        Ok(Effective::Gateway { membership, model: permit.model })
+        Ok(Effective::Gateway { membership, model: permit.model, parameters: permit.parameters })
     }
 
     fn followed<'a>(&self, membership: &'a Membership) -> Result<Effective<'a>, Idle> {
         let key = self.key_of(membership)?;
         let slot = ModelName::new(SlotName::current().as_str()).map_err(|_| Idle::NoModel)?;
-        let model = match admission::resolve_within(self.control, &key, self.context, &slot) {
-            Ok(permit) => permit.model,
+        let Permit { model, parameters, .. } = match admission::resolve_within(self.control, &key, self.context, &slot)
+        {
+            Ok(permit) => permit,
             Err(refusal) if self.chose_near() => return Err(Idle::of(&refusal)),
             // What a wider scope selected may be what this realm was not granted: then the first model that it was.
             Err(_) => self.first_model(&key).ok_or(Idle::NoModel)?,
         };
-        Ok(Effective::Gateway { membership, model })
+        Ok(Effective::Gateway { membership, model, parameters })
     }
 
     /// The first model, by name, that a key may call now.
-    fn first_model(&self, key: &Key) -> Option<Arc<Model>> {
+    fn first_model(&self, key: &Key) -> Option<Permit> {
         let names = self.control.model_names.iter().map(|((_, name), _)| name);
         let callable = names.filter(|name| key.models.allows(name) && self.control.realm_may_call(&key.realm, name));
         let name = callable.min()?;
         let model = self.control.visible_model(&key.realm, name)?;
-        admission::permit(self.control, key, model, None).ok().map(|permit| permit.model)
+        admission::permit(self.control, key, model, None).ok()
     }
 }

@@ -9,13 +9,14 @@ use super::{
 use crate::admission;
 use crate::event::Event as AnyEvent;
 use crate::grant::{GrantModel, ReplaceGrants, WithdrawGrant};
-use crate::id::AgentId;
+use crate::id::{AgentId, SlotName};
 use crate::key::{self, BlockKey, KeyHash, KeyKind, RevokeKey, RotateKey};
 use crate::model_pattern::{Allowed, ModelPattern};
 use crate::realm::{self, RegisterRealm, SuspendRealm};
 use crate::registry::RetireModel;
 use crate::scope::Scope;
-use crate::selection::SelectModel;
+use crate::selection::preset::{Parameters, SavePreset};
+use crate::selection::{SelectModel, SelectPreset};
 use crate::stream::StreamId;
 use crate::testing::given::given;
 use crate::testing::samples::{
@@ -53,7 +54,7 @@ fn used(world: &World) -> Result<(String, String), Idle> {
     let agent = world.control.agents.get(&agent).unwrap();
     let key = |membership: &super::Membership| world.control.keys.get(&membership.key).map(Arc::clone);
     effective(&world.control, agent, world.now, &key).map(|effective| match effective {
-        Effective::Gateway { membership, model } => (model.name.to_string(), membership.key.to_string()),
+        Effective::Gateway { membership, model, .. } => (model.name.to_string(), membership.key.to_string()),
         Effective::Manual(manual) => (manual.model.clone(), String::new()),
     })
 }
@@ -281,12 +282,33 @@ fn without_a_configuration_an_agent_follows_what_is_selected_for_its_realm() {
     assert_eq!(used(&world), uses("gpt", 11), "an agent's own choice is its key's");
 }
 
+#[test]
+fn an_agent_has_the_parameters_of_the_preset_that_was_selected_and_of_no_other() {
+    let parameters = |world: &World| {
+        let agent = world.control.agents.get(&id::<AgentId>(AGENT)).unwrap();
+        let key = |membership: &super::Membership| world.control.keys.get(&membership.key).map(Arc::clone);
+        match effective(&world.control, agent, world.now, &key).unwrap() {
+            Effective::Gateway { parameters, .. } => parameters,
+            Effective::Manual(_) => panic!("no server was told"),
+        }
+    };
+    let cool = Parameters { temperature_thousandths: Some(200), ..Parameters::default() };
+    let (scope, slot) = (Scope::Realm(id("acme")), SlotName::current());
+    let save = SavePreset { scope: scope.clone(), preset: id("cool"), model: id("claude"), parameters: cool };
+    let world = world().with(save).with(SelectPreset { scope: scope.clone(), slot: slot.clone(), preset: id("cool") });
+    assert_eq!(parameters(&world), cool);
+    let named = world.clone().with(configure(routing("acme", Some(2))));
+    assert!(parameters(&named).is_empty(), "the model was named, and no preset");
+    let plain = world.with(SelectModel { scope, slot, model: id("claude") });
+    assert!(parameters(&plain).is_empty());
+}
+
 fn in_context(world: &World, context: &str) -> Result<(String, String), Idle> {
     let agent: AgentId = id(AGENT);
     let agent = world.control.agents.get(&agent).unwrap();
     let key = |membership: &super::Membership| world.control.keys.get(&membership.key).map(Arc::clone);
     effective_within(&world.control, agent, Some(&id(context)), world.now, &key).map(|effective| match effective {
-        Effective::Gateway { membership, model } => (model.name.to_string(), membership.key.to_string()),
+        Effective::Gateway { membership, model, .. } => (model.name.to_string(), membership.key.to_string()),
         Effective::Manual(manual) => (manual.model.clone(), String::new()),
     })
 }

@@ -60,11 +60,15 @@ impl Envelope<'_> {
 }
 
 fn with_key(config: &Config) -> Value {
-    json!({
+    let mut told = json!({
         "provider": config.provider,
         "model": config.model,
         "baseUrl": config.base_url,
         "apiKey": config.api_key.as_ref().map(Secret::expose),
         "realmId": config.realm_id,
-    })
+    });
+    if let Some(parameters) = &config.parameters {
+        told["parameters"] = parameters.clone();
+    }
+    told
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use tallygate_adapters::provider::doors::OWN_PROVIDER;
 use tallygate_core::agent::effective::{Effective, effective};
 use tallygate_core::agent::{Agent, Manual, Membership};
@@ -14,6 +15,7 @@ use tallygate_core::port::secret::OpenError;
 use tallygate_core::secret::Secret;
 
 use super::sealing;
+use crate::http::selector::parameters;
 use crate::pipeline::Pipeline;
 
 /// Why there is nothing to tell where a secret cannot be opened here.
@@ -40,13 +42,16 @@ pub(crate) struct Config {
     pub(crate) api_key: Option<Secret>,
     /// The realm whose models it uses; none where it goes past the gateway.
     pub(crate) realm_id: Option<RealmId>,
+    /// What its requests are to have, by the preset that was selected; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parameters: Option<Value>,
 }
 
 /// What an agent is to be told, by a state. `base_url` is where it reaches this gateway.
 pub(crate) fn told(pipeline: &Pipeline, control: &Control, agent: &Agent, base_url: &str) -> Told {
     let key = |membership: &Membership| key_of(pipeline, membership);
     let config = match effective(control, agent, pipeline.clock.now(), &key) {
-        Ok(Effective::Gateway { membership, model }) => {
+        Ok(Effective::Gateway { membership, model, parameters }) => {
             let secret = sealing::open_key(pipeline.upstreams.vault(), &agent.id, membership);
             secret.map_err(|error| unreadable(agent, &error)).map(|secret| Config {
                 provider: OWN_PROVIDER.to_owned(),
@@ -54,6 +59,7 @@ pub(crate) fn told(pipeline: &Pipeline, control: &Control, agent: &Agent, base_u
                 base_url: Some(base_url.to_owned()),
                 api_key: Some(secret),
                 realm_id: Some(membership.realm.clone()),
+                parameters: (!parameters.is_empty()).then(|| parameters::told(&parameters)),
             })
         }
         Ok(Effective::Manual(manual)) => by_hand(pipeline, agent, manual),
@@ -86,6 +92,7 @@ fn by_hand(pipeline: &Pipeline, agent: &Agent, manual: &Manual) -> Result<Config
         base_url: manual.base_url.clone(),
         api_key,
         realm_id: None,
+        parameters: None,
     })
 }
 
@@ -114,6 +121,7 @@ mod tests {
             base_url: None,
             api_key: Some(Secret::new(key)),
             realm_id: None,
+            parameters: None,
         };
         let (one, other) = (config("sk-canary-1"), config("sk-canary-2"));
         assert_ne!(fingerprint(Some(&one), None), fingerprint(Some(&other), None));

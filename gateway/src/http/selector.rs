@@ -14,7 +14,7 @@ mod carried;
 mod select;
 mod undo;
 mod history;
-mod parameters;
+pub(crate) mod parameters;
 mod presets;
 
 use axum::Router;

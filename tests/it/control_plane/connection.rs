@@ -74,6 +74,26 @@ async fn an_agent_is_told_on_grant_selection_key_change_join_and_leave_and_at_no
 }
 
 #[tokio::test]
+async fn an_agent_is_told_the_parameters_of_the_preset_that_is_selected() -> Result<()> {
+    let Scene { plane, realm, agent, .. } = scene().await?;
+    let mut connected = plane.connect(&agent).await?;
+    assert_eq!(connected.told().await?.config.get("parameters"), None);
+    let scope = format!("realm:{realm}");
+    let parameters = json!({ "temperature_thousandths": 200, "max_tokens": 40 });
+    let save = json!({ "scope": scope, "preset": "cool", "model": ONE, "parameters": parameters });
+    command(&plane.gateway, "SavePreset", save).await?.expect(200)?;
+    command(&plane.gateway, "SelectPreset", json!({ "scope": scope, "preset": "cool" })).await?.expect(200)?;
+    let told = connected.told().await?;
+    let expected = json!({ "temperature": 0.2, "top_p": null, "max_tokens": 40, "reasoning_effort": null });
+    assert_eq!((told.model(), &told.config["parameters"]), (ONE, &expected));
+    assert_eq!(plane.seen(&agent).await?["config"]["parameters"], expected);
+    command(&plane.gateway, "SelectModel", json!({ "scope": scope, "model": ONE })).await?.expect(200)?;
+    let told = connected.told().await?;
+    assert_eq!((told.model(), told.config.get("parameters")), (ONE, None));
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_an_agent_uses_is_known_and_told_again_when_it_connects_again() -> Result<()> {
     let Scene { plane, agent, .. } = scene().await?;
     assert_eq!(plane.seen(&agent).await?["connected"], false);

@@ -41,7 +41,7 @@ pub(super) fn serving(turn: &Turn<'_>, control: &Control) -> Result<Serving, Api
     let (agent, context) = (&turn.visitor.agent, Some(&turn.context));
     let key = |membership: &Membership| key_of(pipeline, membership);
     match effective_within(control, agent, context, pipeline.clock.now(), &key) {
-        Ok(Effective::Gateway { membership, model }) => Ok(Serving { membership: membership.clone(), model }),
+        Ok(Effective::Gateway { membership, model, .. }) => Ok(Serving { membership: membership.clone(), model }),
         Ok(Effective::Manual(_)) => Err(idle(turn, "manual")),
         Err(why) => Err(idle(turn, Idle::word(why))),
     }

@@ -52,7 +52,7 @@ fn thousandths(text: &str) -> Option<u32> {
 }
 
 /// Parameters as they are told.
-pub(super) fn told(parameters: &Parameters) -> Value {
+pub(crate) fn told(parameters: &Parameters) -> Value {
     let number = |thousandths: u32| -> Option<Number> {
         format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000).parse().ok()
     };
