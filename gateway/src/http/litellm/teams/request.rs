@@ -1,6 +1,7 @@
 //! The fields that a team or an organization is made or changed with.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::command::Command;
 use tallygate_core::control::Control;
 use tallygate_core::grant::ReplaceGrants;
@@ -17,7 +18,6 @@ use crate::http::error::ApiError;
 use crate::http::litellm::attached;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::keys::budget::BudgetRequest;
-use crate::http::litellm::keys::models;
 use crate::http::litellm::unsupported::{not_supported, refuse};
 
 /// What would change who may do what, or what it costs, and is not built yet.
@@ -90,7 +90,7 @@ impl RealmRequest {
         Ok(Self {
             kind,
             name: fields.id(alias, Ok::<_, InvalidId>)?,
-            models: fields.texts("models")?.try_map(|names| models::allowed(&names)).map_err(invalid)?,
+            models: fields.texts("models")?.try_map(|names| model_list::allowed(&names)).map_err(invalid)?,
             limits: LimitsPatch {
                 requests_per_minute: fields.count("rpm_limit")?,
                 tokens_per_minute: fields.count("tpm_limit")?,
