@@ -15,6 +15,7 @@ use tallygate_adapters::secret::Environment;
 use tallygate_adapters::secret::Keys;
 use tallygate_adapters::secret::SealedVault;
 use tallygate_core::actor::Actor;
+use tallygate_core::endpoint::NetworkPolicy;
 use tallygate_core::envelope::MacKey;
 use tallygate_core::id::{RealmId, WriterId};
 use tallygate_core::json::Json;
@@ -40,6 +41,7 @@ use crate::leases::{self, Leases};
 use crate::logs::{Doors, Logs};
 use crate::master_key::MasterKey;
 use crate::metrics::Metrics;
+use crate::mirror;
 use crate::pipeline::clientless::Clientless;
 use crate::pipeline::{Pipeline, Told};
 use crate::prober::Prober;
@@ -146,6 +148,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let own = rates::Own { gateway: &writer, started_at: clock.now(), mac: &keys.mac, metrics: &metrics };
     let (limits, rates) = rates::limits(&spine.logs, own, &mut spine.watching, stopped.clone()).await?;
     let (environment, timeouts) = (config.environment.0, config.requests.timeouts);
+    let mirror = mirror::status(config.mirror.as_ref(), metrics.registry())?;
     let of_calls = OwnSettings { network, environment, timeouts };
     let pipeline = Pipeline {
         views: spine.views.clone(),
@@ -166,12 +169,13 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     };
     let clientless = (Arc::clone(&pipeline.clientless), config.server.drain_timeout);
     let (commands, leases) = (spine.commands.clone(), spine.leases.clone());
-    let counting = Arc::new(Semaphore::new(COUNTS_MAX));
     let pipeline = Arc::new(pipeline);
     spine.watching.spawn(Prober::new(&pipeline, stopped.clone()).run());
-    let declarations = Arc::clone(&spine.declarations);
+    let (counting, declarations) = (Arc::new(Semaphore::new(COUNTS_MAX)), Arc::clone(&spine.declarations));
     let agents = Hub::new(config.agents, stopped.clone(), pipeline.metrics.agents_connected.clone());
-    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, agents });
+    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, agents, mirror });
+    let mirrored = mirrored(&spine, &keys.mac, &config.network);
+    mirror::begin(&app, config.mirror, mirrored, &mut spine.watching, stopped.clone())?;
     declarations::begin(&app, config.declared, &mut spine.watching, stopped.clone()).await?;
     let listener = TcpListener::bind(config.address)
         .await
@@ -219,6 +223,12 @@ fn ground(config: &Config) -> Result<Ground, StartError> {
         metrics: Metrics::new()?,
         vendors: Arc::new(Vendors::builtin()?),
     })
+}
+
+/// What the mirror reads and keeps.
+fn mirrored(spine: &Spine, mac: &MacKey, network: &NetworkPolicy) -> mirror::Ground {
+    let (log, checkpoint) = (Arc::clone(&spine.logs.control), spine.data.path("mirror.json"));
+    mirror::Ground { log, mac: mac.clone(), checkpoint, network: network.clone() }
 }
 
 /// What the spine is put together from.

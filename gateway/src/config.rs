@@ -3,6 +3,7 @@
 mod environment;
 mod import;
 mod litellm;
+mod mirror;
 mod serve;
 mod validate;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tallygate_core::endpoint::NetworkPolicy;
+use tallygate_core::endpoint::{InvalidUrl, NetworkPolicy};
 use tallygate_core::lease::allot::Policy;
 use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::routing::Routing;
@@ -23,6 +24,7 @@ use crate::agents::AgentSettings;
 use crate::declarations::{Loaded, NotLoaded, load};
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
+use crate::mirror::MirrorSettings;
 use crate::settings::{ProbeSettings, RequestSettings};
 
 pub(crate) use environment::{Variables, environment};
@@ -85,6 +87,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentSettings,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
+    /// The LiteLLM proxy that is kept in step.
+    pub(crate) mirror: Option<MirrorSettings>,
     /// The configuration file, as it is now.
     pub(crate) declared: Option<Loaded>,
 }
@@ -121,6 +125,12 @@ pub enum ConfigError {
         "the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL"
     )]
     PublicUrl,
+    /// Half of what a mirror needs.
+    #[error("to keep a LiteLLM proxy in step both its address and its master key are needed: {0} is missing")]
+    MirrorHalf(&'static str),
+    /// The proxy's address is none.
+    #[error("--mirror-litellm-url is not an address such as http://litellm:4000: {0}")]
+    MirrorUrl(InvalidUrl),
     /// An open agent where others reach it.
     #[error(
         "the agent `{agent}` cannot be open on {host}, where others than this machine reach it: listen on 127.0.0.1, or leave --open-agent out and give its callers keys"
@@ -201,6 +211,7 @@ impl ServeArgs {
             cors_origins: self.cors_origins,
             agents: agents(self.host, self.public_url, self.open_agents, self.agent_idle_seconds, from_environment)?,
             network: NetworkPolicy { private_names: self.private_names },
+            mirror: mirror::settings(self.mirror_litellm_url, self.mirror_litellm_key)?,
             environment: Variables(environment),
             declared,
         })

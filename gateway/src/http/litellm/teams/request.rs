@@ -1,6 +1,7 @@
 //! The fields that a team or an organization is made or changed with.
 
 use serde_json::{Map, Value, json};
+pub(in crate::http::litellm) use tallygate_adapters::litellm::ORGANIZATION;
 use tallygate_adapters::litellm::model_list;
 use tallygate_core::command::Command;
 use tallygate_core::control::Control;
@@ -48,8 +49,6 @@ const UNSUPPORTED: [&str; 25] = [
     "team_member_tpm_limit",
     "tpm_limit_type",
 ];
-/// What says among a realm's metadata that it was made as an organization. LiteLLM keeps the two apart; a realm does not.
-pub(in crate::http::litellm) const ORGANIZATION: &str = "litellm_organization";
 
 /// What a realm is made as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
