@@ -3,6 +3,7 @@
 mod environment;
 mod import;
 mod litellm;
+mod mirror;
 mod serve;
 mod validate;
 
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tallygate_core::endpoint::NetworkPolicy;
+use tallygate_adapters::litellm::config_file::Settings as FileSettings;
+use tallygate_core::endpoint::{InvalidUrl, NetworkPolicy};
 use tallygate_core::lease::allot::Policy;
 use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::routing::Routing;
@@ -23,6 +25,7 @@ use crate::agents::AgentSettings;
 use crate::declarations::{Loaded, NotLoaded, load};
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
+use crate::mirror::MirrorSettings;
 use crate::settings::{ProbeSettings, RequestSettings};
 
 pub(crate) use environment::{Variables, environment};
@@ -85,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentSettings,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
+    /// The LiteLLM proxy that is kept in step.
+    pub(crate) mirror: Option<MirrorSettings>,
     /// The configuration file, as it is now.
     pub(crate) declared: Option<Loaded>,
 }
@@ -121,6 +126,12 @@ pub enum ConfigError {
         "the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL"
     )]
     PublicUrl,
+    /// Half of what a mirror needs.
+    #[error("to keep a LiteLLM proxy in step both its address and its master key are needed: {0} is missing")]
+    MirrorHalf(&'static str),
+    /// The proxy's address is none.
+    #[error("--mirror-litellm-url is not an address such as http://litellm:4000: {0}")]
+    MirrorUrl(InvalidUrl),
     /// An open agent where others reach it.
     #[error(
         "the agent `{agent}` cannot be open on {host}, where others than this machine reach it: listen on 127.0.0.1, or leave --open-agent out and give its callers keys"
@@ -143,38 +154,14 @@ impl ServeArgs {
         let said = declared.as_ref().map(|loaded| loaded.file.settings.clone()).unwrap_or_default();
         environment.extend(said.environment.iter().cloned());
         let from_environment = |name: &str| environment.get(name).cloned();
-        let master_key = self.master_key.clone().or_else(|| from_environment("LITELLM_MASTER_KEY")).or(said.master_key);
+        let master_key =
+            self.master_key.clone().or_else(|| from_environment("LITELLM_MASTER_KEY")).or(said.master_key.clone());
         check_master_key(self.host, master_key.as_deref())?;
         let secret = self.secret.clone().or_else(|| from_environment("LITELLM_SALT_KEY"));
         if self.nats.is_some() && secret.is_none() {
             return Err(ConfigError::SecretMissing);
         }
-        let usual = RequestSettings::default();
-        let mut requests = RequestSettings {
-            body_max_bytes: self.body_max_bytes.or(said.body_max_bytes).unwrap_or(usual.body_max_bytes),
-            body_timeout: Duration::from_secs(self.body_timeout_seconds),
-            budget_exceeded_status: self
-                .budget_exceeded_status
-                .or(said.budget_exceeded_status)
-                .unwrap_or(usual.budget_exceeded_status),
-            end_user_headers: self.end_user_headers.into_iter().chain(said.end_user_headers).collect(),
-            staleness_max: Duration::from_secs(self.max_staleness_seconds),
-            abandoned_streams_max: self.abandoned_streams_max,
-            retries_abandoned: self.retry_abandoned == RetryAbandoned::Always,
-            routing: Routing { retries: self.retries, ..Routing::default() },
-            probes: ProbeSettings {
-                interval: (self.probe_seconds > 0).then(|| Duration::from_secs(self.probe_seconds)),
-                timeout: Duration::from_secs(self.probe_timeout_seconds),
-                by: self.probe_by.into(),
-            },
-            ..usual
-        };
-        requests.timeouts.connect = Duration::from_secs(self.upstream_connect_seconds);
-        requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
-        requests.timeouts.first_byte = Duration::from_secs(self.upstream_first_byte_seconds);
-        if let Some(ms) = said.request_timeout_ms {
-            requests.timeouts.total = Some(Duration::from_millis(ms));
-        }
+        let requests = self.requests(&said);
         let public_url = self.public_url.or_else(|| from_environment("LITELLM_BASE_URL"));
         Ok(Config {
             address: SocketAddr::new(self.host, self.port),
@@ -203,9 +190,41 @@ impl ServeArgs {
             cors_origins: self.cors_origins,
             agents: agents(self.host, public_url, self.open_agents, self.conversations, self.agent_idle_seconds)?,
             network: NetworkPolicy { private_names: self.private_names },
+            mirror: mirror::settings(self.mirror_litellm_url, self.mirror_litellm_key)?,
             environment: Variables(environment),
             declared,
         })
+    }
+
+    /// How requests are served: what the flags say, else the file, else what is usual.
+    fn requests(&self, said: &FileSettings) -> RequestSettings {
+        let usual = RequestSettings::default();
+        let mut requests = RequestSettings {
+            body_max_bytes: self.body_max_bytes.or(said.body_max_bytes).unwrap_or(usual.body_max_bytes),
+            body_timeout: Duration::from_secs(self.body_timeout_seconds),
+            budget_exceeded_status: self
+                .budget_exceeded_status
+                .or(said.budget_exceeded_status)
+                .unwrap_or(usual.budget_exceeded_status),
+            end_user_headers: self.end_user_headers.iter().chain(&said.end_user_headers).cloned().collect(),
+            staleness_max: Duration::from_secs(self.max_staleness_seconds),
+            abandoned_streams_max: self.abandoned_streams_max,
+            retries_abandoned: self.retry_abandoned == RetryAbandoned::Always,
+            routing: Routing { retries: self.retries, ..Routing::default() },
+            probes: ProbeSettings {
+                interval: (self.probe_seconds > 0).then(|| Duration::from_secs(self.probe_seconds)),
+                timeout: Duration::from_secs(self.probe_timeout_seconds),
+                by: self.probe_by.into(),
+            },
+            ..usual
+        };
+        requests.timeouts.connect = Duration::from_secs(self.upstream_connect_seconds);
+        requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
+        requests.timeouts.first_byte = Duration::from_secs(self.upstream_first_byte_seconds);
+        if let Some(ms) = said.request_timeout_ms {
+            requests.timeouts.total = Some(Duration::from_millis(ms));
+        }
+        requests
     }
 
     /// The configuration file, if there is one.

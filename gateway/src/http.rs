@@ -23,6 +23,7 @@ pub(crate) mod openapi;
 mod state;
 mod budgets;
 mod limits;
+mod mirror;
 mod prices;
 pub(crate) mod litellm;
 mod control_plane;
@@ -49,6 +50,7 @@ use crate::command::Commands;
 use crate::declarations::Declarations;
 use crate::leases::Leases;
 use crate::limits::exchange::Rates;
+use crate::mirror::status::Status as MirrorStatus;
 use crate::pipeline::Pipeline;
 use error::ApiError;
 use error_code::ErrorCode;
@@ -71,6 +73,8 @@ pub(crate) struct Parts {
     pub(crate) counting: Arc<Semaphore>,
     /// The agents that are connected here.
     pub(crate) agents: Hub,
+    /// How the mirror stands; none where no proxy is kept in step.
+    pub(crate) mirror: Option<Arc<MirrorStatus>>,
 }
 
 impl App {
@@ -123,6 +127,7 @@ fn routes() -> Router<App> {
         .route("/api/state", get(state::digests))
         .route("/api/budgets", get(budgets::list))
         .route("/api/limits", get(limits::divided))
+        .route("/api/mirror", get(mirror::status))
         .route("/api/prices", get(prices::list))
         .route("/api/route/explain", post(explain::explain))
         .route("/api/suspense", get(budgets::suspense))

@@ -12,6 +12,7 @@ mod command;
 mod declarations;
 mod pipeline;
 mod prober;
+mod mirror;
 mod standing;
 
 mod http;

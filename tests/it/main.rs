@@ -35,6 +35,7 @@ mod guides;
 mod bootstrap;
 mod config_file;
 mod import;
+mod mirror;
 mod openapi;
 mod model_selection;
 mod compare;

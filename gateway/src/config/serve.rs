@@ -135,6 +135,13 @@ pub struct ServeArgs {
     /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.
     #[arg(long = "private-name", env = "TALLYGATE_PRIVATE_NAMES", value_delimiter = ',')]
     pub private_names: Vec<String>,
+    /// An existing LiteLLM proxy that is kept in step with the control log: its address, such as http://litellm:4000. Of several
+    /// gateways of one log, give it to one.
+    #[arg(long, env = "TALLYGATE_MIRROR_LITELLM_URL")]
+    pub mirror_litellm_url: Option<String>,
+    /// The master key of that proxy.
+    #[arg(long, env = "TALLYGATE_MIRROR_LITELLM_KEY", hide_env_values = true)]
+    pub mirror_litellm_key: Option<String>,
     /// Prints log lines as JSON.
     #[arg(long, env = "TALLYGATE_LOG_JSON")]
     pub log_json: bool,

@@ -7,7 +7,6 @@
 mod fields;
 mod query;
 mod unsupported;
-pub(super) mod amount;
 pub(super) mod caller;
 pub(super) mod change;
 mod attached;
