@@ -1,9 +1,13 @@
-//! Secrets: the gateways' keys, and the vault that seals provider credentials under one of them.
+//! Secrets: the gateways' keys, the vault that seals provider credentials under one of them, and what people sign in with.
 
 mod environment;
 mod keys;
+mod passwords;
+mod tokens;
 mod vault;
 
 pub use environment::{Environment, is_allowed_name, is_own_name};
 pub use keys::{GATEWAY_SECRET_MIN_BYTES, Keys, SealingKey, WeakSecret};
+pub use passwords::PasswordKey;
+pub use tokens::TokenKey;
 pub use vault::SealedVault;

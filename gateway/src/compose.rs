@@ -44,6 +44,7 @@ use crate::pipeline::clientless::Clientless;
 use crate::pipeline::{Pipeline, Told};
 use crate::prober::Prober;
 use crate::random;
+use crate::signing_in::SigningIn;
 use crate::spending::Spending;
 use crate::standing::{self, Standing, StandingMetrics};
 use crate::system::{SystemClock, SystemIds};
@@ -140,6 +141,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let mut spine = spine(&config, data, &writer, parts).await?;
     first_realm(&spine, &writer).await?;
     let doors = spine.logs.open_doors(&spine.commands).await?;
+    let signing_in = SigningIn::new(config.signing_in, &keys, &master, &writer);
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
     let network = config.network.clone();
     let provider = Arc::new(HttpProvider::new(&Settings { network: network.clone(), ..Settings::default() })?);
@@ -171,14 +173,14 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     spine.watching.spawn(Prober::new(&pipeline, stopped.clone()).run());
     let declarations = Arc::clone(&spine.declarations);
     let agents = Hub::new(config.agents, stopped.clone(), pipeline.metrics.agents_connected.clone());
-    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, agents });
+    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, signing_in, agents });
     declarations::begin(&app, config.declared, &mut spine.watching, stopped.clone()).await?;
     let listener = TcpListener::bind(config.address)
         .await
         .map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().unwrap_or(config.address);
     let front = Front::new(app.clone(), config.cors_origins);
-    let server = tokio::spawn(server::serve(listener, front, config.server, stopped));
+    let server = tokio::spawn(server::serve(listener, move |peer| front.of(peer), config.server, stopped));
     Ok(Running {
         address,
         new_master_key,

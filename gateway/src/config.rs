@@ -24,6 +24,7 @@ use crate::declarations::{Loaded, NotLoaded, load};
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
 use crate::settings::{ProbeSettings, RequestSettings};
+use crate::signing_in::SignInSettings;
 
 pub(crate) use environment::{Variables, environment};
 pub use import::{ImportCommand, ImportLitellmArgs, ImportPricesArgs};
@@ -35,6 +36,9 @@ pub use validate::ValidateArgs;
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
 /// The shortest master key that may be used on an address that others reach, in bytes.
 const MASTER_KEY_MIN_BYTES: usize = 16;
+
+/// The shortest password of the operator that may be used on an address that others reach, in bytes.
+const UI_PASSWORD_MIN_BYTES: usize = 12;
 
 /// Tallygate: an LLM gateway with exact budgets, and its control plane.
 #[derive(Debug, Parser)]
@@ -83,6 +87,7 @@ pub(crate) struct Config {
     pub(crate) server: ServerLimits,
     pub(crate) cors_origins: Vec<Origin>,
     pub(crate) agents: AgentSettings,
+    pub(crate) signing_in: SignInSettings,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
     /// The configuration file, as it is now.
@@ -113,6 +118,11 @@ pub enum ConfigError {
     /// An empty master key would let everybody in.
     #[error("the master key is empty: set one, or unset the variable")]
     MasterKeyEmpty,
+    /// The operator's password is one that everybody knows, or too short to be safe.
+    #[error(
+        "the operator's password (UI_PASSWORD) is publicly known or shorter than {UI_PASSWORD_MIN_BYTES} characters: choose another one, or leave it out to sign in with the master key"
+    )]
+    UiPasswordWeak,
     /// Several gateways share a log, so they must share the secret.
     #[error("gateways that share a log on NATS must share their secret: set TALLYGATE_SECRET or LITELLM_SALT_KEY")]
     SecretMissing,
@@ -149,6 +159,7 @@ impl ServeArgs {
         if self.nats.is_some() && secret.is_none() {
             return Err(ConfigError::SecretMissing);
         }
+        let signing_in = self.signing_in(from_environment)?;
         let usual = RequestSettings::default();
         let mut requests = RequestSettings {
             body_max_bytes: self.body_max_bytes.or(said.body_max_bytes).unwrap_or(usual.body_max_bytes),
@@ -199,10 +210,29 @@ impl ServeArgs {
                 ..ServerLimits::default()
             },
             cors_origins: self.cors_origins,
+            signing_in,
             agents: agents(self.host, self.public_url, self.open_agents, self.agent_idle_seconds, from_environment)?,
             network: NetworkPolicy { private_names: self.private_names },
             environment: Variables(environment),
             declared,
+        })
+    }
+
+    /// How people sign in.
+    fn signing_in(&self, from_environment: impl Fn(&str) -> Option<String>) -> Result<SignInSettings, ConfigError> {
+        let said = |said: &Option<String>, name: &str| {
+            said.clone().or_else(|| from_environment(name)).filter(|said| !said.is_empty())
+        };
+        let password = said(&self.ui_password, "UI_PASSWORD");
+        let is_weak = |text: &str| KNOWN_SECRETS.contains(&text) || text.len() < UI_PASSWORD_MIN_BYTES;
+        if !self.host.is_loopback() && password.as_deref().is_some_and(is_weak) {
+            return Err(ConfigError::UiPasswordWeak);
+        }
+        Ok(SignInSettings {
+            username: said(&self.ui_username, "UI_USERNAME").unwrap_or_else(|| "admin".to_owned()),
+            password: password.map(Secret::new),
+            lasts_seconds: self.session_seconds,
+            trusts_forwarded: self.trust_forwarded,
         })
     }
 
