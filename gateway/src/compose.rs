@@ -40,6 +40,7 @@ use crate::pipeline::clientless::Clientless;
 use crate::pipeline::{Pipeline, Told};
 use crate::prober::Prober;
 use crate::random;
+use crate::signing_in::SigningIn;
 use crate::spending::Spending;
 use crate::system::{SystemClock, SystemIds};
 use crate::upstreams::{OwnSettings, Upstreams};
@@ -105,6 +106,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let mut spine = spine(&config, data, &writer, parts).await?;
     first_realm(&spine, &writer).await?;
     let doors = spine.logs.open_doors(&spine.commands).await?;
+    let signing_in = SigningIn::new(config.signing_in.clone(), &keys, &master, &writer);
     let vault = Arc::new(SealedVault::new(keys.sealing, Environment::new(config.environment.0.clone())));
     let own = rates::Own { gateway: &writer, started_at: clock.now(), mac: &keys.mac, metrics: &metrics };
     let (limits, rates) = rates::limits(&spine.logs, own, &mut spine.watching, stopped.clone()).await?;
@@ -133,7 +135,8 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
     let (counting, declarations) = (Arc::new(Semaphore::new(COUNTS_MAX)), Arc::clone(&spine.declarations));
     let agents = Hub::new(config.agents, stopped.clone(), pipeline.metrics.agents_connected.clone());
     let keeper = conversations::keep(&spine, &agents, (vault, &pipeline.clock)).await?;
-    let app = App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, agents, mirror });
+    let app =
+        App::new(AppParts { pipeline, commands, leases, declarations, rates, counting, signing_in, agents, mirror });
     let mirrored = mirrored(&spine, &keys.mac, &config.network);
     mirror::begin(&app, config.mirror, mirrored, &mut spine.watching, stopped.clone())?;
     declarations::begin(&app, config.declared, &mut spine.watching, stopped.clone()).await?;
@@ -142,7 +145,7 @@ pub(crate) async fn start(config: Config) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address: config.address, source })?;
     let address = listener.local_addr().unwrap_or(config.address);
     let front = Front::new(app.clone(), config.cors_origins);
-    let server = tokio::spawn(server::serve(listener, front, config.server, stopped));
+    let server = tokio::spawn(server::serve(listener, move |peer| front.of(peer), config.server, stopped));
     Ok(Running {
         address,
         new_master_key,

@@ -27,6 +27,7 @@ use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
 use crate::mirror::MirrorSettings;
 use crate::settings::{ProbeSettings, RequestSettings};
+use crate::signing_in::SignInSettings;
 
 pub(crate) use environment::{Variables, environment};
 pub use import::{ImportCommand, ImportLitellmArgs, ImportPricesArgs};
@@ -38,6 +39,9 @@ pub use validate::ValidateArgs;
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
 /// The shortest master key that may be used on an address that others reach, in bytes.
 const MASTER_KEY_MIN_BYTES: usize = 16;
+
+/// The shortest password of the operator that may be used on an address that others reach, in bytes.
+const UI_PASSWORD_MIN_BYTES: usize = 12;
 
 /// Tallygate: an LLM gateway with exact budgets, and its control plane.
 #[derive(Debug, Parser)]
@@ -86,6 +90,7 @@ pub(crate) struct Config {
     pub(crate) server: ServerLimits,
     pub(crate) cors_origins: Vec<Origin>,
     pub(crate) agents: AgentSettings,
+    pub(crate) signing_in: SignInSettings,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
     /// The LiteLLM proxy that is kept in step.
@@ -118,6 +123,11 @@ pub enum ConfigError {
     /// An empty master key would let everybody in.
     #[error("the master key is empty: set one, or unset the variable")]
     MasterKeyEmpty,
+    /// The operator's password is one that everybody knows, or too short to be safe.
+    #[error(
+        "the operator's password (UI_PASSWORD) is publicly known or shorter than {UI_PASSWORD_MIN_BYTES} characters: choose another one, or leave it out to sign in with the master key"
+    )]
+    UiPasswordWeak,
     /// Several gateways share a log, so they must share the secret.
     #[error("gateways that share a log on NATS must share their secret: set TALLYGATE_SECRET or LITELLM_SALT_KEY")]
     SecretMissing,
@@ -161,6 +171,7 @@ impl ServeArgs {
         if self.nats.is_some() && secret.is_none() {
             return Err(ConfigError::SecretMissing);
         }
+        let signing_in = self.signing_in(from_environment)?;
         let requests = self.requests(&said);
         let public_url = self.public_url.or_else(|| from_environment("LITELLM_BASE_URL"));
         Ok(Config {
@@ -188,6 +199,7 @@ impl ServeArgs {
                 ..ServerLimits::default()
             },
             cors_origins: self.cors_origins,
+            signing_in,
             agents: agents(self.host, public_url, self.open_agents, self.conversations, self.agent_idle_seconds)?,
             network: NetworkPolicy { private_names: self.private_names },
             mirror: mirror::settings(self.mirror_litellm_url, self.mirror_litellm_key)?,
@@ -225,6 +237,24 @@ impl ServeArgs {
             requests.timeouts.total = Some(Duration::from_millis(ms));
         }
         requests
+    }
+
+    /// How people sign in.
+    fn signing_in(&self, from_environment: impl Fn(&str) -> Option<String>) -> Result<SignInSettings, ConfigError> {
+        let said = |said: &Option<String>, name: &str| {
+            said.clone().or_else(|| from_environment(name)).filter(|said| !said.is_empty())
+        };
+        let password = said(&self.ui_password, "UI_PASSWORD");
+        let is_weak = |text: &str| KNOWN_SECRETS.contains(&text) || text.len() < UI_PASSWORD_MIN_BYTES;
+        if !self.host.is_loopback() && password.as_deref().is_some_and(is_weak) {
+            return Err(ConfigError::UiPasswordWeak);
+        }
+        Ok(SignInSettings {
+            username: said(&self.ui_username, "UI_USERNAME").unwrap_or_else(|| "admin".to_owned()),
+            password: password.map(Secret::new),
+            lasts_seconds: self.session_seconds,
+            trusts_forwarded: self.trust_forwarded,
+        })
     }
 
     /// The configuration file, if there is one.

@@ -26,6 +26,7 @@ mod limits;
 mod upstreams;
 mod master_key;
 mod settings;
+mod signing_in;
 mod metrics;
 mod random;
 mod sealed;

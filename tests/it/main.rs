@@ -22,6 +22,7 @@ mod killed;
 mod books;
 mod leases;
 mod cluster;
+mod sessions;
 mod shared_budgets;
 mod gone_gateways;
 mod shared_limits;

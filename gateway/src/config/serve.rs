@@ -45,6 +45,18 @@ pub struct ServeArgs {
     /// LITELLM_SALT_KEY works too. On loopback one is made if there is none.
     #[arg(long, env = "TALLYGATE_SECRET", hide_env_values = true)]
     pub secret: Option<String>,
+    /// The name that the operator signs in by. UI_USERNAME works too; `admin` when nothing is said.
+    #[arg(long, env = "TALLYGATE_UI_USERNAME")]
+    pub ui_username: Option<String>,
+    /// The password that the operator signs in with. UI_PASSWORD works too; the master key when nothing is said.
+    #[arg(long, env = "TALLYGATE_UI_PASSWORD", hide_env_values = true)]
+    pub ui_password: Option<String>,
+    /// How long a session lasts, in seconds.
+    #[arg(long, env = "TALLYGATE_SESSION_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(300..=2_592_000))]
+    pub session_seconds: u64,
+    /// Believes `X-Forwarded-For` and `X-Forwarded-Proto`: only where every request comes by a proxy that sets them.
+    #[arg(long, env = "TALLYGATE_TRUST_FORWARDED")]
+    pub trust_forwarded: bool,
     /// The status of a request that a budget refuses: 422 as LiteLLM 1.109 (the default), 400 as 1.80, or 429.
     #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", value_parser = clap::value_parser!(u16).range(400..500))]
     pub budget_exceeded_status: Option<u16>,

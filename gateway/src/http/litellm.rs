@@ -18,7 +18,7 @@ mod users;
 mod customers;
 mod tags;
 mod budgets;
-mod roles;
+pub(super) mod roles;
 pub(crate) mod models;
 mod spent;
 mod spend;

@@ -89,7 +89,7 @@ impl<'a> Targets<'a> {
             Event::Agent(event) => self.agent(event.agent().as_str()),
             Event::EndUser(event) => self.put(Target::EndUser(event.end_user())),
             Event::Tag(event) => self.put(Target::Tag(event.tag())),
-            Event::NamedBudget(_) | Event::Selection(_) | Event::Activity(_) | Event::Lease(_) => {}
+            Event::NamedBudget(_) | Event::Selection(_) | Event::Session(_) | Event::Activity(_) | Event::Lease(_) => {}
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) fn of_member(name: &str) -> Option<Role> {
 }
 
 /// A user who is there, by their email address, capitals aside.
-pub(super) fn by_email<'a>(control: &'a Control, email: &str) -> Option<&'a User> {
+pub(in crate::http) fn by_email<'a>(control: &'a Control, email: &str) -> Option<&'a User> {
     let email = email.to_lowercase();
     let has_it = |user: &&User| {
         user.removed.is_none() && user.email.as_deref().is_some_and(|other| other.to_lowercase() == email)
@@ -46,7 +46,7 @@ pub(super) fn named<'a>(control: &'a Control, fields: &Fields<'_>) -> Result<&'a
 ///
 /// # Errors
 /// 404 if they are not there.
-pub(super) fn by_id<'a>(control: &'a Control, id: &str) -> Result<&'a User, ApiError> {
+pub(in crate::http) fn by_id<'a>(control: &'a Control, id: &str) -> Result<&'a User, ApiError> {
     control.users.get(id).map(AsRef::as_ref).filter(|user| user.removed.is_none()).ok_or_else(|| not_found(id))
 }
 
