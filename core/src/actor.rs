@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::SessionId;
+
 /// What kind of principal an actor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,6 +20,8 @@ pub enum ActorKind {
     Gateway,
     /// A configuration file, by its name.
     Configuration,
+    /// Somebody who signed in, by their session.
+    Session,
 }
 
 /// Who asked for a change, or whose doing an activity is.
@@ -26,7 +30,7 @@ pub enum ActorKind {
 pub struct Actor {
     /// What kind of principal.
     pub kind: ActorKind,
-    /// Its name within the kind: `master`, a service name, a key id, a writer id, a file's name. Never a secret.
+    /// Its name within the kind: `master`, a service name, a key id, a session id, a writer id, a file's name. Never a secret.
     pub id: String,
 }
 
@@ -35,6 +39,12 @@ impl Actor {
     #[must_use]
     pub fn operator() -> Self {
         Self { kind: ActorKind::Operator, id: "master".to_owned() }
+    }
+
+    /// Somebody who signed in.
+    #[must_use]
+    pub fn session(id: SessionId) -> Self {
+        Self { kind: ActorKind::Session, id: id.to_string() }
     }
 
     /// The gateway itself, by its writer id.

@@ -14,7 +14,9 @@ use crate::digest::Digest;
 use crate::id::{CommandId, VendorId};
 use crate::price::PriceList;
 use crate::time::Timestamp;
-use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, tag, user};
+use crate::{
+    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, session, tag, user,
+};
 
 pub(crate) use decide::decide;
 pub use rejection::Rejection;
@@ -154,6 +156,12 @@ commands! {
     AddMember(user::AddMember);
     /// A user who is no member of a realm any more.
     RemoveMember(user::RemoveMember);
+    /// A user who has another password, or none.
+    SetPassword(user::SetPassword);
+    /// Somebody who signs in.
+    StartSession(session::StartSession);
+    /// A session that ends.
+    EndSession(session::EndSession);
     /// A new end user.
     RegisterEndUser(end_user::RegisterEndUser);
     /// Changes of an end user.
@@ -310,6 +318,11 @@ impl Command {
             Self::DeletePreset(data) => needs.scope(&data.scope),
             Self::ClearSelection(data) => needs.scope(&data.scope),
             Self::UndoSelection(data) => needs.scope(&data.scope),
+            Self::StartSession(data) => {
+                if let session::With::Key(key) = data.with {
+                    needs.keys.push(key);
+                }
+            }
             Self::JoinRealm(data) => needs.agent_key(None, Some(&data.key)),
             Self::LeaveRealm(data) => needs.agent_key(Some(&data.agent), None),
             Self::ReplaceAgentKey(data) => needs.agent_key(Some(&data.agent), Some(&data.key)),

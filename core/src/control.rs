@@ -21,7 +21,7 @@ use crate::event::{Event, Recorded};
 use crate::grant::{self, Grants};
 use crate::id::{
     AgentId, AgentName, BudgetId, CommandId, CredentialId, DeploymentId, KeyAlias, KeyId, ModelId, ModelName, RealmId,
-    SlotName, UserId,
+    SessionId, SlotName, UserId,
 };
 use crate::key::{self, Key, KeyHash};
 use crate::model_pattern::Allowed;
@@ -31,9 +31,10 @@ use crate::registry::{self, Model};
 use crate::scope::Scope;
 use crate::selection::preset::Presets;
 use crate::selection::{self, Choice, Selection};
+use crate::session::{self, Owner as SessionOwner, Session, SignedIn, Standing};
 use crate::stream::{Position, StreamId};
 use crate::tag::{self, Tag, TagRef};
-use crate::user::{self, User};
+use crate::user::{self, Password, User};
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,12 @@ pub struct Control {
     pub realms: Table<RealmId, Realm>,
     /// Users, removed ones too.
     pub users: Table<UserId, User>,
+    /// What users who are there sign in with, where they have a password.
+    pub passwords: Table<UserId, Password>,
+    /// Sessions that have not ended.
+    pub sessions: Table<SessionId, Session>,
+    /// Who has or had sessions.
+    pub signed_in: Table<SessionOwner, SignedIn>,
     /// End users, removed ones too.
     pub end_users: Table<EndUserRef, EndUser>,
     /// Tags, removed ones too.
@@ -133,6 +140,8 @@ pub struct Needs {
     pub agents: Vec<AgentId>,
     /// Named budgets, for the keys that have them.
     pub budgets: Vec<BudgetId>,
+    /// Sessions, for the keys that they manage as.
+    pub sessions: Vec<SessionId>,
     /// Commands.
     pub commands: Vec<CommandId>,
 }
@@ -154,15 +163,17 @@ impl Needs {
         }
     }
 
-    /// The same, with the keys of the agents and of the named budgets by their ids.
+    /// The same, with the keys of the agents, of the named budgets and of the sessions by their ids.
     #[must_use]
     pub fn resolved(&self, control: &Control) -> Self {
         let agents = self.agents.iter().filter_map(|id| control.agents.get(id));
         let keys = agents.flat_map(|agent| agent.realms.iter().map(|membership| membership.key));
         let holders = self.budgets.iter().flat_map(|budget| control.holders(budget));
         let holding = holders.filter_map(|scope| if let Scope::Key(key) = scope { Some(*key) } else { None });
-        let keys = self.keys.iter().copied().chain(keys).chain(holding).collect();
-        Self { keys, agents: Vec::new(), budgets: Vec::new(), ..self.clone() }
+        let sessions = self.sessions.iter().filter_map(|id| control.sessions.get(id)?.standing(control));
+        let acting = sessions.filter_map(|standing| if let Standing::Key(key) = standing { Some(key) } else { None });
+        let keys = self.keys.iter().copied().chain(keys).chain(holding).chain(acting).collect();
+        Self { keys, agents: Vec::new(), budgets: Vec::new(), sessions: Vec::new(), ..self.clone() }
     }
 
     /// Adds all that another needs.
@@ -172,6 +183,7 @@ impl Needs {
         self.aliases.extend(other.aliases);
         self.agents.extend(other.agents);
         self.budgets.extend(other.budgets);
+        self.sessions.extend(other.sessions);
         self.commands.extend(other.commands);
     }
 }
@@ -209,6 +221,12 @@ impl Control {
     #[must_use]
     pub fn user(&self, id: &UserId) -> Option<&User> {
         self.users.get(id).map(AsRef::as_ref).filter(|user| user.removed.is_none())
+    }
+
+    /// The sessions of somebody that have not ended, in the order of their ids.
+    pub fn sessions_of<'a>(&'a self, owner: &SessionOwner) -> impl Iterator<Item = &'a Session> {
+        let ids = self.signed_in.get(owner).into_iter().flat_map(|row| &row.sessions);
+        ids.filter_map(|id| self.sessions.get(id).map(AsRef::as_ref))
     }
 
     /// An end user, if they are registered and not removed.
@@ -277,6 +295,7 @@ impl Control {
         let trail = match &change.event {
             Event::Realm(_) => change.realm.as_ref().and_then(|id| self.realms.get(id)).map(|row| &row.trail),
             Event::User(event) => self.users.get(event.user()).map(|row| &row.trail),
+            Event::Session(event) => event.owner(self).and_then(|of| self.signed_in.get(&of)).map(|row| &row.trail),
             Event::EndUser(event) => self.end_users.get(&event.end_user()).map(|row| &row.trail),
             Event::Tag(event) => self.tags.get(&event.tag()).map(|row| &row.trail),
             Event::Grant(_) => change.realm.as_ref().and_then(|id| self.grants.get(id)).map(|row| &row.trail),
@@ -298,6 +317,7 @@ impl Control {
         match &recorded.event {
             Event::Realm(event) => realm::evolve(self, event, &mark),
             Event::User(event) => user::evolve(self, event, &mark),
+            Event::Session(event) => session::evolve(self, event, &mark),
             Event::EndUser(event) => end_user::evolve(self, event, &mark),
             Event::Tag(event) => tag::evolve(self, event, &mark),
             Event::Grant(event) => grant::evolve(self, event, &mark),

@@ -8,7 +8,7 @@ use crate::stream::{Log, Position, StreamId};
 use crate::time::Timestamp;
 use crate::{
     activity, agent, budget, credential, end_user, grant, json, key, lease, named_budget, realm, registry, selection,
-    tag, upcast, user,
+    session, tag, upcast, user,
 };
 
 /// What happened. Serialized it is its data, without its type.
@@ -19,6 +19,8 @@ pub enum Event {
     Realm(realm::Event),
     /// To a user.
     User(user::Event),
+    /// To a session.
+    Session(session::Event),
     /// To an end user.
     EndUser(end_user::Event),
     /// What happens to tags.
@@ -58,6 +60,7 @@ macro_rules! from_aggregate {
 from_aggregate! {
     Realm(realm::Event);
     User(user::Event);
+    Session(session::Event);
     EndUser(end_user::Event);
     Tag(tag::Event);
     Grant(grant::Event);
@@ -131,6 +134,7 @@ impl Event {
         match self {
             Self::Realm(event) => event.kind(),
             Self::User(event) => event.kind(),
+            Self::Session(event) => event.kind(),
             Self::EndUser(event) => event.kind(),
             Self::Tag(event) => event.kind(),
             Self::Grant(event) => event.kind(),
@@ -152,6 +156,7 @@ impl Event {
         match self {
             Self::Realm(event) => event.schema(),
             Self::User(event) => event.schema(),
+            Self::Session(event) => event.schema(),
             Self::EndUser(event) => event.schema(),
             Self::Tag(event) => event.schema(),
             Self::Grant(event) => event.schema(),
@@ -183,6 +188,7 @@ impl Event {
         [
             realm::Event::TYPES,
             user::Event::TYPES,
+            session::Event::TYPES,
             end_user::Event::TYPES,
             tag::Event::TYPES,
             grant::Event::TYPES,
@@ -226,6 +232,7 @@ impl Event {
             .or_else(|| registry::Event::decode(kind, data).map(|event| event.map(Self::Registry)))
             .or_else(|| realm::Event::decode(kind, data).map(|event| event.map(Self::Realm)))
             .or_else(|| user::Event::decode(kind, data).map(|event| event.map(Self::User)))
+            .or_else(|| session::Event::decode(kind, data).map(|event| event.map(Self::Session)))
             .or_else(|| end_user::Event::decode(kind, data).map(|event| event.map(Self::EndUser)))
             .or_else(|| tag::Event::decode(kind, data).map(|event| event.map(Self::Tag)))
             .or_else(|| grant::Event::decode(kind, data).map(|event| event.map(Self::Grant)))

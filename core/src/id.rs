@@ -254,6 +254,9 @@ uuid_id!(
     /// A provider credential.
     CredentialId, "credential id");
 uuid_id!(
+    /// A session of somebody who signed in.
+    SessionId, "session id");
+uuid_id!(
     /// One connection of an agent.
     ConnectionId, "connection id");
 uuid_id!(

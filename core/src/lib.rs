@@ -37,6 +37,7 @@ pub mod realm;
 pub mod user;
 pub mod end_user;
 pub mod tag;
+pub mod session;
 pub mod rights;
 pub mod grant;
 pub mod credential;

@@ -95,6 +95,18 @@ impl Allowed {
         }
     }
 
+    /// What this set and another one both surely allow: never more than either. Of two patterns that overlap, and of which
+    /// none is within the other, nothing is left.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        let (Self::Only(own), Self::Only(others)) = (self, other) else {
+            return if *self == Self::All { other.clone() } else { self.clone() };
+        };
+        let covered = |pattern: &&ModelPattern, by: &BTreeSet<ModelPattern>| by.iter().any(|by| by.matches(&pattern.0));
+        let of_own = own.iter().filter(|pattern| covered(pattern, others));
+        Self::Only(of_own.chain(others.iter().filter(|pattern| covered(pattern, own))).cloned().collect())
+    }
+
     /// Whether a model may be called by this name.
     #[must_use]
     pub fn allows(&self, name: &ModelName) -> bool {
@@ -180,6 +192,15 @@ mod tests {
         fn what_a_covered_set_allows_the_covering_one_allows(one in "[ab*]{1,4}", other in "[ab*]{1,4}", name in "[ab]{1,5}") {
             let (one, other, name) = (set(&[&one]), set(&[&other]), ModelName::new(name).unwrap());
             proptest::prop_assert!(!one.covers(&other) || !other.allows(&name) || one.allows(&name));
+        }
+
+        #[test]
+        fn what_is_within_two_sets_is_allowed_by_both(one in "[ab*]{1,4}", two in "[ab*]{1,4}", other in "[ab*]{1,4}", name in "[ab]{1,5}") {
+            let (one, other, name) = (set(&[&one, &two]), set(&[&other]), ModelName::new(name).unwrap());
+            let both = one.within(&other);
+            proptest::prop_assert!(!both.allows(&name) || (one.allows(&name) && other.allows(&name)));
+            prop_assert_eq!(one.within(&Allowed::All), one.clone());
+            prop_assert_eq!(Allowed::All.within(&one), one);
         }
 
         #[test]

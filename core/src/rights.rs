@@ -1,5 +1,6 @@
-//! Rights: what a virtual key may change. The master key, services and the gateway itself may change everything; a key
-//! may change what its user's role allows, and never make or loosen anything beyond what its user has.
+//! Rights: what a virtual key may change, and a session. The master key, services and the gateway itself may change
+//! everything; a key may change what its user's role allows, and never make or loosen anything beyond what its user has. A
+//! session may change what the key may that was signed in with; by a password, what the user may.
 //!
 //! Decided together with the command, on the same state: a right that is taken away is gone for the next command.
 
@@ -8,9 +9,10 @@ mod caller;
 use crate::actor::{Actor, ActorKind};
 use crate::command::Command;
 use crate::control::{Control, Needs};
-use crate::id::{AgentId, KeyId, RealmId};
+use crate::id::{AgentId, KeyId, RealmId, SessionId};
 use crate::key::{Key, KeyKind};
 use crate::scope::{Conversation, Scope};
+use crate::session::Owner;
 use crate::user::{Role, User};
 
 use caller::Caller;
@@ -43,10 +45,17 @@ pub fn key_of(actor: &Actor) -> Option<KeyId> {
     if actor.kind == ActorKind::Key { actor.id.parse().ok() } else { None }
 }
 
+/// The session that an actor is, if it is one.
+#[must_use]
+pub fn session_of(actor: &Actor) -> Option<SessionId> {
+    if actor.kind == ActorKind::Session { actor.id.parse().ok() } else { None }
+}
+
 /// The rows of partial tables that must be loaded before an actor's rights are looked at.
 #[must_use]
 pub fn needs(actor: &Actor) -> Needs {
-    Needs { keys: key_of(actor).into_iter().collect(), ..Needs::default() }
+    let keys = key_of(actor).into_iter().collect();
+    Needs { keys, sessions: session_of(actor).into_iter().collect(), ..Needs::default() }
 }
 
 /// Whether an actor may ask for a command. Commands that are together are looked at one by one.
@@ -54,15 +63,27 @@ pub fn needs(actor: &Actor) -> Needs {
 /// # Errors
 /// [`Rejection`].
 pub fn check(state: &Control, actor: &Actor, command: &Command) -> Result<(), Rejection> {
-    if actor.kind != ActorKind::Key {
+    let found = match actor.kind {
+        ActorKind::Key => key_of(actor).and_then(|id| Caller::of(state, id)),
+        ActorKind::Session => match session_of(actor).and_then(|id| state.sessions.get(&id)) {
+            Some(session) if session.owner == Owner::Operator => return Ok(()),
+            session => session.and_then(|session| Caller::of_session(state, session)),
+        },
+        ActorKind::Operator | ActorKind::Service | ActorKind::Agent | ActorKind::Gateway | ActorKind::Configuration => {
+            return Ok(());
+        }
+    };
+    let caller = found.ok_or(Rejection::NotPermitted("ask for changes"))?;
+    if caller.signs_out(command) {
         return Ok(());
     }
-    let caller =
-        key_of(actor).and_then(|id| Caller::of(state, id)).ok_or(Rejection::NotPermitted("ask for changes"))?;
     if caller.observes() {
         return Err(Rejection::NotPermitted("change anything"));
     }
-    if is_own_selection(state, caller.key, command) {
+    if actor.kind == ActorKind::Key && is_own_selection(state, &caller.key, command) {
+        return Ok(());
+    }
+    if caller.role()? == Role::Operator {
         return Ok(());
     }
     decide(&caller, command)
@@ -109,9 +130,6 @@ pub fn converses(state: &Control, key: &Key, agent: &AgentId) -> bool {
 
 /// The branches alone: what each comes to is said by [`Caller`].
 fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
-    if caller.role()? == Role::Operator {
-        return Ok(());
-    }
     match command {
         Command::RegisterRealm(data) => caller.nests_in(data.parent.as_ref()),
         Command::ReviseRealm(data) => caller.is_above(&data.realm),
@@ -126,6 +144,9 @@ fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
         Command::BlockUser(data) => caller.manages_other(&data.user),
         Command::UnblockUser(data) => caller.manages_other(&data.user),
         Command::RemoveUser(data) => caller.manages_other(&data.user),
+        Command::SetPassword(data) => caller.sets_password(&data.user),
+        Command::StartSession(_) => Err(Rejection::NotPermitted("start sessions: sign in")),
+        Command::EndSession(data) => caller.ends_session(data.session),
         Command::RegisterEndUser(data) => caller.manages_end_users(data.realm.as_ref()),
         Command::ReviseEndUser(data) => caller.manages_end_users(data.realm.as_ref()),
         Command::BlockEndUser(data) => caller.manages_end_users(data.realm.as_ref()),

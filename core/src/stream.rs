@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::end_user::EndUserRef;
 use crate::id::{AgentId, BudgetId, CredentialId, InvalidId, KeyId, ModelId, RealmId, UserId, WriterId};
+use crate::session::Owner;
 use crate::tag::TagRef;
 
 /// One of the three logs.
@@ -130,6 +131,8 @@ pub enum StreamKind {
     User,
     /// `end_user-<end user>`, with the realm that they are registered for.
     EndUser,
+    /// `session-user:<user>` and `session-operator`.
+    Session,
     /// `tag-<tag>`, with the realm that it is registered for.
     Tag,
     /// `grant-<realm>`.
@@ -151,13 +154,14 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(Self, &'static str); 15] = [
+    const ALL: [(Self, &'static str); 16] = [
         (Self::Realm, "realm"),
         (Self::Model, "model"),
         (Self::Credential, "credential"),
         (Self::Key, "key"),
         (Self::User, "user"),
         (Self::EndUser, "end_user"),
+        (Self::Session, "session"),
         (Self::Tag, "tag"),
         (Self::Grant, "grant"),
         (Self::Budget, "budget"),
@@ -211,6 +215,12 @@ impl StreamId {
     #[must_use]
     pub fn user(id: &UserId) -> Self {
         Self::of(StreamKind::User, id.as_str())
+    }
+
+    /// The stream of somebody's sessions.
+    #[must_use]
+    pub fn session(owner: &Owner) -> Self {
+        Self::of(StreamKind::Session, &owner.to_string())
     }
 
     /// The stream of an end user.

@@ -4,11 +4,13 @@
 mod command;
 mod decide;
 mod event;
+mod password;
 mod role;
 
-pub use command::{AddMember, BlockUser, RegisterUser, RemoveMember, RemoveUser, ReviseUser, UnblockUser};
+pub use command::{AddMember, BlockUser, RegisterUser, RemoveMember, RemoveUser, ReviseUser, SetPassword, UnblockUser};
 pub use decide::{Rejection, add_member, block, evolve, register, registered, remove, remove_member, revise, unblock};
-pub use event::{Blocked, Event, MemberAdded, MemberRemoved, Registered, Removed, Revised, Unblocked};
+pub use event::{Blocked, Event, MemberAdded, MemberRemoved, PasswordSet, Registered, Removed, Revised, Unblocked};
+pub use password::{Password, set_password};
 pub use role::Role;
 
 use std::collections::BTreeMap;

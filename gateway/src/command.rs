@@ -111,11 +111,23 @@ impl Commands {
 
     /// Records that a key asked for what only the operator may do. What it asked for was not read.
     pub(crate) fn denied(&self, key: &Key, error: &ApiError) {
-        if !self.activity.has_room() {
-            return;
-        }
         let actor = Actor { kind: ActorKind::Key, id: key.id.to_string() };
-        self.record_as(Some(key.realm.clone()), actor, refusal(None, "", error.code, &error.message));
+        self.denied_to(key.realm.clone(), actor, error);
+    }
+
+    /// The same for whoever asked, a key or somebody who signed in.
+    pub(crate) fn denied_to(&self, realm: RealmId, actor: Actor, error: &ApiError) {
+        if self.activity.has_room() {
+            self.record_as(Some(realm), actor, refusal(None, "", error.code, &error.message));
+        }
+    }
+
+    /// Records that somebody who is known could not sign in. What they sent is no part of it.
+    pub(crate) fn sign_in_refused(&self, gateway: Actor, error: &ApiError, whose: &str) {
+        if self.activity.has_room() {
+            let message = format!("{}: {whose}", error.message);
+            self.record_as(None, gateway, refusal(None, "StartSession", error.code, &message));
+        }
     }
 
     fn record(&self, actor: Actor, command: Option<CommandId>, kind: &str, refused: &Refused) {

@@ -3,6 +3,7 @@
 mod environment;
 mod import;
 mod litellm;
+mod mirror;
 mod serve;
 mod validate;
 
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tallygate_core::endpoint::NetworkPolicy;
+use tallygate_adapters::litellm::config_file::Settings as FileSettings;
+use tallygate_core::endpoint::{InvalidUrl, NetworkPolicy};
 use tallygate_core::lease::allot::Policy;
 use tallygate_core::lease::slices::Upkeep;
 use tallygate_core::routing::Routing;
@@ -23,7 +25,9 @@ use crate::agents::AgentSettings;
 use crate::declarations::{Loaded, NotLoaded, load};
 use crate::http::cors::Origin;
 use crate::http::server::ServerLimits;
+use crate::mirror::MirrorSettings;
 use crate::settings::{ProbeSettings, RequestSettings};
+use crate::signing_in::SignInSettings;
 
 pub(crate) use environment::{Variables, environment};
 pub use import::{ImportCommand, ImportLitellmArgs, ImportPricesArgs};
@@ -35,6 +39,9 @@ pub use validate::ValidateArgs;
 const KNOWN_SECRETS: [&str; 6] = ["sk-1234", "sk-proxy-default", "crashwise123", "changeme", "password", "sk-master"];
 /// The shortest master key that may be used on an address that others reach, in bytes.
 const MASTER_KEY_MIN_BYTES: usize = 16;
+
+/// The shortest password of the operator that may be used on an address that others reach, in bytes.
+const UI_PASSWORD_MIN_BYTES: usize = 12;
 
 /// Tallygate: an LLM gateway with exact budgets, and its control plane.
 #[derive(Debug, Parser)]
@@ -83,8 +90,11 @@ pub(crate) struct Config {
     pub(crate) server: ServerLimits,
     pub(crate) cors_origins: Vec<Origin>,
     pub(crate) agents: AgentSettings,
+    pub(crate) signing_in: SignInSettings,
     pub(crate) network: NetworkPolicy,
     pub(crate) environment: Variables,
+    /// The LiteLLM proxy that is kept in step.
+    pub(crate) mirror: Option<MirrorSettings>,
     /// The configuration file, as it is now.
     pub(crate) declared: Option<Loaded>,
 }
@@ -113,6 +123,11 @@ pub enum ConfigError {
     /// An empty master key would let everybody in.
     #[error("the master key is empty: set one, or unset the variable")]
     MasterKeyEmpty,
+    /// The operator's password is one that everybody knows, or too short to be safe.
+    #[error(
+        "the operator's password (UI_PASSWORD) is publicly known or shorter than {UI_PASSWORD_MIN_BYTES} characters: choose another one, or leave it out to sign in with the master key"
+    )]
+    UiPasswordWeak,
     /// Several gateways share a log, so they must share the secret.
     #[error("gateways that share a log on NATS must share their secret: set TALLYGATE_SECRET or LITELLM_SALT_KEY")]
     SecretMissing,
@@ -121,6 +136,12 @@ pub enum ConfigError {
         "the public URL is not an address such as https://gateway.example: set --public-url or TALLYGATE_PUBLIC_URL"
     )]
     PublicUrl,
+    /// Half of what a mirror needs.
+    #[error("to keep a LiteLLM proxy in step both its address and its master key are needed: {0} is missing")]
+    MirrorHalf(&'static str),
+    /// The proxy's address is none.
+    #[error("--mirror-litellm-url is not an address such as http://litellm:4000: {0}")]
+    MirrorUrl(InvalidUrl),
     /// An open agent where others reach it.
     #[error(
         "the agent `{agent}` cannot be open on {host}, where others than this machine reach it: listen on 127.0.0.1, or leave --open-agent out and give its callers keys"
@@ -143,38 +164,15 @@ impl ServeArgs {
         let said = declared.as_ref().map(|loaded| loaded.file.settings.clone()).unwrap_or_default();
         environment.extend(said.environment.iter().cloned());
         let from_environment = |name: &str| environment.get(name).cloned();
-        let master_key = self.master_key.clone().or_else(|| from_environment("LITELLM_MASTER_KEY")).or(said.master_key);
+        let master_key =
+            self.master_key.clone().or_else(|| from_environment("LITELLM_MASTER_KEY")).or(said.master_key.clone());
         check_master_key(self.host, master_key.as_deref())?;
         let secret = self.secret.clone().or_else(|| from_environment("LITELLM_SALT_KEY"));
         if self.nats.is_some() && secret.is_none() {
             return Err(ConfigError::SecretMissing);
         }
-        let usual = RequestSettings::default();
-        let mut requests = RequestSettings {
-            body_max_bytes: self.body_max_bytes.or(said.body_max_bytes).unwrap_or(usual.body_max_bytes),
-            body_timeout: Duration::from_secs(self.body_timeout_seconds),
-            budget_exceeded_status: self
-                .budget_exceeded_status
-                .or(said.budget_exceeded_status)
-                .unwrap_or(usual.budget_exceeded_status),
-            end_user_headers: self.end_user_headers.into_iter().chain(said.end_user_headers).collect(),
-            staleness_max: Duration::from_secs(self.max_staleness_seconds),
-            abandoned_streams_max: self.abandoned_streams_max,
-            retries_abandoned: self.retry_abandoned == RetryAbandoned::Always,
-            routing: Routing { retries: self.retries, ..Routing::default() },
-            probes: ProbeSettings {
-                interval: (self.probe_seconds > 0).then(|| Duration::from_secs(self.probe_seconds)),
-                timeout: Duration::from_secs(self.probe_timeout_seconds),
-                by: self.probe_by.into(),
-            },
-            ..usual
-        };
-        requests.timeouts.connect = Duration::from_secs(self.upstream_connect_seconds);
-        requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
-        requests.timeouts.first_byte = Duration::from_secs(self.upstream_first_byte_seconds);
-        if let Some(ms) = said.request_timeout_ms {
-            requests.timeouts.total = Some(Duration::from_millis(ms));
-        }
+        let signing_in = self.signing_in(from_environment)?;
+        let requests = self.requests(&said);
         let public_url = self.public_url.or_else(|| from_environment("LITELLM_BASE_URL"));
         Ok(Config {
             address: SocketAddr::new(self.host, self.port),
@@ -201,10 +199,61 @@ impl ServeArgs {
                 ..ServerLimits::default()
             },
             cors_origins: self.cors_origins,
+            signing_in,
             agents: agents(self.host, public_url, self.open_agents, self.conversations, self.agent_idle_seconds)?,
             network: NetworkPolicy { private_names: self.private_names },
+            mirror: mirror::settings(self.mirror_litellm_url, self.mirror_litellm_key)?,
             environment: Variables(environment),
             declared,
+        })
+    }
+
+    /// How requests are served: what the flags say, else the file, else what is usual.
+    fn requests(&self, said: &FileSettings) -> RequestSettings {
+        let usual = RequestSettings::default();
+        let mut requests = RequestSettings {
+            body_max_bytes: self.body_max_bytes.or(said.body_max_bytes).unwrap_or(usual.body_max_bytes),
+            body_timeout: Duration::from_secs(self.body_timeout_seconds),
+            budget_exceeded_status: self
+                .budget_exceeded_status
+                .or(said.budget_exceeded_status)
+                .unwrap_or(usual.budget_exceeded_status),
+            end_user_headers: self.end_user_headers.iter().chain(&said.end_user_headers).cloned().collect(),
+            staleness_max: Duration::from_secs(self.max_staleness_seconds),
+            abandoned_streams_max: self.abandoned_streams_max,
+            retries_abandoned: self.retry_abandoned == RetryAbandoned::Always,
+            routing: Routing { retries: self.retries, ..Routing::default() },
+            probes: ProbeSettings {
+                interval: (self.probe_seconds > 0).then(|| Duration::from_secs(self.probe_seconds)),
+                timeout: Duration::from_secs(self.probe_timeout_seconds),
+                by: self.probe_by.into(),
+            },
+            ..usual
+        };
+        requests.timeouts.connect = Duration::from_secs(self.upstream_connect_seconds);
+        requests.timeouts.idle = Duration::from_secs(self.upstream_idle_seconds);
+        requests.timeouts.first_byte = Duration::from_secs(self.upstream_first_byte_seconds);
+        if let Some(ms) = said.request_timeout_ms {
+            requests.timeouts.total = Some(Duration::from_millis(ms));
+        }
+        requests
+    }
+
+    /// How people sign in.
+    fn signing_in(&self, from_environment: impl Fn(&str) -> Option<String>) -> Result<SignInSettings, ConfigError> {
+        let said = |said: &Option<String>, name: &str| {
+            said.clone().or_else(|| from_environment(name)).filter(|said| !said.is_empty())
+        };
+        let password = said(&self.ui_password, "UI_PASSWORD");
+        let is_weak = |text: &str| KNOWN_SECRETS.contains(&text) || text.len() < UI_PASSWORD_MIN_BYTES;
+        if !self.host.is_loopback() && password.as_deref().is_some_and(is_weak) {
+            return Err(ConfigError::UiPasswordWeak);
+        }
+        Ok(SignInSettings {
+            username: said(&self.ui_username, "UI_USERNAME").unwrap_or_else(|| "admin".to_owned()),
+            password: password.map(Secret::new),
+            lasts_seconds: self.session_seconds,
+            trusts_forwarded: self.trust_forwarded,
         })
     }
 

@@ -79,22 +79,25 @@ impl DataFolder {
             Ok(text) => Ok((text, false)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let text = fresh();
-                let draft = self.path(&format!("{name}.new"));
-                let write = || {
-                    let mut options = OpenOptions::new();
-                    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-                    file.write_all(text.as_bytes())?;
-                    file.write_all(b"\n")?;
-                    file.sync_all()?;
-                    fs::rename(&draft, &path)?;
-                    File::open(&self.root)?.sync_all()
-                };
-                write().map_err(failed)?;
+                replace(&path, &format!("{text}\n")).map_err(failed)?;
                 Ok((text, true))
             }
             Err(error) => Err(failed(error)),
         }
     }
+}
+
+/// Writes a small file that only this user can read: whole and synced, or not at all.
+///
+/// # Errors
+/// When the folder cannot be written. What was there stays then.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let draft = path.with_added_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]

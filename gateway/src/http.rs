@@ -9,7 +9,11 @@ pub(crate) mod error_code;
 pub(crate) mod credentials;
 pub(crate) mod body;
 pub(crate) mod response_headers;
+mod session_cookie;
+mod same_origin;
+mod acting;
 mod operator;
+mod sessions;
 mod inference;
 mod generate;
 mod quiet;
@@ -23,6 +27,7 @@ pub(crate) mod openapi;
 mod state;
 mod budgets;
 mod limits;
+mod mirror;
 mod prices;
 pub(crate) mod litellm;
 mod control_plane;
@@ -49,7 +54,9 @@ use crate::command::Commands;
 use crate::declarations::Declarations;
 use crate::leases::Leases;
 use crate::limits::exchange::Rates;
+use crate::mirror::status::Status as MirrorStatus;
 use crate::pipeline::Pipeline;
+use crate::signing_in::SigningIn;
 use error::ApiError;
 use error_code::ErrorCode;
 
@@ -69,8 +76,12 @@ pub(crate) struct Parts {
     pub(crate) rates: Option<Rates>,
     /// How many prompts may be counted at once: counting takes a core.
     pub(crate) counting: Arc<Semaphore>,
+    /// How people sign in.
+    pub(crate) signing_in: SigningIn,
     /// The agents that are connected here.
     pub(crate) agents: Hub,
+    /// How the mirror stands; none where no proxy is kept in step.
+    pub(crate) mirror: Option<Arc<MirrorStatus>>,
 }
 
 impl App {
@@ -123,6 +134,7 @@ fn routes() -> Router<App> {
         .route("/api/state", get(state::digests))
         .route("/api/budgets", get(budgets::list))
         .route("/api/limits", get(limits::divided))
+        .route("/api/mirror", get(mirror::status))
         .route("/api/prices", get(prices::list))
         .route("/api/route/explain", post(explain::explain))
         .route("/api/suspense", get(budgets::suspense))
@@ -137,6 +149,7 @@ fn routes() -> Router<App> {
         .merge(control_plane::router())
         .merge(a2a::router())
         .merge(compare::router())
+        .merge(sessions::router())
         .merge(quiet::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

@@ -12,6 +12,7 @@ mod command;
 mod declarations;
 mod pipeline;
 mod prober;
+mod mirror;
 mod standing;
 
 mod http;
@@ -25,6 +26,7 @@ mod limits;
 mod upstreams;
 mod master_key;
 mod settings;
+mod signing_in;
 mod metrics;
 mod random;
 mod sealed;

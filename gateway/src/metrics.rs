@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     settled: Settled,
     refused: IntCounterVec,
+    sign_ins: IntCounterVec,
     pub(crate) activity_waiting: IntGauge,
     pub(crate) position: IntGauge,
     pub(crate) clientless: IntGauge,
@@ -49,6 +50,9 @@ impl Metrics {
         let refused = Opts::new("tallygate_requests_refused_total", "Requests refused, by code.");
         let refused = IntCounterVec::new(refused, &["endpoint", "code"])?;
         registry.register(Box::new(refused.clone()))?;
+        let sign_ins = Opts::new("tallygate_sign_ins_total", "Attempts to sign in, by what came of them.");
+        let sign_ins = IntCounterVec::new(sign_ins, &["outcome"])?;
+        registry.register(Box::new(sign_ins.clone()))?;
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -92,6 +96,7 @@ impl Metrics {
             registry,
             settled,
             refused,
+            sign_ins,
             activity_waiting: waiting,
             position,
             clientless,
@@ -111,6 +116,11 @@ impl Metrics {
 
     pub(crate) fn refused(&self, endpoint: Endpoint, code: &str) {
         self.refused.with_label_values(&[endpoint.call_type(), code]).inc();
+    }
+
+    /// Counts an attempt to sign in: `started`, `refused` or `limited`.
+    pub(crate) fn sign_in(&self, outcome: &'static str) {
+        self.sign_ins.with_label_values(&[outcome]).inc();
     }
 
     pub(crate) fn settled(&self, settled: &RequestSettled) {

@@ -1,5 +1,8 @@
 //! New secrets.
 
+use tallygate_core::id::SessionId;
+use tallygate_core::secret::Secret;
+
 /// The bytes of a virtual key, as LiteLLM's: 22 characters behind `sk-`.
 const KEY_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
@@ -16,6 +19,14 @@ pub(crate) fn token() -> String {
     format!("agt-{}", base64url(&bytes::<SECRET_BYTES>()))
 }
 
+/// What the secret of a session begins with, before its id.
+pub(crate) const SESSION_PREFIX: &str = "sk-session-";
+
+/// A new secret of a session: `sk-session-`, its id, and 43 random characters, 256 bits.
+pub(crate) fn session(id: SessionId) -> Secret {
+    Secret::new(format!("{SESSION_PREFIX}{}-{}", id.as_uuid().simple(), base64url(&bytes::<SECRET_BYTES>())))
+}
+
 /// A new secret of a gateway: 256 bits.
 pub(crate) fn secret() -> String {
     base64url(&bytes::<SECRET_BYTES>())
@@ -28,7 +39,7 @@ pub(crate) fn shown(key: &str) -> String {
 }
 
 /// Random bytes of the system.
-fn bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     // Without the system's randomness nothing here is safe: a process that cannot have it must not make secrets.
     if getrandom::fill(&mut bytes).is_err() {

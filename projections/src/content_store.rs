@@ -20,7 +20,9 @@ const CACHE_BYTES: u64 = 1024 * 1024;
 const WRITE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A content under its name.
-pub(crate) const CONTENTS: RowTable<(Digest, Vec<u8>)> = RowTable::new(64, 1, "contents");
+pub type Content = (Digest, Vec<u8>);
+
+pub(crate) const CONTENTS: RowTable<Content> = RowTable::new(64, 1, "contents");
 
 pub(crate) const LAYOUT: Layout =
     Layout { name: "content", tables: &[(CONTENTS.id, CONTENTS.schema)], events: Vec::new };
@@ -40,7 +42,7 @@ impl ContentStore {
     ///
     /// # Errors
     /// [`StoreError`], when the folder is another process's or the disk fails.
-    pub fn open(dir: &Path) -> Result<(Self, Vec<(Digest, Vec<u8>)>), StoreError> {
+    pub fn open(dir: &Path) -> Result<(Self, Vec<Content>), StoreError> {
         let settings = Settings { layout: LAYOUT, cache_bytes: CACHE_BYTES, write_bytes: WRITE_BYTES };
         let store = Store::open(dir, &settings, |store| read(store).map(drop))?.store;
         let kept = read(&store)?;
@@ -88,7 +90,7 @@ fn key(name: &Digest) -> RowKey {
     RowKey::of(&CONTENTS).fixed(name.as_bytes())
 }
 
-fn read(store: &Store) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
+fn read(store: &Store) -> Result<Vec<Content>, StoreError> {
     let mut kept = Vec::new();
     crate::view::light::load(store, &CONTENTS, |row| kept.push(row))?;
     Ok(kept)

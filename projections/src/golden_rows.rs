@@ -4,6 +4,7 @@
 mod control;
 mod agents;
 mod end_users;
+mod sessions;
 mod presets;
 mod activity;
 mod lease;
@@ -122,7 +123,7 @@ fn samples_of_rows() -> Rows {
     let mut rows = Rows::new();
     rows_of(&control, &mut rows);
     rows_of(&activity, &mut rows);
-    for log in [agents::agents_log(), end_users::end_users_log(), presets::presets_log()] {
+    for log in [agents::agents_log(), end_users::end_users_log(), sessions::sessions_log(), presets::presets_log()] {
         let folder = tempfile::tempdir().unwrap();
         block_on(rebuild_control(&log, None, folder.path())).unwrap();
         let mut others = Rows::new();

@@ -37,7 +37,7 @@ pub use activity::record::{Ending, UsageRecord};
 pub use activity::spend::{Day, Days, Detail, RANKING_MAX, SPEND_ROWS_MAX, Spent};
 pub use activity::totals::Totals;
 pub use activity_view::{ActivityView, Positions};
-pub use content_store::ContentStore;
+pub use content_store::{Content, ContentStore};
 pub use control_view::{ControlView, DecisionState};
 pub use digest::StateDigest;
 pub use follow::chain::{ChainTip, Followed};

@@ -15,6 +15,7 @@ pub(crate) mod registry;
 pub(crate) mod presets;
 pub(crate) mod selections;
 pub(crate) mod users;
+pub(crate) mod sessions;
 pub(crate) mod end_users;
 pub(crate) mod tags;
 pub(crate) mod named_budgets;

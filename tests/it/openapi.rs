@@ -26,7 +26,8 @@ async fn no_operation_of_the_document_is_unknown_to_the_gateway_and_none_without
         // What stands for several paths is asked as one of those that there are.
         let rest = if path.contains("v1beta") { "m:generateContent" } else { "m/chat/completions" };
         let at = path.replace("{key}", "sk-x").replace("{rest}", rest).replace("{id}", "m:generateContent");
-        let at = ["{model}", "{realm}", "{agent}"].iter().fold(at, |at, name| at.replace(name, "m"));
+        let at =
+            ["{model}", "{realm}", "{agent}", "{session}", "{user}"].iter().fold(at, |at, name| at.replace(name, "m"));
         for (method, operation) in item.as_object().context("no operations")? {
             let answer = match method.as_str() {
                 "get" => stranger.get(&at).await?,

@@ -82,7 +82,7 @@ async fn load(callers: &[&Client], per_second: u32, seconds: u32) -> Result<Vec<
 /// they do in the end, and the most grows only by what refills.
 async fn load_for(wanted: u64, callers: &[&Client], per_second: u32) -> Result<u64> {
     let mut through = 0;
-    for _ in 0..3 {
+    for _ in 0..6 {
         through += load(callers, per_second, 5).await?.iter().sum::<u64>();
         if through >= wanted {
             break;

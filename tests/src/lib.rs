@@ -16,4 +16,5 @@ pub mod paced;
 pub mod python;
 pub mod upstream;
 pub mod provider;
+pub mod relay;
 pub mod node;

@@ -42,6 +42,7 @@ pub struct Vendor {
     /// Environment variables that people set for its base URL.
     pub base_env: Vec<String>,
     also: Vec<String>,
+    litellm: Option<String>,
     bare_models: Vec<String>,
     /// How the path of a call is written, where it is not as the dialect says.
     pub path_form: Option<PathForm>,
@@ -105,6 +106,12 @@ impl Vendor {
     /// All names that it answers to, its id first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.id.as_str()).chain(self.also.iter().map(String::as_str))
+    }
+
+    /// The name that LiteLLM has for it.
+    #[must_use]
+    pub fn name_at_litellm(&self) -> &str {
+        self.litellm.as_deref().unwrap_or(self.id.as_str())
     }
 
     fn answers_to(&self, prefix: &str) -> bool {
@@ -275,6 +282,7 @@ struct Row {
     id: String,
     #[serde(default)]
     also: Vec<String>,
+    litellm: Option<String>,
     name: String,
     dialects: Vec<String>,
     #[serde(default)]
@@ -348,6 +356,7 @@ impl Row {
             key_env: self.key_env,
             base_env: self.base_env,
             also: self.also,
+            litellm: self.litellm,
             bare_models: self.bare_models,
             path_form: self.path_form,
             default_path: self.default_path,

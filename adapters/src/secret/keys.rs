@@ -10,12 +10,17 @@ use tallygate_core::envelope::MacKey;
 use tallygate_core::secret::Secret;
 use zeroize::Zeroizing;
 
+use super::passwords::PasswordKey;
+use super::tokens::TokenKey;
+
 /// The shortest gateway secret, in bytes.
 pub const GATEWAY_SECRET_MIN_BYTES: usize = 16;
 
 const SALT: &[u8] = b"tallygate keys 1";
 const SEALING_LABEL: &[u8] = b"seal provider credentials\x01";
 const MAC_LABEL: &[u8] = b"authenticate log lines\x01";
+const PASSWORD_LABEL: &[u8] = b"key what is made of passwords\x01";
+const TOKEN_LABEL: &[u8] = b"sign tokens of those who signed in\x01";
 const KEY_ID_LABEL: &[u8] = b"name the sealing key\x01";
 
 /// The gateway secret is too short to keep anything under it.
@@ -33,6 +38,10 @@ pub struct Keys {
     pub sealing: SealingKey,
     /// Authenticates the lines of the logs.
     pub mac: MacKey,
+    /// What passwords are hashed under.
+    pub passwords: PasswordKey,
+    /// Signs tokens that tell a client who signed in.
+    pub tokens: TokenKey,
 }
 
 /// The key that seals provider credentials, with its public name.
@@ -63,7 +72,12 @@ impl Keys {
         // The name is public, so it comes from another label, and shows eight of its bytes.
         let name = Digest::from_bytes(*mac(&*root, KEY_ID_LABEL)).to_string();
         let id = name.chars().take(16).collect();
-        Ok(Self { sealing: SealingKey { bytes: sealing, id }, mac: MacKey::new(*mac(&*root, MAC_LABEL)) })
+        Ok(Self {
+            sealing: SealingKey { bytes: sealing, id },
+            mac: MacKey::new(*mac(&*root, MAC_LABEL)),
+            passwords: PasswordKey::new(mac(&*root, PASSWORD_LABEL)),
+            tokens: TokenKey::new(mac(&*root, TOKEN_LABEL)),
+        })
     }
 }
 
@@ -96,7 +110,13 @@ mod tests {
         assert_ne!(keys.sealing.bytes, other.sealing.bytes);
         assert_ne!(keys.sealing.id, other.sealing.id);
         let shown = format!("{keys:?}");
-        assert_eq!(shown, format!("Keys {{ sealing: SealingKey({}, ***), mac: MacKey(***) }}", keys.sealing.id));
+        assert_eq!(
+            shown,
+            format!(
+                "Keys {{ sealing: SealingKey({}, ***), mac: MacKey(***), passwords: PasswordKey(***), tokens: TokenKey(***) }}",
+                keys.sealing.id
+            )
+        );
     }
 
     #[test]

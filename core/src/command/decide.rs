@@ -2,12 +2,20 @@
 
 use super::{Command, Context, Rejection};
 use crate::control::{Change, Control};
-use crate::{agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, tag, user};
+use crate::{
+    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, selection, session, tag, user,
+};
 
 /// Decides one command: the changes it makes, at least one, or why not. Commands together are decided by
 /// [`crate::plan::plan`], since each needs what the one before leaves.
 pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) -> Result<Vec<Change>, Rejection> {
-    let changes = match command {
+    let changes = decide_any(state, command, context)?;
+    check_readable(state, &changes)?;
+    Ok(changes)
+}
+
+fn decide_any(state: &Control, command: &Command, context: &Context<'_>) -> Result<Vec<Change>, Rejection> {
+    Ok(match command {
         Command::RegisterRealm(data) => realm::register(state, data)?,
         Command::ReviseRealm(data) => realm::revise(state, data)?,
         Command::SuspendRealm(data) => realm::suspend(state, data)?,
@@ -20,6 +28,9 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::RemoveUser(data) => user::remove(state, data)?,
         Command::AddMember(data) => user::add_member(state, data)?,
         Command::RemoveMember(data) => user::remove_member(state, data)?,
+        Command::SetPassword(data) => user::set_password(state, data)?,
+        Command::StartSession(data) => session::start(state, data, context.now)?,
+        Command::EndSession(data) => session::end(state, data)?,
         Command::RegisterEndUser(data) => end_user::register(state, data)?,
         Command::ReviseEndUser(data) => end_user::revise(state, data)?,
         Command::BlockEndUser(data) => end_user::block(state, data)?,
@@ -71,9 +82,7 @@ pub(crate) fn decide(state: &Control, command: &Command, context: &Context<'_>) 
         Command::ClearAgentConfiguration(data) => agent::clear_configuration(state, data)?,
         Command::RemoveAgent(data) => agent::remove(state, data)?,
         Command::Together(_) => return Err(Rejection::TooManyTogether),
-    };
-    check_readable(state, &changes)?;
-    Ok(changes)
+    })
 }
 
 /// Nothing is changed that this version cannot read whole: it would be decided, and numbered, on half of what is so.

@@ -4,7 +4,8 @@ use super::TOGETHER_MAX;
 use crate::envelope::PARTS_MAX;
 use crate::stream::{Position, StreamId};
 use crate::{
-    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, tag, user,
+    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, session, tag,
+    user,
 };
 
 /// Why a command is refused.
@@ -16,6 +17,9 @@ pub enum Rejection {
     /// A rule of users.
     #[error(transparent)]
     User(#[from] user::Rejection),
+    /// A rule of sessions.
+    #[error(transparent)]
+    Session(#[from] session::Rejection),
     /// A rule of end users.
     #[error(transparent)]
     EndUser(#[from] end_user::Rejection),
@@ -72,6 +76,7 @@ impl Rejection {
         match self {
             Self::Realm(rejection) => rejection.code(),
             Self::User(rejection) => rejection.code(),
+            Self::Session(rejection) => rejection.code(),
             Self::EndUser(rejection) => rejection.code(),
             Self::Tag(rejection) => rejection.code(),
             Self::Rights(rejection) => rejection.code(),

@@ -22,26 +22,6 @@ const AGENT_KEY: &str =
 /// A body of every command with all its fields, as in `golden/commands`, and one that is wrong in a field.
 fn bodies() -> Vec<(&'static str, String)> {
     let folder = [
-        ("RegisterRealm", r#"{"realm":"a"}"#),
-        ("ReviseRealm", r#"{"realm":"a"}"#),
-        ("SuspendRealm", r#"{"realm":"a"}"#),
-        ("ResumeRealm", r#"{"realm":"a"}"#),
-        ("RemoveRealm", r#"{"realm":"a"}"#),
-        ("RegisterUser", r#"{"user":"u"}"#),
-        ("ReviseUser", r#"{"user":"u"}"#),
-        ("BlockUser", r#"{"user":"u"}"#),
-        ("UnblockUser", r#"{"user":"u"}"#),
-        ("RemoveUser", r#"{"user":"u"}"#),
-        ("AddMember", r#"{"realm":"a","user":"u"}"#),
-        ("RemoveMember", r#"{"realm":"a","user":"u"}"#),
-        ("RegisterEndUser", r#"{"end_user":"e"}"#),
-        ("ReviseEndUser", r#"{"end_user":"e"}"#),
-        ("BlockEndUser", r#"{"end_user":"e"}"#),
-        ("UnblockEndUser", r#"{"end_user":"e"}"#),
-        ("RemoveEndUser", r#"{"end_user":"e"}"#),
-        ("RegisterTag", r#"{"tag":"t"}"#),
-        ("ReviseTag", r#"{"tag":"t"}"#),
-        ("RemoveTag", r#"{"tag":"t"}"#),
         ("GrantModel", r#"{"realm":"a","model":"m"}"#),
         ("WithdrawGrant", r#"{"realm":"a","model":"m"}"#),
         ("ReplaceGrants", r#"{"realm":"a","models":"all"}"#),
@@ -85,7 +65,39 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("ClearAgentConfiguration", r#"{"agent":"a"}"#),
         ("RemoveAgent", r#"{"agent":"a"}"#),
     ];
-    folder.into_iter().map(|(name, data)| (name, filled(data))).collect()
+    of_realms_and_people().into_iter().chain(folder).map(|(name, data)| (name, filled(data))).collect()
+}
+
+/// Those about realms, about people, and about what requests say of themselves.
+fn of_realms_and_people() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("RegisterRealm", r#"{"realm":"a"}"#),
+        ("ReviseRealm", r#"{"realm":"a"}"#),
+        ("SuspendRealm", r#"{"realm":"a"}"#),
+        ("ResumeRealm", r#"{"realm":"a"}"#),
+        ("RemoveRealm", r#"{"realm":"a"}"#),
+        ("RegisterUser", r#"{"user":"u"}"#),
+        ("ReviseUser", r#"{"user":"u"}"#),
+        ("BlockUser", r#"{"user":"u"}"#),
+        ("UnblockUser", r#"{"user":"u"}"#),
+        ("RemoveUser", r#"{"user":"u"}"#),
+        ("AddMember", r#"{"realm":"a","user":"u"}"#),
+        ("RemoveMember", r#"{"realm":"a","user":"u"}"#),
+        ("SetPassword", r#"{"user":"u"}"#),
+        (
+            "StartSession",
+            r#"{"session":"ID","hash":"HASH","with":{"password":"u"},"expires_at":"2026-11-20T11:15:30.123Z"}"#,
+        ),
+        ("EndSession", r#"{"session":"ID"}"#),
+        ("RegisterEndUser", r#"{"end_user":"e"}"#),
+        ("ReviseEndUser", r#"{"end_user":"e"}"#),
+        ("BlockEndUser", r#"{"end_user":"e"}"#),
+        ("UnblockEndUser", r#"{"end_user":"e"}"#),
+        ("RemoveEndUser", r#"{"end_user":"e"}"#),
+        ("RegisterTag", r#"{"tag":"t"}"#),
+        ("ReviseTag", r#"{"tag":"t"}"#),
+        ("RemoveTag", r#"{"tag":"t"}"#),
+    ]
 }
 
 /// What the words in capitals stand for.

@@ -13,6 +13,7 @@ use crate::id::{KeyAlias, KeyId, ModelName};
 use crate::json::Json;
 use crate::model_pattern::Allowed;
 use crate::realm;
+use crate::session;
 use crate::stream::StreamId;
 use crate::time::Timestamp;
 
@@ -259,6 +260,9 @@ fn check_old_until(old_until: Option<Timestamp>, now: Timestamp) -> Result<(), R
 
 /// Folds what happened to a key.
 pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
+    if ends_sessions(event) {
+        session::end_by_key(state, event.key());
+    }
     match event {
         Event::Issued(data) => evolve_issued(state, data, mark),
         Event::Revised(data) => evolve_revised(state, data, mark),
@@ -279,6 +283,15 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
             }
             update(state, data.key, mark, |key| key.revoked = Some(mark.position));
         }
+    }
+}
+
+/// Whether those who signed in with a key must sign in again: it is refused, or another's secret, or another's altogether.
+fn ends_sessions(event: &Event) -> bool {
+    match event {
+        Event::Rotated(_) | Event::Blocked(_) | Event::Revoked(_) => true,
+        Event::Revised(data) => !(data.user.is_keep() && data.kind.is_keep() && data.expires_at.is_keep()),
+        Event::Issued(_) | Event::Unblocked(_) => false,
     }
 }
 

@@ -63,6 +63,9 @@ macro_rules! tables {
 tables! {
     realms: crate::id::RealmId => crate::realm::Realm;
     users: crate::id::UserId => crate::user::User;
+    passwords: crate::id::UserId => crate::user::Password;
+    sessions: crate::id::SessionId => crate::session::Session;
+    signed_in: crate::session::Owner => crate::session::SignedIn;
     end_users: crate::end_user::EndUserRef => crate::end_user::EndUser;
     tags: crate::tag::TagRef => crate::tag::Tag;
     grants: crate::id::RealmId => crate::grant::Grants;

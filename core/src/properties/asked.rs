@@ -1,7 +1,9 @@
 //! Random commands over few realms, models, keys, scopes and names, so that most of them meet what others left.
 
+mod end_users;
 mod money;
 mod presets;
+mod sessions;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -16,11 +18,10 @@ use crate::agent::{
 use crate::budget::{NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::{Command, Together};
 use crate::credential::{RemoveCredential, ReplaceSecret, StoreCredential};
-use crate::end_user::{BlockEndUser, EndUserRef, RegisterEndUser, RemoveEndUser, ReviseEndUser, UnblockEndUser};
 use crate::grant::{GrantModel, ReplaceGrants, WithdrawGrant};
 use crate::id::{DeploymentId, ModelName, RealmId};
 use crate::key::{BlockKey, IssueKey, KeyHash, KeyKind, ReviseKey, RevokeKey, RotateKey, UnblockKey};
-use crate::limits::{Limits, LimitsPatch};
+use crate::limits::LimitsPatch;
 use crate::model_pattern::{Allowed, ModelPattern};
 use crate::money::NanoUsd;
 use crate::patch::Patch;
@@ -75,7 +76,7 @@ fn scope() -> impl Strategy<Value = Scope> {
         prop::sample::select(&["ada", "bob"][..]).prop_map(|user| Scope::User(id(user))),
         key().prop_map(|number| Scope::Key(key_id(number))),
         (realm(), name()).prop_map(|(realm, model)| Scope::Model(realm, model)),
-        end_user().prop_map(Scope::EndUser),
+        end_users::end_user().prop_map(Scope::EndUser),
         tags::tag().prop_map(Scope::Tag),
     ]
 }
@@ -83,12 +84,6 @@ fn scope() -> impl Strategy<Value = Scope> {
 /// The same, the gateway's more often: so that most commands about budgets meet one.
 fn paid() -> impl Strategy<Value = Scope> {
     prop_oneof![1 => Just(Scope::Gateway), 1 => scope()]
-}
-
-/// Few enough that most commands meet one who is there.
-fn end_user() -> impl Strategy<Value = EndUserRef> {
-    let place = prop::sample::select(&[(None, "@a:7"), (Some("default"), "7")][..]);
-    place.prop_map(|(realm, text)| EndUserRef { realm: realm.map(id), id: id(text) })
 }
 
 /// What selects: budgets are for the other scopes alone.
@@ -150,20 +145,6 @@ fn about_users() -> impl Strategy<Value = Command> {
         3 => (user(), realm(), role()).prop_map(|(user, realm, role)| AddMember { realm, user: id(user), role }.into()),
         3 => (user(), realm()).prop_map(|(user, realm)| RemoveMember { realm, user: id(user) }.into()),
         4 => paid().prop_map(|scope| ResetBudget { scope }.into()),
-    ]
-}
-
-fn about_end_users() -> impl Strategy<Value = Command> {
-    let alias = || prop::option::of(Just("Seven".to_owned()));
-    prop_oneof![
-        4 => (end_user(), alias()).prop_map(|(EndUserRef { realm, id: end_user }, alias)| {
-            RegisterEndUser { end_user, realm, alias, limits: Limits::default() }.into()
-        }),
-        2 => (end_user(), patch(Just("7".to_owned())), limits())
-            .prop_map(|(whom, alias, limits)| ReviseEndUser { alias, limits, ..ReviseEndUser::nothing(whom) }.into()),
-        3 => end_user().prop_map(|EndUserRef { realm, id: end_user }| BlockEndUser { end_user, realm }.into()),
-        3 => end_user().prop_map(|EndUserRef { realm, id: end_user }| UnblockEndUser { end_user, realm }.into()),
-        1 => end_user().prop_map(|EndUserRef { realm, id: end_user }| RemoveEndUser { end_user, realm }.into()),
     ]
 }
 
@@ -344,7 +325,8 @@ pub(crate) fn single() -> impl Strategy<Value = Command> {
     Union::new_weighted(vec![
         (3, about_realms().boxed()),
         (3, about_users().boxed()),
-        (3, about_end_users().boxed()),
+        (3, sessions::about_sessions().boxed()),
+        (3, end_users::about_end_users().boxed()),
         (2, tags::about_tags().boxed()),
         (3, money::about_named_budgets().boxed()),
         (3, about_grants().boxed()),
@@ -383,7 +365,7 @@ fn opening() -> Vec<Command> {
         deployments: vec![new_deployment(deployment)],
         ..register_model(number, name)
     };
-    vec![
+    let world: Vec<Command> = vec![
         realm("a", None, Allowed::All).into(),
         realm("b@a", Some("a"), only(["m*"])).into(),
         model(1, "default", "m1", "d1").into(),
@@ -395,5 +377,6 @@ fn opening() -> Vec<Command> {
         register_agent("did:a").into(),
         join_realm("did:a", "a", 11).into(),
         ConfigureAgent { agent: id("did:a"), configuration: Configuration::Registry(model_id(1)) }.into(),
-    ]
+    ];
+    world.into_iter().chain(sessions::opening()).collect()
 }

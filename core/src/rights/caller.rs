@@ -1,20 +1,24 @@
-//! A key that asks for changes, with its user: what each right comes to.
+//! A key that asks for changes, or a session, with its user: what each right comes to.
+
+use std::borrow::Cow;
 
 use super::{Rejection, manages};
+use crate::command::Command;
 use crate::control::Control;
-use crate::id::{BudgetId, KeyId, RealmId, UserId};
+use crate::id::{BudgetId, KeyId, RealmId, SessionId, UserId};
 use crate::key::{IssueKey, Key, KeyKind, ReviseKey};
 use crate::limits::Limits;
 use crate::model_pattern::Allowed;
 use crate::patch::Patch;
 use crate::scope::{Conversation, Scope};
+use crate::session::{Session, Standing};
 use crate::time::Timestamp;
 use crate::user::{RegisterUser, ReviseUser, Role, User};
 
-/// The key that asks, and whose it is.
+/// The key that asks, or that a session manages as, and whose it is.
 pub(super) struct Caller<'a> {
     state: &'a Control,
-    pub(super) key: &'a Key,
+    pub(super) key: Cow<'a, Key>,
     user: Option<&'a User>,
 }
 
@@ -35,6 +39,19 @@ impl<'a> Caller<'a> {
     /// The caller, if the key is one that may be used.
     pub(super) fn of(state: &'a Control, id: KeyId) -> Option<Self> {
         let key = state.keys.get(&id).map(AsRef::as_ref)?;
+        Self::may_ask(state, Cow::Borrowed(key))
+    }
+
+    /// The caller that a session is, if it is a user's and what it stands on may be used.
+    pub(super) fn of_session(state: &'a Control, session: &Session) -> Option<Self> {
+        match session.standing(state)? {
+            Standing::Operator => None,
+            Standing::Key(id) => Self::of(state, id).filter(|caller| caller.key.user.as_ref() == session.owner.user()),
+            Standing::User(key) => Self::may_ask(state, Cow::Owned(*key)),
+        }
+    }
+
+    fn may_ask(state: &'a Control, key: Cow<'a, Key>) -> Option<Self> {
         let user = key.user.as_ref().and_then(|user| state.users.get(user)).map(AsRef::as_ref);
         let is_refused =
             key.revoked.is_some() || key.blocked.is_some() || user.is_some_and(|user| user.refused().is_some());
@@ -121,6 +138,30 @@ impl<'a> Caller<'a> {
         permitted(new.realm.as_ref().map_or(everywhere, at), "register a user there")?;
         permitted(new.memberships.keys().all(at), "give a role in a realm that its user does not manage")?;
         self.gives(new.role)
+    }
+
+    /// Whoever has somebody's password can do all that they may: so can who sets one's own.
+    pub(super) fn sets_password(&self, of: &UserId) -> Right {
+        if !self.is_self(of) {
+            return self.manages_other(of);
+        }
+        permitted(self.user.is_some_and(|user| user.role != Role::Viewer), "set a password")?;
+        self.covers(&Wanted { models: &Allowed::All, kind: KeyKind::Default, expires_at: None })
+    }
+
+    /// Everybody ends sessions of their own, whatever else they may not.
+    pub(super) fn signs_out(&self, command: &Command) -> bool {
+        let Command::EndSession(data) = command else { return false };
+        self.owner_of(data.session).is_some_and(|user| self.is_self(user))
+    }
+
+    fn owner_of(&self, session: SessionId) -> Option<&'a UserId> {
+        self.state.sessions.get(&session).and_then(|session| session.owner.user())
+    }
+
+    pub(super) fn ends_session(&self, session: SessionId) -> Right {
+        let owner = self.owner_of(session);
+        permitted(owner.is_some_and(|user| self.manages_user(user)), "end this session")
     }
 
     pub(super) fn revises_user(&self, change: &ReviseUser) -> Right {
@@ -259,7 +300,7 @@ impl<'a> Caller<'a> {
     /// Whether a key can do all that another is to be able to do. One that may spend less than its user, or less at a
     /// time, would come by more with every key that it makes: so it makes and loosens none.
     fn covers(&self, wanted: &Wanted<'_>) -> Right {
-        let own = self.key;
+        let own = &self.key;
         let budget = self.state.budget(&Scope::Key(own.id));
         if own.limits != Limits::default() || budget.is_some_and(|budget| !budget.limits.is_empty()) {
             return Err(Rejection::Exceeds("this key has a budget or rate limits of its own"));

@@ -1,6 +1,7 @@
 mod subset;
 mod money;
 mod observer;
+mod sessions;
 
 use super::{Rejection, manages};
 use crate::actor::{Actor, ActorKind};
@@ -54,7 +55,12 @@ fn asked(world: &World, key: u128, command: impl Into<Command>) -> &'static str 
 
 /// Lets a key ask for a command, and gives what was so before; none where nothing came of it.
 fn before_asking(world: &mut World, key: u128, command: &Command) -> Option<Control> {
-    world.actor = Actor { kind: ActorKind::Key, id: key_id(key).to_string() };
+    before(world, Actor { kind: ActorKind::Key, id: key_id(key).to_string() }, command)
+}
+
+/// The same for whoever asks.
+fn before(world: &mut World, actor: Actor, command: &Command) -> Option<Control> {
+    world.actor = actor;
     let before = world.control.clone();
     world.try_carry_out(command.clone()).is_ok().then_some(before)
 }

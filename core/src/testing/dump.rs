@@ -18,6 +18,9 @@ pub fn dump(control: &Control) -> String {
     let mut text = String::new();
     rows(&mut text, "realm", &control.realms);
     rows(&mut text, "user", &control.users);
+    rows(&mut text, "password", &control.passwords);
+    rows(&mut text, "session", &control.sessions);
+    rows(&mut text, "signed in", &control.signed_in);
     rows(&mut text, "end user", &control.end_users);
     rows(&mut text, "tag", &control.tags);
     rows(&mut text, "grants", &control.grants);

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::agent::{AgentKey, JoinRealm, RegisterAgent, TokenHash};
 use crate::credential::StoreCredential;
-use crate::id::{CredentialId, KeyId, ModelId, RealmId};
+use crate::digest::Digest;
+use crate::id::{CredentialId, KeyId, ModelId, RealmId, SessionId};
 use crate::json::Json;
 use crate::key::{IssueKey, KeyHash, KeyKind};
 use crate::limits::Limits;
@@ -21,7 +22,8 @@ use crate::price::Price;
 use crate::realm::RegisterRealm;
 use crate::registry::{NewDeployment, RegisterModel, ReviseDeployment};
 use crate::secret::{SealedSecret, SecretSource};
-use crate::user::{RegisterUser, Role};
+use crate::session::{SessionHash, StartSession, With};
+use crate::user::{Password, RegisterUser, Role};
 
 /// The vendor of all deployments here.
 pub const VENDOR: &str = "acme";
@@ -51,6 +53,29 @@ pub const fn model_id(number: u128) -> ModelId {
 #[must_use]
 pub const fn credential_id(number: u128) -> CredentialId {
     CredentialId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0003_0000_0000 + number))
+}
+
+/// The id of the session of a number.
+#[must_use]
+pub const fn session_id(number: u128) -> SessionId {
+    SessionId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0004_0000_0000 + number))
+}
+
+/// A session by the key of number 1, until an hour after a [`World`](super::world::World) begins.
+#[must_use]
+pub fn start_session(number: u128) -> StartSession {
+    StartSession {
+        session: session_id(number),
+        hash: SessionHash::of_secret(&format!("session {number}")),
+        with: With::Key(key_id(1)),
+        expires_at: id("2026-11-20T11:15:30.123Z"),
+    }
+}
+
+/// What was made of a password, by a hash that is no password's.
+#[must_use]
+pub fn password(text: &str) -> Password {
+    Password { memory_kib: 8, passes: 1, salt: Digest::of(b"salt"), hash: Digest::of(text.as_bytes()) }
 }
 
 /// Just these names and patterns.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Role;
+use super::{Password, Role};
 use crate::id::{RealmId, UserId};
 use crate::json::Json;
 use crate::limits::{Limits, LimitsPatch};
@@ -71,6 +71,17 @@ pub struct ReviseUser {
     /// What people attach to them.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub metadata: Patch<Json>,
+}
+
+/// Asks that a user have another password, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetPassword {
+    /// Which user.
+    pub user: UserId,
+    /// What was made of it; none so that nobody signs in with a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Password>,
 }
 
 impl ReviseUser {

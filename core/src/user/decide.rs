@@ -1,7 +1,7 @@
 //! Decisions about users, and their fold.
 
 use super::command::{AddMember, BlockUser, RegisterUser, RemoveMember, RemoveUser, ReviseUser, UnblockUser};
-use super::event::{Blocked, Event, MemberAdded, MemberRemoved, Registered, Removed, Revised, Unblocked};
+use super::event::{Blocked, Event, MemberAdded, MemberRemoved, PasswordSet, Registered, Removed, Revised, Unblocked};
 use super::{MEMBERSHIPS_MAX, Role, TEXT_MAX_CHARACTERS, User};
 use crate::aggregate::{Mark, Trail};
 use crate::control::{Change, Control};
@@ -10,6 +10,7 @@ use crate::id::{RealmId, UserId};
 use crate::json::Json;
 use crate::model_pattern::Allowed;
 use crate::realm;
+use crate::session;
 use crate::stream::StreamId;
 
 /// Why a command about users is refused.
@@ -265,9 +266,10 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
         state.users.put(data.user.clone(), born(data, mark));
         return;
     }
+    evolve_access(state, event);
     state.users.update(event.user(), |user| {
         match event {
-            Event::Registered(_) => {}
+            Event::Registered(_) | Event::PasswordSet(_) => {}
             Event::Revised(data) => {
                 data.alias.apply(&mut user.alias);
                 data.email.apply(&mut user.email);
@@ -284,6 +286,21 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
         }
         user.trail.step(mark);
     });
+}
+
+/// What a change of a user does to how they sign in: sessions end with whatever they stood on.
+fn evolve_access(state: &mut Control, event: &Event) {
+    let user = event.user();
+    match event {
+        Event::PasswordSet(PasswordSet { password: Some(password), .. }) => {
+            state.passwords.put(user.clone(), password.clone());
+        }
+        Event::PasswordSet(PasswordSet { password: None, .. }) | Event::Removed(_) => state.passwords.remove(user),
+        Event::Revised(data) if data.role.is_keep() => return,
+        Event::Registered(_) | Event::Unblocked(_) => return,
+        Event::Revised(_) | Event::Blocked(_) | Event::MemberAdded(_) | Event::MemberRemoved(_) => {}
+    }
+    session::end_of_user(state, user);
 }
 
 fn born(data: &Registered, mark: &Mark) -> User {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::command::{RegisterUser, ReviseUser};
-use super::{Role, User};
+use super::{Password, Role, User};
 use crate::aggregate::event_types;
 use crate::id::{RealmId, UserId};
 use crate::json::Json;
@@ -149,6 +149,16 @@ pub struct MemberRemoved {
     pub user: UserId,
 }
 
+/// A user has another password, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordSet {
+    /// Which user.
+    pub user: UserId,
+    /// What was made of it; none where nobody signs in with a password.
+    pub password: Option<Password>,
+}
+
 event_types! {
     /// What happens to users.
     pub enum Event {
@@ -166,6 +176,8 @@ event_types! {
         MemberAdded(MemberAdded) = "member.added", 1;
         /// They are no member of it any more.
         MemberRemoved(MemberRemoved) = "member.removed", 1;
+        /// They have another password, or none.
+        PasswordSet(PasswordSet) = "user.password_set", 1;
     }
 }
 
@@ -181,6 +193,7 @@ impl Event {
             Self::Removed(data) => &data.user,
             Self::MemberAdded(data) => &data.user,
             Self::MemberRemoved(data) => &data.user,
+            Self::PasswordSet(data) => &data.user,
         }
     }
 }

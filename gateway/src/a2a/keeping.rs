@@ -15,7 +15,7 @@ use tallygate_core::id::{AgentId, ContextId, RealmId};
 use tallygate_core::port::clock::Clock;
 use tallygate_core::scope::Conversation;
 use tallygate_core::time::Timestamp;
-use tallygate_projections::{ContentStore, StoreError};
+use tallygate_projections::{Content, ContentStore, StoreError};
 
 use super::conversations::{Conversations, Place, Recalled};
 
@@ -69,7 +69,7 @@ impl Keeping {
         Ok(Keeper { conversations, thread })
     }
 
-    fn recall(&self, store: &ContentStore, kept: Vec<(Digest, Vec<u8>)>, is_known: impl Fn(&AgentId) -> bool) {
+    fn recall(&self, store: &ContentStore, kept: Vec<Content>, is_known: impl Fn(&AgentId) -> bool) {
         let oldest = self.clock.now().millis().saturating_sub(i64::try_from(REST_MAX.as_millis()).unwrap_or(i64::MAX));
         let (mut rows, mut unreadable) = (Vec::new(), 0_usize);
         for (name, sealed) in kept {

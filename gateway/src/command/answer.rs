@@ -70,7 +70,7 @@ fn status_of(code: &str) -> u16 {
         404
     } else if code == "no_change" || code.contains("_already_") || ends(&["_taken", "_in_use"]) {
         409
-    } else if matches!(code, "not_permitted" | "rights_exceeded") {
+    } else if matches!(code, "not_permitted" | "rights_exceeded" | "session_refused") {
         403
     } else {
         400

@@ -19,6 +19,9 @@ pub enum StartError {
     /// The data folder.
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
+    /// The LiteLLM proxy that is to be kept in step.
+    #[error("the LiteLLM proxy of --mirror-litellm-url cannot be kept in step")]
+    Mirror(#[from] tallygate_adapters::litellm::mirror::proxy::NoProxy),
     /// The gateway's secret.
     #[error("the gateway's secret cannot be used")]
     Secret(#[from] WeakSecret),

@@ -45,6 +45,18 @@ pub struct ServeArgs {
     /// LITELLM_SALT_KEY works too. On loopback one is made if there is none.
     #[arg(long, env = "TALLYGATE_SECRET", hide_env_values = true)]
     pub secret: Option<String>,
+    /// The name that the operator signs in by. UI_USERNAME works too; `admin` when nothing is said.
+    #[arg(long, env = "TALLYGATE_UI_USERNAME")]
+    pub ui_username: Option<String>,
+    /// The password that the operator signs in with. UI_PASSWORD works too; the master key when nothing is said.
+    #[arg(long, env = "TALLYGATE_UI_PASSWORD", hide_env_values = true)]
+    pub ui_password: Option<String>,
+    /// How long a session lasts, in seconds.
+    #[arg(long, env = "TALLYGATE_SESSION_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(300..=2_592_000))]
+    pub session_seconds: u64,
+    /// Believes `X-Forwarded-For` and `X-Forwarded-Proto`: only where every request comes by a proxy that sets them.
+    #[arg(long, env = "TALLYGATE_TRUST_FORWARDED")]
+    pub trust_forwarded: bool,
     /// The status of a request that a budget refuses: 422 as LiteLLM 1.109 (the default), 400 as 1.80, or 429.
     #[arg(long, env = "TALLYGATE_BUDGET_EXCEEDED_STATUS", value_parser = clap::value_parser!(u16).range(400..500))]
     pub budget_exceeded_status: Option<u16>,
@@ -135,6 +147,13 @@ pub struct ServeArgs {
     /// Names that look public but lie in a private network: llm.corp.example or .corp.example. May be repeated.
     #[arg(long = "private-name", env = "TALLYGATE_PRIVATE_NAMES", value_delimiter = ',')]
     pub private_names: Vec<String>,
+    /// An existing LiteLLM proxy that is kept in step with the control log: its address, such as http://litellm:4000. Of several
+    /// gateways of one log, give it to one.
+    #[arg(long, env = "TALLYGATE_MIRROR_LITELLM_URL")]
+    pub mirror_litellm_url: Option<String>,
+    /// The master key of that proxy.
+    #[arg(long, env = "TALLYGATE_MIRROR_LITELLM_KEY", hide_env_values = true)]
+    pub mirror_litellm_key: Option<String>,
     /// Prints log lines as JSON.
     #[arg(long, env = "TALLYGATE_LOG_JSON")]
     pub log_json: bool,

@@ -72,3 +72,17 @@ fn no_secret_is_printed() {
     let config = config(&["--master-key", "sk-canary-1", "--secret", "canary-2-canary-2"], &environment).unwrap();
     assert!(!format!("{config:?}").contains("canary"));
 }
+
+#[test]
+fn a_mirror_needs_an_address_and_a_key_and_what_is_empty_is_not_said() {
+    let mirror = |args: &[&str]| config(args, &[]).map(|config| config.mirror);
+    let (url, key) = ("--mirror-litellm-url=http://litellm:4000/", "--mirror-litellm-key=sk-canary-of-the-proxy");
+    assert!(mirror(&[]).unwrap().is_none());
+    assert!(mirror(&["--mirror-litellm-url=", "--mirror-litellm-key="]).unwrap().is_none());
+    assert!(matches!(mirror(&[url]), Err(ConfigError::MirrorHalf(what)) if what.contains("--mirror-litellm-key")));
+    assert!(matches!(mirror(&[key]), Err(ConfigError::MirrorHalf(what)) if what.contains("--mirror-litellm-url")));
+    assert!(matches!(mirror(&["--mirror-litellm-url=litellm:4000", key]), Err(ConfigError::MirrorUrl(_))));
+    let both = mirror(&[url, key]).unwrap().unwrap();
+    assert_eq!(both.url.as_str(), "http://litellm:4000");
+    assert!(!format!("{both:?}").contains("canary"));
+}

@@ -27,7 +27,7 @@ pub(super) async fn start() -> std::io::Result<SocketAddr> {
     let router = Router::new().route("/v1/chat/completions", post(chat));
     let (keep, stop) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
-        serve(listener, TowerToHyperService::new(router), ServerLimits::default(), stop).await;
+        serve(listener, |_| TowerToHyperService::new(router.clone()), ServerLimits::default(), stop).await;
         drop(keep);
     });
     Ok(address)

@@ -3,8 +3,8 @@
 //!
 //! A realm may also be called a workspace: in paths and in bodies both words mean the same.
 
-mod asked;
-mod answered;
+pub(super) mod asked;
+pub(super) mod answered;
 pub(super) mod find;
 mod slug;
 mod shown;

@@ -1,6 +1,7 @@
 //! Cross-origin requests: pages of which other origins a browser lets call the gateway. Off unless origins are configured.
 //!
-//! Keys travel in headers that a page sets itself, never in cookies, so no answer allows credentials.
+//! Keys travel in headers that a page sets itself, and cookies are for the gateway's own pages, so no answer allows
+//! credentials.
 
 use axum::body::Body;
 use axum::response::Response;

@@ -46,7 +46,7 @@ fn bearer(value: &str) -> Result<&str, ApiError> {
     }
 }
 
-fn checked(key: &str) -> Result<Secret, ApiError> {
+pub(super) fn checked(key: &str) -> Result<Secret, ApiError> {
     if key.is_empty() {
         return Err(missing());
     }
@@ -60,7 +60,7 @@ pub(super) fn missing() -> ApiError {
     ApiError::new(ErrorCode::KeyMissing, "Authentication Error, No api key passed in.").kind("auth_error")
 }
 
-fn malformed(why: &str) -> ApiError {
+pub(super) fn malformed(why: &str) -> ApiError {
     ApiError::new(ErrorCode::KeyMalformed, format!("Authentication Error, {why}")).kind("auth_error")
 }
 

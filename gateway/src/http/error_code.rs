@@ -14,6 +14,10 @@ pub(crate) enum ErrorCode {
     AgentIdle,
     UpgradeRequired,
     AdminOnly,
+    SessionEnded,
+    SignInRefused,
+    SignInLimited,
+    CrossOrigin,
     UserBlocked,
     EndUserBlocked,
     RealmUnknown,
@@ -70,6 +74,10 @@ impl ErrorCode {
             Self::AgentIdle => "agent_idle",
             Self::UpgradeRequired => "upgrade_required",
             Self::AdminOnly => "admin_only",
+            Self::SessionEnded => "session_ended",
+            Self::SignInRefused => "sign_in_refused",
+            Self::SignInLimited => "sign_in_limited",
+            Self::CrossOrigin => "cross_origin",
             Self::UserBlocked => "user_blocked",
             Self::EndUserBlocked => "end_user_blocked",
             Self::RealmUnknown => "realm_unknown",
@@ -117,9 +125,11 @@ impl ErrorCode {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::KeyMissing | Self::KeyMalformed | Self::KeyUnknown | Self::KeyBlocked | Self::KeyExpired => 401,
+            Self::SessionEnded | Self::SignInRefused => 401,
             Self::AdminOnly | Self::UserBlocked | Self::AgentUnknown => 401,
             Self::UpgradeRequired => 426,
             Self::KeyKindForbids
+            | Self::CrossOrigin
             | Self::RealmUnknown
             | Self::RealmSuspended
             | Self::ModelNotAllowed
@@ -130,7 +140,7 @@ impl ErrorCode {
             Self::BodyTooLarge => 413,
             Self::ContentTypeUnsupported => 415,
             Self::BudgetExhausted => 422,
-            Self::RateLimited => 429,
+            Self::RateLimited | Self::SignInLimited => 429,
             Self::ModelNotFound
             | Self::EndUserBlocked
             | Self::Unpriced

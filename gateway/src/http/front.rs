@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -18,15 +19,17 @@ use tallygate_adapters::dialect::wire::PathSays;
 use tower::ServiceExt as _;
 
 use super::cors::{Cors, Origin};
-use super::{App, inference, router};
+use super::{App, inference, router, same_origin};
+use crate::signing_in::Peer;
 
-/// See the module. One for the whole gateway.
+/// See the module. One for each connection, cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Front {
     app: App,
     router: Router,
     /// None where pages of other origins may not call.
     cors: Option<Arc<Cors>>,
+    peer: Peer,
 }
 
 type Answer = Result<Response, Infallible>;
@@ -34,12 +37,24 @@ type Answer = Result<Response, Infallible>;
 impl Front {
     pub(crate) fn new(app: App, cors_origins: Vec<Origin>) -> Self {
         let router = router(app.clone());
-        Self { app, router, cors: Cors::new(cors_origins).map(Arc::new) }
+        Self { app, router, cors: Cors::new(cors_origins).map(Arc::new), peer: Peer(Ipv4Addr::UNSPECIFIED.into()) }
     }
 
-    fn serve(&self, request: Request<Incoming>) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    /// The same for a connection from this address.
+    pub(crate) fn of(&self, peer: IpAddr) -> Self {
+        Self { peer: Peer(peer), ..self.clone() }
+    }
+
+    fn serve(&self, mut request: Request<Incoming>) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         let asks = inference::asks(request.uri().path()).filter(|_| request.method() == Method::POST);
-        let Some(asks) = asks else { return Box::pin(self.router.clone().oneshot(request)) };
+        let Some(asks) = asks else {
+            let refused = same_origin::refused(&self.app, request.method(), request.uri().path(), request.headers());
+            if let Some(answer) = refused {
+                return Box::pin(future::ready(Ok(answer)));
+            }
+            request.extensions_mut().insert(self.peer);
+            return Box::pin(self.router.clone().oneshot(request));
+        };
         let app = self.app.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();

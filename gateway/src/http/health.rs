@@ -69,6 +69,9 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, ApiError
     let position = app.pipeline.views.control.position().get();
     metrics.position.set(i64::try_from(position).unwrap_or(i64::MAX));
     metrics.clientless.set(i64::try_from(app.pipeline.clientless.count()).unwrap_or(i64::MAX));
+    if let Some(mirror) = &app.mirror {
+        mirror.measure(app.pipeline.views.control.position(), app.pipeline.clock.now());
+    }
     let figures = app.pipeline.activity.outbox().figures();
     let number = |amount: NanoUsd| amount.nano();
     let spending = &metrics.spending;

@@ -7,7 +7,6 @@
 mod fields;
 mod query;
 mod unsupported;
-pub(super) mod amount;
 pub(super) mod caller;
 pub(super) mod change;
 mod attached;
@@ -19,7 +18,7 @@ mod users;
 mod customers;
 mod tags;
 mod budgets;
-mod roles;
+pub(super) mod roles;
 pub(crate) mod models;
 mod spent;
 mod spend;

@@ -15,11 +15,12 @@ use super::error::ApiError;
 use super::error_code::ErrorCode;
 
 /// The groups, in the order in which they are shown.
-const GROUPS: [&str; 12] = [
+const GROUPS: [&str; 13] = [
     include_str!("openapi/inference.json"),
     include_str!("openapi/selection.json"),
     include_str!("openapi/keys.json"),
     include_str!("openapi/people.json"),
+    include_str!("openapi/sessions.json"),
     include_str!("openapi/customers.json"),
     include_str!("openapi/tags.json"),
     include_str!("openapi/budgets.json"),
@@ -72,12 +73,13 @@ fn written(tags: &[Value], paths: &Map<String, Value>, schemas: &Map<String, Val
             "description": "An LLM gateway and its control plane. Paths whose last part may hold slashes are written with one parameter.",
         },
         "tags": tags,
-        "security": [{ "bearer": [] }, { "header": [] }],
+        "security": [{ "bearer": [] }, { "header": [] }, { "cookie": [] }],
         "paths": paths,
         "components": {
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer" },
                 "header": { "type": "apiKey", "in": "header", "name": "x-api-key" },
+                "cookie": { "type": "apiKey", "in": "cookie", "name": "tallygate_session", "description": "Of a session, for management alone." },
             },
             "schemas": schemas,
             "responses": {
@@ -178,7 +180,8 @@ mod tests {
         for (path, item) in document["paths"].as_object().unwrap() {
             let names: Vec<&str> = path.split('{').skip(1).filter_map(|part| part.split('}').next()).collect();
             for operation in item.as_object().unwrap().values() {
-                let succeeds = ["200", "201", "101"].iter().any(|status| operation["responses"][status].is_object());
+                let succeeds =
+                    ["200", "201", "101", "303"].iter().any(|status| operation["responses"][status].is_object());
                 assert!(operation["summary"].is_string() && succeeds, "{path}");
                 let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
                 let of_path: Vec<&str> = parameters

@@ -1,19 +1,20 @@
 //! Who may manage: the holder of the master key, a key of an operator's, and, where their rights are looked at with each
-//! command, the keys of other users. Any other key gets LiteLLM's answer.
+//! command, the keys of other users; and whoever signed in, as what they signed in with. Any other key gets LiteLLM's answer.
 
 use http::HeaderMap;
 use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::admission;
-use tallygate_core::id::UserId;
+use tallygate_core::id::{RealmId, SessionId, UserId};
 use tallygate_core::key::{KeyHash, KeyKind};
 use tallygate_core::secret::Secret;
 use tallygate_core::user::{Role, User};
 use tallygate_projections::KeyRow;
 
 use super::App;
-use super::credentials;
+use super::acting::{self, Acting};
 use super::error::ApiError;
 use super::error_code::ErrorCode;
+use super::session_cookie;
 use crate::pipeline::authenticated::{min_position, reach};
 use crate::pipeline::refusal;
 
@@ -22,8 +23,10 @@ use crate::pipeline::refusal;
 pub(super) struct Manager {
     /// Who they are in the log.
     pub(super) actor: Actor,
-    /// Their key; none for the holder of the master key.
+    /// Their key, or the one that their session manages as; none for the holder of the master key.
     pub(super) key: Option<KeyRow>,
+    /// Their session, where they signed in.
+    pub(super) session: Option<SessionId>,
     /// What they are; an operator for the holder of the master key.
     pub(super) role: Role,
 }
@@ -53,6 +56,11 @@ pub(super) async fn manager(app: &App, headers: &HeaderMap, route: &str) -> Resu
     check(app, headers, route).await.map_err(|denied| denied.record(app))
 }
 
+/// The same for who only reads: nothing of it is recorded.
+pub(super) async fn manager_to_read(app: &App, headers: &HeaderMap, route: &str) -> Result<Manager, ApiError> {
+    check(app, headers, route).await.map_err(|denied| *denied.error)
+}
+
 /// Checks that a request to read is the operator's, or an observer's, and waits for the position that it demands.
 pub(super) async fn authorize_to_read(app: &App, headers: &HeaderMap, route: &str) -> Result<(), ApiError> {
     let manager = check(app, headers, route).await.and_then(|manager| manager.reader(route));
@@ -65,22 +73,22 @@ pub(super) async fn authorize_to_ask(app: &App, headers: &HeaderMap, route: &str
     manager.map(drop).map_err(|denied| denied.record(app))
 }
 
-/// Someone who may not, and the key they came with, if it is one.
+/// Someone who may not, and who they are, where that is known.
 struct Denied {
     error: Box<ApiError>,
-    key: Option<KeyRow>,
+    who: Option<(RealmId, Actor)>,
 }
 
 impl From<ApiError> for Denied {
     fn from(error: ApiError) -> Self {
-        Self { error: Box::new(error), key: None }
+        Self { error: Box::new(error), who: None }
     }
 }
 
 impl Denied {
     fn record(self, app: &App) -> ApiError {
-        if let Some(row) = self.key {
-            app.commands.denied(&row.key, &self.error);
+        if let Some((realm, actor)) = self.who {
+            app.commands.denied_to(realm, actor, &self.error);
         }
         *self.error
     }
@@ -98,20 +106,35 @@ impl Manager {
         if self.is_operator() {
             return Ok(self);
         }
-        Err(Denied { error: Box::new(admins_only(route)), key: self.key })
+        let who = self.key.map(|row| (row.key.realm.clone(), self.actor));
+        Err(Denied { error: Box::new(admins_only(route)), who })
     }
 }
 
 async fn check(app: &App, headers: &HeaderMap, route: &str) -> Result<Manager, Denied> {
-    let secret = credentials::presented(headers)?;
-    let manager = match app.pipeline.master.matches(&secret) {
-        true => Manager { actor: Actor::operator(), key: None, role: Role::Operator },
-        false => of_key(app, &secret, route)?,
+    let secret = session_cookie::presented(headers)?;
+    let manager = if acting::is_session(&secret) {
+        of_session(app, acting::of_secret(app, &secret)?)?
+    } else if app.pipeline.master.matches(&secret) {
+        Manager { actor: Actor::operator(), key: None, session: None, role: Role::Operator }
+    } else {
+        of_key(app, &secret, route)?
     };
     if let Some(position) = min_position(headers)? {
         reach(&app.pipeline, position).await?;
     }
     Ok(manager)
+}
+
+fn of_session(app: &App, acting: Acting) -> Result<Manager, Denied> {
+    let role = match &acting.key {
+        None => Role::Operator,
+        Some(row) => {
+            let snapshot = app.pipeline.views.control.snapshot();
+            managing_user(&snapshot.control, row).ok_or_else(acting::ended)?.role
+        }
+    };
+    Ok(Manager { actor: acting.actor(), session: Some(acting.session.id), key: acting.key, role })
 }
 
 fn of_key(app: &App, secret: &Secret, route: &str) -> Result<Manager, Denied> {
@@ -125,13 +148,10 @@ fn of_key(app: &App, secret: &Secret, route: &str) -> Result<Manager, Denied> {
     };
     let now = app.pipeline.clock.now();
     let is_served = admission::authenticate(&snapshot.control, &row.key, &hash, now).is_ok();
+    let actor = Actor { kind: ActorKind::Key, id: row.key.id.to_string() };
     match managing_user(&snapshot.control, &row).filter(|_| is_served) {
-        Some(user) => Ok(Manager {
-            actor: Actor { kind: ActorKind::Key, id: row.key.id.to_string() },
-            role: user.role,
-            key: Some(row),
-        }),
-        None => Err(Denied { error: Box::new(admins_only(route)), key: Some(row) }),
+        Some(user) => Ok(Manager { actor, role: user.role, session: None, key: Some(row) }),
+        None => Err(Denied { error: Box::new(admins_only(route)), who: Some((row.key.realm.clone(), actor)) }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The accept loop: ours, since `axum::serve` has no header timeout, leaves Nagle on, and has no limit of connections.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,12 +53,12 @@ impl<S> Front for S where
 {
 }
 
-/// Serves until `stop` says so, then lets requests end.
+/// Serves until `stop` says so, then lets requests end. Each connection has a front of its own, by who it is from.
 ///
 /// A failed accept (too many open files, a connection that was reset in the queue) is waited out, not fatal.
-pub(crate) async fn serve(
+pub(crate) async fn serve<F: Front>(
     listener: TcpListener,
-    front: impl Front,
+    fronts: impl Fn(IpAddr) -> F,
     limits: ServerLimits,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -69,8 +70,8 @@ pub(crate) async fn serve(
             () = stopped(&mut stop) => break,
         };
         while connections.try_join_next().is_some() {}
-        if let Some((stream, place)) = accepted {
-            connections.spawn(connection(stream, front.clone(), limits.clone(), stop.clone(), place));
+        if let Some((stream, peer, place)) = accepted {
+            connections.spawn(connection(stream, fronts(peer), limits.clone(), stop.clone(), place));
         }
     }
     drop(listener);
@@ -85,10 +86,10 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
+        Ok((stream, peer)) => Some((stream, peer.ip(), place)),
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(Duration::from_millis(20)).await;

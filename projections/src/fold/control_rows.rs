@@ -14,7 +14,7 @@ use crate::view::key_list::{self, KeyList};
 use crate::view::keys::{self, KeysBefore, TouchedKey};
 use crate::view::{
     agents, budgets, choices, commands, credentials, end_users, grants, named_budgets, presets, quarantine, realms,
-    registry, selections, tags, users,
+    registry, selections, sessions, tags, users,
 };
 
 /// The checkpoint and the moment of the last event. It is no part of a digest.
@@ -26,6 +26,9 @@ pub(crate) const LAYOUT: Layout = Layout {
         (CHECKPOINT.id, CHECKPOINT.schema),
         (realms::REALMS.id, realms::REALMS.schema),
         (users::USERS.id, users::USERS.schema),
+        (sessions::PASSWORDS.id, sessions::PASSWORDS.schema),
+        (sessions::SESSIONS.id, sessions::SESSIONS.schema),
+        (sessions::SIGNED_IN.id, sessions::SIGNED_IN.schema),
         (end_users::END_USERS.id, end_users::END_USERS.schema),
         (tags::TAGS.id, tags::TAGS.schema),
         (grants::GRANTS.id, grants::GRANTS.schema),
@@ -81,6 +84,7 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     let mut control = Control::default();
     realms::load(store, &mut control)?;
     users::load(store, &mut control)?;
+    sessions::load(store, &mut control)?;
     end_users::load(store, &mut control)?;
     tags::load(store, &mut control)?;
     grants::load(store, &mut control)?;
@@ -111,6 +115,7 @@ pub(crate) fn write(
 ) -> Result<Vec<TouchedKey>, StoreError> {
     realms::write(control, writes)?;
     users::write(control, writes)?;
+    sessions::write(control, writes)?;
     end_users::write(control, writes)?;
     tags::write(control, writes)?;
     grants::write(control, writes)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 109] = [
+pub const ADMIN: [(&str, &str); 114] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -86,6 +86,11 @@ pub const ADMIN: [(&str, &str); 109] = [
     ("POST", "/fallback"),
     ("GET", "/fallback/{*model}"),
     ("DELETE", "/fallback/{*model}"),
+    ("GET", "/api/mirror"),
+    ("GET", "/api/sessions"),
+    ("DELETE", "/api/sessions"),
+    ("DELETE", "/api/sessions/{session}"),
+    ("PUT", "/api/users/{user}/password"),
     ("GET", "/api/models"),
     ("POST", "/api/models"),
     ("GET", "/api/models/{model}"),
@@ -227,8 +232,12 @@ const INFERENCE: [&str; 37] = [
 /// For everybody.
 pub const OPEN: [&str; 4] = ["/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"];
 
-/// For everybody: what this version can do, and nothing of an installation.
-const DOCUMENT: [&str; 1] = ["/openapi.json"];
+/// For everybody: what this version can do, and nothing of an installation but where it is.
+const DOCUMENT: [&str; 3] =
+    ["/openapi.json", "/.well-known/litellm-ui-config", "/litellm/.well-known/litellm-ui-config"];
+
+/// For whoever has something to sign in with, as `POST /api/sessions`: see `sessions::signing_in`.
+const SIGN_IN: [&str; 2] = ["/login", "/v2/login"];
 
 /// For everybody, and nothing comes of them.
 const QUIET: [&str; 3] = ["/", "/api/hello", "/api/event_logging/batch"];
@@ -257,6 +266,7 @@ fn every_route_is_in_one_list_of_who_may_use_it() {
         .chain(INFERENCE)
         .chain(OPEN)
         .chain(DOCUMENT)
+        .chain(SIGN_IN)
         .chain(QUIET)
         .map(str::to_owned)
         .collect::<BTreeSet<_>>();

@@ -7,10 +7,11 @@ use crate::command::Rejection;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
-use crate::testing::samples::{credential_id, id, key_id, model_id};
+use crate::testing::samples::{credential_id, id, key_id, model_id, session_id};
 use crate::time::Timestamp;
 use crate::{
-    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, tag, user,
+    agent, budget, credential, end_user, grant, key, named_budget, realm, registry, rights, selection, session, tag,
+    user,
 };
 
 /// Codes that stand for one meaning in several places, as in "all is so already".
@@ -50,6 +51,17 @@ fn of_users() -> Vec<&'static str> {
             R::NoChange(user())];
         R::Realm(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::EmailTaken(_), R::AlreadyBlocked(_),
         R::NotBlocked(_), R::NotMember { .. }, R::Field { .. }, R::NoChange(_)
+    );
+    own(&codes, 1)
+}
+
+fn of_sessions() -> Vec<&'static str> {
+    use session::Rejection as R;
+    let session = session_id(1);
+    let codes = every!(
+        [R::User(user::Rejection::NotRegistered(id("ada"))), R::AlreadyStarted(session), R::NotStarted(session),
+            R::Refused("the key is nobody's"), R::Expiry];
+        R::User(_), R::AlreadyStarted(_), R::NotStarted(_), R::Refused(_), R::Expiry
     );
     own(&codes, 1)
 }
@@ -189,7 +201,7 @@ fn of_commands() -> Vec<&'static str> {
     use Rejection as R;
     let codes = every!(
         [R::Realm(realm::Rejection::Name), R::User(user::Rejection::NotRegistered(id("ada"))),
-            R::EndUser(end_user::Rejection::Alias),
+            R::Session(session::Rejection::Expiry), R::EndUser(end_user::Rejection::Alias),
             R::Tag(tag::Rejection::Field { field: "f", expected: "e" }),
             R::Rights(rights::Rejection::NotPermitted("do that")), R::Grant(grant::Rejection::TooMany),
             R::Credential(credential::Rejection::Name), R::Registry(registry::Rejection::DeploymentCount),
@@ -199,10 +211,10 @@ fn of_commands() -> Vec<&'static str> {
             R::Agent(agent::Rejection::TooManyRealms),
             R::Quarantined { stream: StreamId::key(key_id(1)), position: Position::new(1) }, R::NothingTogether,
             R::TooManyTogether];
-        R::Realm(_), R::User(_), R::EndUser(_), R::Tag(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::NamedBudget(_), R::Selection(_),
+        R::Realm(_), R::User(_), R::Session(_), R::EndUser(_), R::Tag(_), R::Rights(_), R::Grant(_), R::Credential(_), R::Registry(_), R::Key(_), R::Budget(_), R::NamedBudget(_), R::Selection(_),
         R::Agent(_), R::Quarantined { .. }, R::NothingTogether, R::TooManyTogether
     );
-    own(&codes, 13)
+    own(&codes, 14)
 }
 
 fn of_admission() -> Vec<&'static str> {
@@ -229,6 +241,7 @@ fn each_code_has_one_meaning_and_is_lower_case_with_underscores() {
     for (place, codes) in [
         ("realm", of_realms()),
         ("user", of_users()),
+        ("session", of_sessions()),
         ("end user", of_end_users()),
         ("tag", of_tags()),
         ("rights", of_rights()),

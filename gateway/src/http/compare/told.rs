@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::usage::Usage;
 
 use super::entry::{About, Happens};
 use crate::http::error::ApiError;
 use crate::http::heard::{Broken, Heard};
-use crate::http::litellm::amount::usd;
 use crate::pipeline::report::CameTo;
 
 /// How the request of one model ended.

@@ -8,14 +8,14 @@ use tallygate_core::stream::Position;
 use crate::http::litellm::change;
 
 /// The answer to what made something.
-pub(super) fn created(position: Position, body: Value) -> Response {
+pub(in crate::http) fn created(position: Position, body: Value) -> Response {
     let mut response = change::changed(position, body);
     *response.status_mut() = StatusCode::CREATED;
     response
 }
 
 /// The answer to what changed something: `{"ok": true, …}`.
-pub(super) fn changed(position: Position, mut body: Value) -> Response {
+pub(in crate::http) fn changed(position: Position, mut body: Value) -> Response {
     body["ok"] = json!(true);
     body["position"] = json!(position);
     change::changed(position, body)

@@ -13,7 +13,11 @@ use crate::http::error_code::ErrorCode;
 ///
 /// # Errors
 /// 400 for any other, for a field that is not known, and for a value that is not acceptable.
-pub(super) async fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, body: Body) -> Result<T, ApiError> {
+pub(in crate::http) async fn read<T: DeserializeOwned>(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, ApiError> {
     let bytes = body::read(&app.pipeline.settings, headers, body).await?;
     // Serde would also read a struct from a list of its fields in their order.
     let read = match bytes.trim_ascii_start() {
@@ -24,6 +28,6 @@ pub(super) async fn read<T: DeserializeOwned>(app: &App, headers: &HeaderMap, bo
 }
 
 /// The error for a value that cannot be.
-pub(super) fn refused(param: &'static str, why: impl std::fmt::Display) -> ApiError {
+pub(in crate::http) fn refused(param: &'static str, why: impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::ParameterInvalid, why.to_string()).param(param)
 }

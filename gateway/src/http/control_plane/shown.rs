@@ -1,6 +1,7 @@
 //! Realms and models as the control plane shows them.
 
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::budget::BudgetLimit;
 use tallygate_core::control::Control;
 use tallygate_core::id::{ModelName, RealmId};
@@ -13,7 +14,6 @@ use tallygate_core::time::Period;
 use super::realm_key;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 
 /// A realm.
 ///

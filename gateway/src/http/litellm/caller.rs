@@ -1,4 +1,4 @@
-//! Who reads: the operator, who sees all, or a virtual key, which sees its own.
+//! Who reads: the operator, who sees all, or a virtual key, which sees its own; and whoever signed in, as one of these.
 
 use http::HeaderMap;
 use serde_json::json;
@@ -11,10 +11,12 @@ use tallygate_core::user::{Role, User};
 use tallygate_projections::KeyRow;
 
 use crate::http::App;
+use crate::http::acting;
 use crate::http::credentials;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::operator::{self, Manager};
+use crate::http::session_cookie;
 use crate::pipeline::authenticated::{min_position, reach};
 use crate::pipeline::refusal;
 
@@ -42,13 +44,20 @@ impl Caller {
     /// # Errors
     /// The answer for someone who may not read at all.
     pub(super) async fn of(app: &App, headers: &HeaderMap, route: &str) -> Result<Self, ApiError> {
+        let secret = session_cookie::presented(headers)?;
+        if acting::is_session(&secret) {
+            if let Some(position) = min_position(headers)? {
+                reach(&app.pipeline, position).await?;
+            }
+            return Ok(acting::of_secret(app, &secret)?.key.map_or(Self::Operator, Self::Key));
+        }
         match Self::of_any_kind(app, headers).await? {
             Self::Key(row) if row.key.kind == KeyKind::LlmApi => Err(forbidden_route(route)),
             caller => Ok(caller),
         }
     }
 
-    /// The same for what keys of every type may ask.
+    /// The same for what keys of every type may ask. Sessions are for management, and ask none of that.
     ///
     /// # Errors
     /// The answer for someone who may not read at all.

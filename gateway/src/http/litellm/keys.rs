@@ -1,7 +1,6 @@
 //! `/key/*`: virtual keys. A team is a realm; a key without one belongs to the realm `default`.
 
 pub(super) mod request;
-pub(super) mod models;
 pub(super) mod budget;
 pub(super) mod terms;
 pub(crate) mod declared_budget;

@@ -1,4 +1,4 @@
-//! LiteLLM's names of roles, and which user a request means.
+//! Which user a request means, and as what somebody is in a team.
 
 use tallygate_core::control::Control;
 use tallygate_core::id::UserId;
@@ -8,31 +8,6 @@ use super::fields::Fields;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
-
-/// The role of a name: LiteLLM's, or our own.
-pub(super) fn of_user(name: &str) -> Option<Role> {
-    match name {
-        "proxy_admin" | "operator" => Some(Role::Operator),
-        "admin" => Some(Role::Admin),
-        "org_admin" | "realm_admin" => Some(Role::RealmAdmin),
-        "internal_user" | "member" => Some(Role::Member),
-        "internal_user_viewer" | "viewer" => Some(Role::Viewer),
-        "proxy_admin_viewer" | "observer" => Some(Role::Observer),
-        _ => None,
-    }
-}
-
-/// LiteLLM's name of a role. It has none for those who manage all people and no models.
-pub(super) const fn name(role: Role) -> &'static str {
-    match role {
-        Role::Operator => "proxy_admin",
-        Role::Admin => "admin",
-        Role::RealmAdmin => "org_admin",
-        Role::Member => "internal_user",
-        Role::Viewer => "internal_user_viewer",
-        Role::Observer => "proxy_admin_viewer",
-    }
-}
 
 /// The role of a team's member.
 pub(super) fn of_member(name: &str) -> Option<Role> {
@@ -45,7 +20,7 @@ pub(super) fn of_member(name: &str) -> Option<Role> {
 }
 
 /// A user who is there, by their email address, capitals aside.
-pub(super) fn by_email<'a>(control: &'a Control, email: &str) -> Option<&'a User> {
+pub(in crate::http) fn by_email<'a>(control: &'a Control, email: &str) -> Option<&'a User> {
     let email = email.to_lowercase();
     let has_it = |user: &&User| {
         user.removed.is_none() && user.email.as_deref().is_some_and(|other| other.to_lowercase() == email)
@@ -71,7 +46,7 @@ pub(super) fn named<'a>(control: &'a Control, fields: &Fields<'_>) -> Result<&'a
 ///
 /// # Errors
 /// 404 if they are not there.
-pub(super) fn by_id<'a>(control: &'a Control, id: &str) -> Result<&'a User, ApiError> {
+pub(in crate::http) fn by_id<'a>(control: &'a Control, id: &str) -> Result<&'a User, ApiError> {
     control.users.get(id).map(AsRef::as_ref).filter(|user| user.removed.is_none()).ok_or_else(|| not_found(id))
 }
 
@@ -88,17 +63,4 @@ pub(super) fn not_found(named: &str) -> ApiError {
 pub(super) fn new_user_id(app: &App) -> Result<UserId, ApiError> {
     UserId::new(app.pipeline.ids.uuid().to_string())
         .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{name, of_user};
-    use tallygate_core::user::Role;
-
-    #[test]
-    fn a_role_is_read_as_it_is_named() {
-        for role in [Role::Operator, Role::Admin, Role::RealmAdmin, Role::Member, Role::Viewer, Role::Observer] {
-            assert_eq!((of_user(name(role)), of_user(role.name())), (Some(role), Some(role)));
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! A model as a selector shows it: what it can do, how much fits into it, what it costs, and how it did lately.
 
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd_per_unit;
 use tallygate_core::actor::ActorKind;
 use tallygate_core::money::PicoUsd;
 use tallygate_core::price::Class;
@@ -9,7 +10,6 @@ use tallygate_core::routing::{Lately, Steady};
 
 use super::chooser::Chooser;
 use super::named::Names;
-use crate::http::litellm::amount::usd_per_unit;
 use crate::http::litellm::models::groups;
 use crate::pipeline::Pipeline;
 use crate::upstreams::Upstreams;

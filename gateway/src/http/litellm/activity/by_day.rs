@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::id::{KeyId, RealmId};
 use tallygate_projections::{Day, Detail, Totals};
 
 use super::asked::Asked;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::spend::filter::Keys;
 
 /// What each day came to.

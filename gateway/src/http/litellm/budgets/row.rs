@@ -1,12 +1,13 @@
 //! A budget as a row of LiteLLM's table of budgets.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
+use tallygate_adapters::litellm::duration;
 use tallygate_core::budget::{Budget, BudgetLimit};
 use tallygate_core::limits::Limits;
 use tallygate_core::named_budget::NamedBudget;
 
 use crate::http::App;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::keys::row::{name, object};
 use crate::http::litellm::keys::{budget, terms};
 
@@ -57,7 +58,7 @@ fn shared(app: &App, limit: Option<&BudgetLimit>, rates: &Limits) -> Map<String,
         "tpm_limit": rates.tokens_per_minute,
         "rpm_limit": rates.requests_per_minute,
         "model_max_budget": null,
-        "budget_duration": limit.and_then(|limit| budget::duration_text(limit.period)),
+        "budget_duration": limit.and_then(|limit| duration::written(limit.period)),
         "budget_reset_at": limit.map_or(Value::Null, |limit| budget::resets_at(limit, now)),
     }))
 }

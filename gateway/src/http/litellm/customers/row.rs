@@ -1,13 +1,13 @@
 //! An end user as LiteLLM shows them: the row of its table, with the row of their budget.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUser;
 use tallygate_core::scope::Scope;
 
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::budgets;
 use crate::http::litellm::keys::row::object;
 use crate::http::litellm::spent::{counted, spend_of_end_user};

@@ -15,7 +15,6 @@ use crate::http::litellm::fields::Fields;
 
 use super::terms;
 
-const SECONDS_OF_A_DAY: u64 = 86_400;
 const DURATION: &str = "budget_duration";
 const NAME: &str = "budget_id";
 
@@ -167,19 +166,6 @@ fn windows(text: &str) -> Result<Windows, TimeError> {
     }
 }
 
-/// How a period is written: the shortest way that means the same windows. None for one without end.
-pub(in crate::http::litellm) fn duration_text(period: Period) -> Option<String> {
-    match period {
-        Period::Total => None,
-        Period::Months(1) => Some("30d".to_owned()),
-        Period::Months(months) => Some(format!("{months}mo")),
-        Period::Seconds(seconds) if seconds % SECONDS_OF_A_DAY == 0 => Some(format!("{}d", seconds / SECONDS_OF_A_DAY)),
-        Period::Seconds(seconds) if seconds % 3_600 == 0 => Some(format!("{}h", seconds / 3_600)),
-        Period::Seconds(seconds) if seconds % 60 == 0 => Some(format!("{}m", seconds / 60)),
-        Period::Seconds(seconds) => Some(format!("{seconds}s")),
-    }
-}
-
 /// When the window that is open now ends, as LiteLLM's `budget_reset_at`.
 pub(in crate::http::litellm) fn resets_at(limit: &BudgetLimit, now: Timestamp) -> Value {
     let window = limit.period.window_at(limit.anchor, now).ok();
@@ -188,12 +174,14 @@ pub(in crate::http::litellm) fn resets_at(limit: &BudgetLimit, now: Timestamp) -
 
 #[cfg(test)]
 mod tests {
-    use super::{BudgetRequest, SECONDS_OF_A_DAY, duration_text, windows};
+    use super::{BudgetRequest, windows};
     use crate::http::litellm::fields::Fields;
+    use tallygate_adapters::litellm::duration;
     use tallygate_core::budget::{BudgetLimit, NewBudgetLimit};
     use tallygate_core::money::NanoUsd;
     use tallygate_core::time::{Alignment, Period, Timestamp};
 
+    const SECONDS_OF_A_DAY: u64 = 86_400;
     const SECONDS_OF_A_WEEK: u64 = 7 * SECONDS_OF_A_DAY;
     const A_FRIDAY: &str = "2026-11-20T10:15:30Z";
 
@@ -235,9 +223,8 @@ mod tests {
     #[test]
     fn a_period_is_written_as_it_is_read() {
         for text in ["1d", "7d", "30d", "3mo", "12h", "90m", "45s"] {
-            assert_eq!(duration_text(windows(text).unwrap().period).as_deref(), Some(text));
+            assert_eq!(duration::written(windows(text).unwrap().period).as_deref(), Some(text));
         }
-        assert_eq!(duration_text(Period::Total), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! What would let it do more here than there is refused, by the rules of `/key/generate`.
 
 use serde_json::Value;
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::budget::{NewBudgetLimit, SetBudget};
 use tallygate_core::command::Command;
 use tallygate_core::digest::Digest;
@@ -17,7 +18,6 @@ use tallygate_core::time::{Period, Timestamp};
 use uuid::{Builder, Uuid};
 
 use super::budget::BudgetRequest;
-use super::models;
 use super::request::KeyRequest;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
@@ -92,7 +92,7 @@ fn budget(fields: &Fields<'_>, spent: NanoUsd, now: Timestamp) -> Result<Vec<New
 /// # Errors
 /// 400 for a name that cannot be one.
 pub(crate) fn models_of(names: &[String]) -> Result<Allowed, ApiError> {
-    models::allowed(names)
+    model_list::allowed(names)
         .map_err(|error| ApiError::new(ErrorCode::ParameterInvalid, error.to_string()).param("models"))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::id::{InvalidId, KeyAlias, KeyId, ModelName, RealmId, UserId};
 use tallygate_core::json::Json;
 use tallygate_core::key::{IssueKey, Key, KeyHash, KeyKind, ReviseKey};
@@ -12,7 +13,6 @@ use tallygate_core::patch::Patch;
 use tallygate_core::time::{Duration, TimeError, Timestamp};
 
 use super::budget::BudgetRequest;
-use super::models;
 use crate::http::error::ApiError;
 use crate::http::litellm::attached;
 use crate::http::litellm::fields::Fields;
@@ -86,7 +86,7 @@ impl KeyRequest {
     pub(in crate::http::litellm) fn read(fields: &Fields<'_>) -> Result<Self, ApiError> {
         refuse(fields, &UNSUPPORTED)?;
         refuse_spend(fields)?;
-        let model_names = |names: Vec<String>| models::allowed(&names);
+        let model_names = |names: Vec<String>| model_list::allowed(&names);
         Ok(Self {
             alias: fields.id("key_alias", KeyAlias::new)?,
             user: fields.id("user_id", UserId::new)?,

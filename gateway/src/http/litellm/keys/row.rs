@@ -1,16 +1,18 @@
 //! A key as LiteLLM shows it: the row of its table, and the answer to its generation.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
+use tallygate_adapters::litellm::duration;
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::actor::{Actor, ActorKind};
 use tallygate_core::id::RealmId;
 use tallygate_core::key::{Key, KeyKind};
 use tallygate_core::time::Timestamp;
 use tallygate_projections::KeyRow;
 
-use super::{budget, models};
+use super::budget;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::budgets;
 use crate::http::litellm::spent::spend_of_key;
 
@@ -77,7 +79,7 @@ pub(in crate::http::litellm) fn row(app: &App, row: &KeyRow) -> Result<Map<Strin
         "max_budget": null,
         "budget_duration": null,
         "expires": key.expires_at,
-        "models": models::listed(&key.models),
+        "models": model_list::listed(&key.models),
         "aliases": key.aliases,
         "user_id": key.user,
         "team_id": team(&key.realm),
@@ -102,7 +104,7 @@ pub(in crate::http::litellm) fn row(app: &App, row: &KeyRow) -> Result<Map<Strin
     })));
     if let Some(limit) = row.budget.as_deref().and_then(|budget| budget.limits.first()) {
         fields.insert("max_budget".to_owned(), usd(limit.limit_nano_usd));
-        fields.insert("budget_duration".to_owned(), json!(budget::duration_text(limit.period)));
+        fields.insert("budget_duration".to_owned(), json!(duration::written(limit.period)));
         fields.insert("budget_reset_at".to_owned(), budget::resets_at(limit, now));
     }
     Ok(fields)

@@ -1,6 +1,7 @@
 //! `temp_budget_increase` and `temp_budget_expiry`: more money for a while; and how terms of budgets are shown.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::budget::{self, Budget};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::patch::Patch;
@@ -9,7 +10,6 @@ use tallygate_core::time::{Duration, Timestamp};
 use super::row::object;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::fields::Fields;
 
 const INCREASE: &str = "temp_budget_increase";

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd_per_unit;
 use tallygate_core::price::Class;
 use tallygate_core::registry::{Deployment, Model};
 
@@ -13,7 +14,6 @@ use super::info::visible;
 use super::known;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd_per_unit;
 use crate::http::litellm::caller::Caller;
 use crate::http::litellm::query::Query;
 use crate::upstreams::Upstreams;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tallygate_adapters::litellm::amount::usd_per_unit;
 use tallygate_adapters::litellm::price_name::{Meaning, PriceName, of_price, read, to_price};
 use tallygate_core::money::PicoUsd;
 use tallygate_core::price::{Class, Price};
 
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
-use crate::http::litellm::amount::usd_per_unit;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::unsupported::not_supported;
 

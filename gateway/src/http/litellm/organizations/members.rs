@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::role_name;
 use tallygate_core::control::Control;
 use tallygate_core::id::{RealmId, UserId};
 use tallygate_core::user::{AddMember, RemoveMember};
@@ -87,7 +88,7 @@ fn member(control: &Control, fields: &Fields<'_>) -> Result<(RealmId, UserId), A
 fn membership(control: &Control, realm: &RealmId, user: &UserId) -> Value {
     let role = control.user(user).and_then(|user| user.memberships.get(realm)).copied();
     json!({
-        "user_id": user, ORGANIZATION: realm, "user_role": role.map(roles::name), "spend": null, "budget_id": null,
+        "user_id": user, ORGANIZATION: realm, "user_role": role.map(role_name::name), "spend": null, "budget_id": null,
         "litellm_budget_table": null,
     })
 }

@@ -1,16 +1,16 @@
 //! An organization as LiteLLM shows it: the row of its table, with its budget beside it.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
+use tallygate_adapters::litellm::duration;
+use tallygate_adapters::litellm::role_name;
 use tallygate_core::control::Control;
 use tallygate_core::realm::Realm;
 use tallygate_core::scope::Scope;
 
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
-use crate::http::litellm::keys::budget;
 use crate::http::litellm::keys::row::object;
-use crate::http::litellm::roles;
 use crate::http::litellm::teams::find::members;
 use crate::http::litellm::teams::row::{shared, team, teams};
 
@@ -29,7 +29,7 @@ pub(super) fn organization(
     let members: Vec<Value> = members(control, &realm.id)
         .iter()
         .map(|(user, role)| {
-            json!({ "user_id": user.id, "organization_id": realm.id, "user_role": roles::name(*role), "spend": null })
+            json!({ "user_id": user.id, "organization_id": realm.id, "user_role": role_name::name(*role), "spend": null })
         })
         .collect();
     let budget = control.budget(&Scope::Realm(realm.id.clone()));
@@ -49,7 +49,7 @@ pub(super) fn organization(
             "tpm_limit": realm.limits.tokens_per_minute,
             "rpm_limit": realm.limits.requests_per_minute,
             "model_max_budget": null,
-            "budget_duration": limit.and_then(|limit| budget::duration_text(limit.period)),
+            "budget_duration": limit.and_then(|limit| duration::written(limit.period)),
         },
         "model_spend": {},
         "users": null,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::id::RealmId;
 use tallygate_core::money::NanoUsd;
 use tallygate_projections::{Days, Detail, Spent};
@@ -10,7 +11,6 @@ use tallygate_projections::{Days, Detail, Spent};
 use super::filter::{Filter, Keys};
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::spent;
 
 /// What was spent on one day.

@@ -7,13 +7,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::id::{EndUserId, KeyId, RealmId};
 use tallygate_projections::{Day, Days, Named, Spent, Totals};
 
 use crate::http::App;
 use crate::http::body;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::keys::find;
 use crate::http::litellm::spent;

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::spent;
 use crate::http::operator;
 

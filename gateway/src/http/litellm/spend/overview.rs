@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::time::Timestamp;
 use tallygate_projections::{Spent, Totals};
 
@@ -13,7 +14,6 @@ use super::daily::in_detail;
 use super::ranking::days;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::query::Query;
 use crate::http::litellm::spent;
 use crate::http::operator;

@@ -1,13 +1,13 @@
 //! A request as a row of LiteLLM's spend logs. Prompts and answers are in no event, so they are in no row.
 
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::activity::{Outcome, RequestRefused, RequestSettled};
 use tallygate_core::key::Key;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::time::Timestamp;
 use tallygate_projections::{Ending, UsageRecord};
 
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::keys::team;
 
 /// The row of a request. The id is the one in the upstream's answer, which is what the client saw; the call's own id

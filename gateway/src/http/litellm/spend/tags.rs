@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::id::TagName;
 use tallygate_projections::{Day, Days, Named, Spent, Totals};
 
@@ -14,7 +15,6 @@ use super::filter;
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::query::Query;
 use crate::http::litellm::spent;
 use crate::http::operator;

@@ -1,5 +1,6 @@
 //! The fields that a tag is made or changed with.
 
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::control::Control;
 use tallygate_core::id::{InvalidId, RealmId};
 use tallygate_core::limits::{Limits, LimitsPatch};
@@ -10,7 +11,6 @@ use tallygate_core::tag::{RegisterTag, ReviseTag, TagRef};
 use crate::http::error::ApiError;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::keys::budget::BudgetRequest;
-use crate::http::litellm::keys::models;
 use crate::http::litellm::unsupported::refuse;
 
 /// What would change who may do what, or what it costs, and is not built yet.
@@ -34,7 +34,7 @@ impl TagRequest {
         refuse(fields, &UNSUPPORTED)?;
         let names = |ids: &[String]| ids.iter().map(|id| name_of(control, id)).collect::<Vec<_>>();
         let invalid = |error: InvalidId| fields.refused("models", &error.to_string());
-        let models = fields.texts("models")?.try_map(|ids| models::allowed(&names(&ids))).map_err(invalid)?;
+        let models = fields.texts("models")?.try_map(|ids| model_list::allowed(&names(&ids))).map_err(invalid)?;
         Ok(Self {
             description: fields.id("description", Ok::<_, InvalidId>)?,
             models,

@@ -1,15 +1,15 @@
 //! A tag as LiteLLM shows it.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::control::Control;
 use tallygate_core::scope::Scope;
 use tallygate_core::tag::Tag;
 
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::budgets;
-use crate::http::litellm::keys::models;
 use crate::http::litellm::keys::row::{name, object};
 use crate::http::litellm::spent::{counted, spend_of_tag};
 
@@ -18,7 +18,7 @@ pub(super) fn brief(tag: &Tag) -> Map<String, Value> {
     object(json!({
         "name": tag.tag.name,
         "description": tag.description,
-        "models": models::listed(&tag.models),
+        "models": model_list::listed(&tag.models),
         "model_info": {},
         "team_id": tag.tag.realm,
         "created_at": tag.trail.created.at,

@@ -1,6 +1,8 @@
 //! The fields that a team or an organization is made or changed with.
 
 use serde_json::{Map, Value, json};
+pub(in crate::http::litellm) use tallygate_adapters::litellm::ORGANIZATION;
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::command::Command;
 use tallygate_core::control::Control;
 use tallygate_core::grant::ReplaceGrants;
@@ -17,7 +19,6 @@ use crate::http::error::ApiError;
 use crate::http::litellm::attached;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::keys::budget::BudgetRequest;
-use crate::http::litellm::keys::models;
 use crate::http::litellm::unsupported::{not_supported, refuse};
 
 /// What would change who may do what, or what it costs, and is not built yet.
@@ -48,8 +49,6 @@ const UNSUPPORTED: [&str; 25] = [
     "team_member_tpm_limit",
     "tpm_limit_type",
 ];
-/// What says among a realm's metadata that it was made as an organization. LiteLLM keeps the two apart; a realm does not.
-pub(in crate::http::litellm) const ORGANIZATION: &str = "litellm_organization";
 
 /// What a realm is made as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +89,7 @@ impl RealmRequest {
         Ok(Self {
             kind,
             name: fields.id(alias, Ok::<_, InvalidId>)?,
-            models: fields.texts("models")?.try_map(|names| models::allowed(&names)).map_err(invalid)?,
+            models: fields.texts("models")?.try_map(|names| model_list::allowed(&names)).map_err(invalid)?,
             limits: LimitsPatch {
                 requests_per_minute: fields.count("rpm_limit")?,
                 tokens_per_minute: fields.count("tpm_limit")?,

@@ -1,6 +1,9 @@
 //! A team as LiteLLM shows it: the row of its table.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
+use tallygate_adapters::litellm::duration;
+use tallygate_adapters::litellm::model_list;
 use tallygate_core::control::Control;
 use tallygate_core::id::RealmId;
 use tallygate_core::model_pattern::Allowed;
@@ -12,10 +15,9 @@ use super::find::members;
 use super::request::ORGANIZATION;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::budgets;
+use crate::http::litellm::keys::budget;
 use crate::http::litellm::keys::row::{name, nulls, object};
-use crate::http::litellm::keys::{budget, models};
 use crate::http::litellm::spent::spend_of_realm;
 
 /// Fields of the row that say nothing here.
@@ -78,7 +80,7 @@ pub(in crate::http::litellm) fn shared(
     let mut fields = nulls(&NULL_FIELDS);
     fields.extend(object(json!({
         "metadata": metadata(realm),
-        "models": models::listed(&granted),
+        "models": model_list::listed(&granted),
         "spend": usd(spend_of_realm(app, control, &realm.id)?),
         "max_budget": null,
         "budget_duration": null,
@@ -95,7 +97,7 @@ pub(in crate::http::litellm) fn shared(
     fields.extend(budgets::row::attached(app, budget));
     if let Some(limit) = budget.and_then(|budget| budget.limits.first()) {
         fields.insert("max_budget".to_owned(), usd(limit.limit_nano_usd));
-        fields.insert("budget_duration".to_owned(), json!(budget::duration_text(limit.period)));
+        fields.insert("budget_duration".to_owned(), json!(duration::written(limit.period)));
         fields.insert("budget_reset_at".to_owned(), budget::resets_at(limit, now));
     }
     Ok(fields)

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
+use tallygate_adapters::litellm::role_name;
 use tallygate_core::control::Control;
 use tallygate_core::user::User;
 
@@ -13,8 +14,8 @@ use crate::http::error::ApiError;
 use crate::http::litellm::caller::Caller;
 use crate::http::litellm::keys::of_user::of_users;
 use crate::http::litellm::query::Query;
+use crate::http::litellm::spent;
 use crate::http::litellm::unsupported::not_supported;
-use crate::http::litellm::{roles, spent};
 
 const SIZE_DEFAULT: u64 = 25;
 const SIZE_MAX: u64 = 100;
@@ -64,7 +65,7 @@ fn wanted<'a>(control: &'a Control, caller: &Caller, query: &Query) -> Vec<&'a U
         managed
             && user.removed.is_none()
             && ids.as_ref().is_none_or(|ids| ids.contains(&user.id.as_str()))
-            && role.is_none_or(|role| roles::of_user(role) == Some(user.role))
+            && role.is_none_or(|role| role_name::of_user(role) == Some(user.role))
             && team.is_none_or(|team| is_in(user, team))
             && email.as_ref().is_none_or(|part| {
                 user.email.as_ref().is_some_and(|email| email.to_lowercase().contains(part.as_str()))

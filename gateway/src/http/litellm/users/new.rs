@@ -92,7 +92,7 @@ fn answer(app: &App, user: &UserId, key: Option<(KeyId, String)>, fields: &Field
     let user = roles::by_id(&snapshot.control, user.as_str())?;
     let mut row = row::brief(app, &snapshot.control, user)?;
     // A new user has spent nothing.
-    row.insert("spend".to_owned(), crate::http::litellm::amount::usd(tallygate_core::money::NanoUsd::ZERO));
+    row.insert("spend".to_owned(), tallygate_adapters::litellm::amount::usd(tallygate_core::money::NanoUsd::ZERO));
     answer.extend(row);
     Ok(Value::Object(answer))
 }

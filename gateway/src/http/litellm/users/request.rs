@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use tallygate_adapters::litellm::model_list;
+use tallygate_adapters::litellm::role_name;
 use tallygate_core::id::{InvalidId, RealmId, UserId};
 use tallygate_core::json::Json;
 use tallygate_core::limits::{Limits, LimitsPatch};
@@ -14,8 +16,6 @@ use crate::http::error::ApiError;
 use crate::http::litellm::attached;
 use crate::http::litellm::fields::Fields;
 use crate::http::litellm::keys::budget::BudgetRequest;
-use crate::http::litellm::keys::models;
-use crate::http::litellm::roles;
 use crate::http::litellm::unsupported::refuse;
 
 /// What would change who may do what, or what it costs, and is not built yet. What a key has too is refused there.
@@ -47,7 +47,7 @@ impl UserRequest {
             alias: fields.id("user_alias", Ok::<_, InvalidId>)?,
             email: fields.id("user_email", Ok::<_, InvalidId>)?,
             role: role(fields)?,
-            models: fields.texts("models")?.try_map(|names| models::allowed(&names)).map_err(invalid)?,
+            models: fields.texts("models")?.try_map(|names| model_list::allowed(&names)).map_err(invalid)?,
             limits: LimitsPatch {
                 requests_per_minute: fields.count("rpm_limit")?,
                 tokens_per_minute: fields.count("tpm_limit")?,
@@ -106,7 +106,7 @@ fn role(fields: &Fields<'_>) -> Result<Patch<Role>, ApiError> {
         Patch::Set(name) if name.is_empty() => Ok(Patch::Keep),
         Patch::Set(name) => {
             let message = "`user_role` is one of proxy_admin, proxy_admin_viewer, admin, org_admin, internal_user, internal_user_viewer";
-            roles::of_user(&name).map(Patch::Set).ok_or_else(|| fields.refused("user_role", message))
+            role_name::of_user(&name).map(Patch::Set).ok_or_else(|| fields.refused("user_role", message))
         }
         Patch::Clear | Patch::Keep => Ok(Patch::Keep),
     }

@@ -1,6 +1,10 @@
 //! A user as LiteLLM shows them: the row of its table.
 
 use serde_json::{Map, Value, json};
+use tallygate_adapters::litellm::amount::usd;
+use tallygate_adapters::litellm::duration;
+use tallygate_adapters::litellm::model_list;
+use tallygate_adapters::litellm::role_name;
 use tallygate_core::control::Control;
 use tallygate_core::id::UserId;
 use tallygate_core::money::NanoUsd;
@@ -10,11 +14,9 @@ use tallygate_projections::KeyRow;
 
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::litellm::amount::usd;
 use crate::http::litellm::budgets;
+use crate::http::litellm::keys::budget;
 use crate::http::litellm::keys::row::{nulls, object};
-use crate::http::litellm::keys::{budget, models};
-use crate::http::litellm::roles;
 use crate::http::litellm::spent::{counted, total_of_key};
 
 /// Fields of the row that say nothing here.
@@ -73,11 +75,11 @@ pub(in crate::http::litellm) fn brief(
         "user_id": user.id,
         "user_alias": user.alias,
         "user_email": user.email,
-        "user_role": roles::name(user.role),
+        "user_role": role_name::name(user.role),
         "team_id": null,
         "teams": teams,
         "organization_id": user.realm,
-        "models": models::listed(&user.models),
+        "models": model_list::listed(&user.models),
         "spend": counted(app, control, &scope)?.map(usd),
         "max_budget": null,
         "budget_duration": null,
@@ -95,7 +97,7 @@ pub(in crate::http::litellm) fn brief(
     fields.extend(budgets::row::attached(app, control.budget(&scope)));
     if let Some(limit) = control.budget(&scope).and_then(|budget| budget.limits.first()) {
         fields.insert("max_budget".to_owned(), usd(limit.limit_nano_usd));
-        fields.insert("budget_duration".to_owned(), json!(budget::duration_text(limit.period)));
+        fields.insert("budget_duration".to_owned(), json!(duration::written(limit.period)));
         fields.insert("budget_reset_at".to_owned(), budget::resets_at(limit, now));
     }
     Ok(fields)

@@ -5,12 +5,14 @@ use serde_json::Value;
 use tallygate_core::money::{NanoUsd, PicoUsd};
 
 /// An amount.
-pub(in crate::http) fn usd(amount: NanoUsd) -> Value {
+#[must_use]
+pub fn usd(amount: NanoUsd) -> Value {
     number(&amount.to_string())
 }
 
 /// A price of one unit.
-pub(in crate::http) fn usd_per_unit(price: PicoUsd) -> Value {
+#[must_use]
+pub fn usd_per_unit(price: PicoUsd) -> Value {
     let text = price.to_string();
     // LiteLLM's prices are floats, also those that are whole.
     number(&if text.contains('.') { text } else { format!("{text}.0") })

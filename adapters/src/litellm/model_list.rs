@@ -11,7 +11,10 @@ const ALL: [&str; 3] = ["*", "all-proxy-models", "all-team-models"];
 const NONE: &str = "no-default-models";
 
 /// What a list means.
-pub(in crate::http::litellm) fn allowed(names: &[String]) -> Result<Allowed, InvalidId> {
+///
+/// # Errors
+/// [`InvalidId`] when a name could not be a model's.
+pub fn allowed(names: &[String]) -> Result<Allowed, InvalidId> {
     if names.is_empty() || names.iter().any(|name| ALL.contains(&name.as_str())) {
         return Ok(Allowed::All);
     }
@@ -20,7 +23,8 @@ pub(in crate::http::litellm) fn allowed(names: &[String]) -> Result<Allowed, Inv
 }
 
 /// The list that means it.
-pub(in crate::http::litellm) fn listed(allowed: &Allowed) -> Value {
+#[must_use]
+pub fn listed(allowed: &Allowed) -> Value {
     match allowed {
         Allowed::All => json!([]),
         Allowed::Only(patterns) if patterns.is_empty() => json!([NONE]),
