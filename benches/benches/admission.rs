@@ -64,6 +64,7 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
             named: None,
             rates: Limits::default(),
             terms: tallygate_core::budget::Terms::default(),
+            carried: Vec::new(),
             set,
             trail: Trail::born(&mark),
         })
@@ -83,11 +84,7 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
         | Scope::Context(_) => Root::Realm(id("acme")),
     };
     for budget in &budgets {
-        let (scope, posted) = (budget.scope.clone(), NanoUsd::ZERO);
-        ledger.ask(
-            &root(budget),
-            Opening { scope, limit: limit.clone(), raise: budget.terms.raise, control: set, posted, wanted },
-        );
+        ledger.ask(&root(budget), Opening::new(budget, &limit, NanoUsd::ZERO, wanted));
     }
     for root in [Root::Gateway, Root::Realm(id("acme"))] {
         for number in 1.. {

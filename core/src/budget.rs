@@ -1,6 +1,7 @@
 //! Budgets: how much a scope may spend in a window. What was spent is not here: limits are control, spending is
 //! activity, and the ledger brings both together.
 
+mod carried;
 mod fold;
 mod terms;
 
@@ -16,6 +17,7 @@ use crate::scope::Scope;
 use crate::stream::Position;
 use crate::time::{Period, Timestamp};
 
+pub use carried::{CARRIED_MAX, Carried, CarrySpend, SpendCarried, carried_in, carry};
 pub use fold::evolve;
 pub(crate) use fold::spread;
 pub use terms::{Raise, ReviseBudget, Revised, Terms, revise};
@@ -43,6 +45,8 @@ pub struct Budget {
     pub rates: Limits,
     /// What holds beside the limits.
     pub terms: Terms,
+    /// What was spent elsewhere in windows of the limits.
+    pub carried: Vec<Carried>,
     /// The event that set them.
     pub set: Position,
     /// Its history.
@@ -150,6 +154,8 @@ event_types! {
         Attached(Attached) = "budget.attached", 1;
         /// Its terms changed.
         Revised(Revised) = "budget.revised", 1;
+        /// What was spent elsewhere counts in one of its windows.
+        SpendCarried(SpendCarried) = "budget.spend_carried", 1;
     }
 }
 
@@ -189,6 +195,32 @@ pub enum Rejection {
     /// A raise that is over already.
     #[error("a budget is raised until a moment to come, not {0}")]
     RaiseOver(Timestamp),
+    /// The window that it was spent in is not the open one.
+    #[error("the open window {}, and the one that was named {}: what was spent in another counts nowhere", end(.open), end(.said))]
+    OtherWindow {
+        /// When the window ends that it was spent in.
+        said: Option<Timestamp>,
+        /// When the open one ends.
+        open: Option<Timestamp>,
+    },
+    /// Less than was said before.
+    #[error(
+        "{said} dollars are less than the {carried} that were carried over for {scope} already: what was spent is never lowered"
+    )]
+    CarriedLower {
+        /// The scope.
+        scope: Scope,
+        /// What counts.
+        carried: NanoUsd,
+        /// What was said now.
+        said: NanoUsd,
+    },
+    /// A name of no length, or a long one.
+    #[error("where something was spent is said in 1 to 256 characters")]
+    Source,
+    /// Too many sources.
+    #[error("a budget has at most {CARRIED_MAX} amounts that were spent elsewhere")]
+    TooManyCarried,
     /// The command would change nothing.
     #[error("the budget of {0} would not change")]
     NoChange(Scope),
@@ -210,9 +242,18 @@ impl Rejection {
             Self::TooMany => "budget_too_many_limits",
             Self::Unnamed(_) => "budget_name_unknown",
             Self::RaiseOver(_) => "budget_raise_over",
+            Self::OtherWindow { .. } => "budget_window_other",
+            Self::CarriedLower { .. } => "budget_carried_lower",
+            Self::Source => "budget_source_invalid",
+            Self::TooManyCarried => "budget_too_many_carried",
             Self::NoChange(_) => "no_change",
         }
     }
+}
+
+/// A window's end, in words.
+fn end(at: &Option<Timestamp>) -> String {
+    at.map_or_else(|| "never ends".to_owned(), |at| format!("ends at {at}"))
 }
 
 /// Decides [`SetBudget`].
@@ -351,6 +392,7 @@ impl Event {
             Self::Reset(data) => &data.scope,
             Self::Attached(data) => &data.scope,
             Self::Revised(data) => &data.scope,
+            Self::SpendCarried(data) => &data.scope,
         }
     }
 }

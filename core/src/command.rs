@@ -228,6 +228,8 @@ commands! {
     AttachBudget(budget::AttachBudget);
     /// What holds of a scope's budget beside its limits.
     ReviseBudget(budget::ReviseBudget);
+    /// What was spent elsewhere in a budget's window.
+    CarrySpend(budget::CarrySpend);
     /// A new named budget.
     RegisterNamedBudget(named_budget::RegisterNamedBudget);
     /// Changes of a named budget, and so of its holders'.
@@ -310,6 +312,7 @@ impl Command {
             Self::ResetBudget(data) => needs.scope(&data.scope),
             Self::AttachBudget(data) => needs.scope(&data.scope),
             Self::ReviseBudget(data) => needs.scope(&data.scope),
+            Self::CarrySpend(data) => needs.scope(&data.scope),
             Self::ReviseNamedBudget(data) => needs.budgets.push(data.budget.clone()),
             Self::RemoveNamedBudget(data) => needs.budgets.push(data.budget.clone()),
             Self::SelectModel(data) => needs.scope(&data.scope),

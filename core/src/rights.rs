@@ -128,7 +128,7 @@ pub fn converses(state: &Control, key: &Key, agent: &AgentId) -> bool {
     calls && state.agents.get(agent).is_some_and(|agent| agent.membership(&key.realm).is_some())
 }
 
-/// The branches alone: what each comes to is said by [`Caller`].
+/// What somebody may ask who is no operator. The branches alone: what each comes to is said by [`Caller`].
 fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
     match command {
         Command::RegisterRealm(data) => caller.nests_in(data.parent.as_ref()),
@@ -177,7 +177,8 @@ fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
         Command::ClearSelection(data) => caller.selects(&data.scope),
         Command::UndoSelection(data) => caller.selects(&data.scope),
         Command::Together(_) => Ok(()),
-        Command::StoreCredential(_)
+        Command::CarrySpend(_)
+        | Command::StoreCredential(_)
         | Command::ReplaceSecret(_)
         | Command::RemoveCredential(_)
         | Command::RegisterModel(_)
@@ -188,7 +189,22 @@ fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
         | Command::RetireModel(_)
         | Command::DistrustModel(_)
         | Command::TrustModel(_)
-        | Command::SetRouting(_) => Err(Rejection::NotPermitted("change models and credentials")),
+        | Command::SetRouting(_)
+        | Command::RegisterAgent(_)
+        | Command::RotateAgentToken(_)
+        | Command::JoinRealm(_)
+        | Command::LeaveRealm(_)
+        | Command::ReplaceAgentKey(_)
+        | Command::ConfigureAgent(_)
+        | Command::ClearAgentConfiguration(_)
+        | Command::RemoveAgent(_) => Err(Rejection::NotPermitted(operators_own(command))),
+    }
+}
+
+/// What only operators may do.
+const fn operators_own(command: &Command) -> &'static str {
+    match command {
+        Command::CarrySpend(_) => "say what was spent elsewhere",
         Command::RegisterAgent(_)
         | Command::RotateAgentToken(_)
         | Command::JoinRealm(_)
@@ -196,7 +212,8 @@ fn decide(caller: &Caller<'_>, command: &Command) -> Result<(), Rejection> {
         | Command::ReplaceAgentKey(_)
         | Command::ConfigureAgent(_)
         | Command::ClearAgentConfiguration(_)
-        | Command::RemoveAgent(_) => Err(Rejection::NotPermitted("change agents")),
+        | Command::RemoveAgent(_) => "change agents",
+        _ => "change models and credentials",
     }
 }
 

@@ -237,6 +237,24 @@ impl Period {
             Self::Months(months) => month_window(anchor, at, i64::from(months.max(1))),
         }
     }
+
+    /// Where windows are counted from of which one ends at a moment; none for one without end.
+    ///
+    /// # Errors
+    /// [`TimeError::OutOfRange`] outside the years that can be computed with.
+    pub fn anchor_of_end(self, end: Timestamp) -> Result<Option<Timestamp>, TimeError> {
+        match self {
+            Self::Total => Ok(None),
+            Self::Seconds(seconds) => {
+                let seconds = i64::try_from(seconds).map_err(|_| TimeError::OutOfRange)?;
+                let millis = seconds.checked_mul(MILLIS_PER_SECOND).ok_or(TimeError::OutOfRange)?;
+                let anchor = Timestamp(end.0.checked_sub(millis).ok_or(TimeError::OutOfRange)?);
+                anchor.to_jiff()?;
+                Ok(Some(anchor))
+            }
+            Self::Months(months) => add_months(end, -i64::from(months)).map(Some),
+        }
+    }
 }
 
 /// Windows of months are counted from the anchor, not from one another, so that a day clamped in February comes back
@@ -321,6 +339,23 @@ mod tests {
         assert_eq!(at("2026-11-20T11:15:30+01:00").to_string(), "2026-11-20T10:15:30.000Z");
         assert_eq!(serde_json::to_string(&at("2026-11-20T10:15:30Z")).unwrap(), "\"2026-11-20T10:15:30.000Z\"");
         assert_eq!(at("2026-11-20T23:59:59.999Z").day(), "2026-11-20");
+    }
+
+    #[test]
+    fn windows_can_be_counted_so_that_one_ends_at_a_moment() {
+        let end = at("2026-12-17T10:15:30Z");
+        for (period, anchor) in [
+            (Period::Seconds(86_400), Some("2026-12-16T10:15:30Z")),
+            (Period::Months(2), Some("2026-10-17T10:15:30Z")),
+            (Period::Total, None),
+        ] {
+            let found = period.anchor_of_end(end).unwrap();
+            assert_eq!(found, anchor.map(at), "{period:?}");
+            let before = Timestamp::from_millis(end.millis() - 1);
+            let window = found.map(|anchor| period.window_at(anchor, before).unwrap());
+            assert!(window.is_none_or(|window| window.end == Some(end)), "{period:?}");
+        }
+        assert_eq!(Period::Seconds(u64::MAX).anchor_of_end(end), Err(TimeError::OutOfRange));
     }
 
     #[test]

@@ -149,10 +149,7 @@ impl Spending {
             let Some(root) = chain.root(&budget.scope) else { continue };
             for limit in &budget.limits {
                 let posted = self.charged(&budget.scope, limit, now)?;
-                let (scope, control) = (budget.scope.clone(), budget.set);
-                let (limit, raise) = (limit.clone(), budget.terms.raise);
-                let opening = Opening { scope, limit, raise, control, posted, wanted };
-                openings.push((root.clone(), Some(opening)));
+                openings.push((root.clone(), Some(Opening::new(budget, limit, posted, wanted))));
             }
         }
         Ok(openings)
@@ -166,8 +163,15 @@ impl Spending {
         self.activity.charged(&account).map_err(|_| unreadable())
     }
 
-    /// What counts against a limit now: in its window that is open by the calendar.
-    pub(crate) fn counted(&self, scope: &Scope, limit: &BudgetLimit, now: Timestamp) -> Result<NanoUsd, NotHeld> {
+    /// What counts against a limit now: in its window that is open by the calendar, with what was spent elsewhere in it.
+    pub(crate) fn counted(&self, budget: &Budget, limit: &BudgetLimit, now: Timestamp) -> Result<NanoUsd, NotHeld> {
+        let here = self.counted_here(&budget.scope, limit, now)?;
+        let window = limit.period.window_at(limit.anchor, now).map(|window| window.start).ok();
+        let elsewhere = window.map_or(NanoUsd::ZERO, |window| budget.carried_in(limit.period, window));
+        Ok(here.saturating_plus(elsewhere))
+    }
+
+    fn counted_here(&self, scope: &Scope, limit: &BudgetLimit, now: Timestamp) -> Result<NanoUsd, NotHeld> {
         let known = self.outbox.counted(scope, limit.period);
         let begins = limit.period.window_at(limit.anchor, now).map(|window| window.start).ok();
         let is_its = |window: Timestamp| match limit.period {

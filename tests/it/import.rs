@@ -2,6 +2,8 @@
 
 mod database;
 mod file;
+mod people;
+mod spend;
 
 use anyhow::{Context as _, Result};
 use crypto_secretbox::aead::Aead as _;
@@ -25,7 +27,10 @@ fn secret(name: &str) -> String {
 fn fixture(upstream: &str) -> Result<String> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/litellm.sql");
     let mut text = std::fs::read_to_string(path)?.replace("UPSTREAM", upstream);
-    for name in ["ANN", "FREE", "SHARED", "MONTHLY", "BLOCKED", "STRICT", "EXPIRED", "SESSION"] {
+    for name in [
+        "ANN", "FREE", "SHARED", "MONTHLY", "BLOCKED", "STRICT", "EXPIRED", "SESSION", "OVER", "ALIEN", "TWIN", "FULL",
+        "TIER",
+    ] {
         text = text.replace(&format!("HASH_{name}"), &KeyHash::of_secret(&secret(name)).to_string());
     }
     while let Some((before, rest)) = text.split_once("\"SEALED(") {

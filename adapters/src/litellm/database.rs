@@ -32,6 +32,10 @@ pub enum Table {
     EndUsers,
     /// Tags.
     Tags,
+    /// Who is a member of which team, with a budget within it.
+    TeamMembers,
+    /// Who is a member of which organization, and as what.
+    OrganizationMembers,
 }
 
 impl Table {
@@ -45,10 +49,12 @@ impl Table {
             Self::Users => "LiteLLM_UserTable",
             Self::EndUsers => "LiteLLM_EndUserTable",
             Self::Tags => "LiteLLM_TagTable",
+            Self::TeamMembers => "LiteLLM_TeamMembership",
+            Self::OrganizationMembers => "LiteLLM_OrganizationMembership",
         }
     }
 
-    /// The column by which its rows are told apart.
+    /// The column by which its rows are told apart, of members together with [`Table::of`].
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
@@ -57,8 +63,26 @@ impl Table {
             Self::Keys => "token",
             Self::Budgets => "budget_id",
             Self::Models => "model_id",
-            Self::Users | Self::EndUsers => "user_id",
+            Self::Users | Self::EndUsers | Self::TeamMembers | Self::OrganizationMembers => "user_id",
             Self::Tags => "tag_name",
+        }
+    }
+
+    /// What a member is a member of.
+    const fn of(self) -> Option<&'static str> {
+        match self {
+            Self::TeamMembers => Some("team_id"),
+            Self::OrganizationMembers => Some("organization_id"),
+            _ => None,
+        }
+    }
+
+    /// What its rows are ordered by, as SQL.
+    fn order(self) -> String {
+        let key = self.key();
+        match self.of() {
+            Some(of) => format!("(\"{key}\" || E'\\x01' || \"{of}\") COLLATE \"C\""),
+            None => format!("\"{key}\" COLLATE \"C\""),
         }
     }
 }
@@ -127,26 +151,40 @@ impl Database {
         let (mut rows, mut after) = (Vec::new(), String::new());
         loop {
             let page = self.page(table, &after).await?;
-            let Some(last) = page.last().and_then(|row| row.get(table.key())?.as_str()) else { return Ok(rows) };
+            let Some((last, _)) = page.last() else { return Ok(rows) };
             last.clone_into(&mut after);
-            rows.extend(page);
+            rows.extend(page.into_iter().map(|(_, row)| row));
         }
     }
 
-    /// Some rows of a table that follow a key, in the order of keys; none when there are no more.
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub async fn page(&self, table: Table, after: &str) -> Result<Vec<Value>, DatabaseError> {
+    /// Some rows of a table that follow a place, with their places, in their order; none when there are no more.
+    async fn page(&self, table: Table, after: &str) -> Result<Vec<(String, Value)>, DatabaseError> {
         if !self.has(table).await? {
             return Ok(Vec::new());
         }
-        let (name, key) = (table.name(), table.key());
+        let (name, order) = (table.name(), table.order());
         let query = format!(
-            "SELECT to_jsonb(t)::text FROM \"{name}\" t WHERE \"{key}\" COLLATE \"C\" > $1 ORDER BY \"{key}\" COLLATE \"C\" LIMIT {PAGE}"
+            "SELECT {order}, to_jsonb(t)::text FROM \"{name}\" t WHERE {order} > $1 ORDER BY {order} LIMIT {PAGE}"
         );
         let found = self.client.query(&query, &[&after]).await?;
-        found.iter().map(|row| Ok(serde_json::from_str(row.try_get::<_, &str>(0)?)?)).collect()
+        found.iter().map(|row| Ok((row.try_get(0)?, serde_json::from_str(row.try_get::<_, &str>(1)?)?))).collect()
+    }
+
+    /// How many rows of a table refer to each budget, by the budget's id.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn references(&self, table: Table) -> Result<Vec<(String, i64)>, DatabaseError> {
+        if !self.has(table).await? {
+            return Ok(Vec::new());
+        }
+        // Not every table of every version has the column.
+        let query = format!(
+            "SELECT id, count(*) FROM (SELECT to_jsonb(t)->>'budget_id' AS id FROM \"{}\" t) AS ids WHERE id IS NOT NULL GROUP BY id",
+            table.name()
+        );
+        let found = self.client.query(&query, &[]).await?;
+        found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
     /// How many requests the log of spend has, and what they cost together, in dollars as text.

@@ -38,7 +38,9 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
             budget.reclaim_after_seconds = None;
         }
         Event::Revised(data) => data.apply(&mut budget.terms),
+        Event::SpendCarried(data) => budget.carry(data),
     }
+    budget.forget_carried();
     let was = before.and_then(|before| before.named);
     if was != budget.named {
         if let Some(was) = was {
@@ -60,6 +62,7 @@ fn nothing(scope: &Scope, realm: Option<&RealmId>, mark: &Mark) -> Budget {
         named: None,
         rates: Limits::default(),
         terms: Terms::default(),
+        carried: Vec::new(),
         set: mark.position,
         trail: Trail::born(mark),
     }
@@ -77,7 +80,9 @@ pub(crate) fn spread(state: &mut Control, id: &BudgetId, mark: &Mark) {
             BudgetLimit { anchor: own.map_or(limit.anchor, |own| own.max(limit.anchor)), ..limit.clone() }
         };
         let limits = named.limits.iter().map(anew).collect();
-        put(state, Budget { limits, rates: named.rates, set: mark.position, ..held });
+        let mut budget = Budget { limits, rates: named.rates, set: mark.position, ..held };
+        budget.forget_carried();
+        put(state, budget);
     }
 }
 

@@ -142,9 +142,10 @@ impl Raise {
 }
 
 impl Budget {
-    /// One of the budget's limits as it is at a moment: raised, while it is.
+    /// One of the budget's limits as it is at a moment for a window: raised, while it is, less what was spent elsewhere in it.
     #[must_use]
-    pub fn limit_at(&self, limit: &BudgetLimit, now: Timestamp) -> NanoUsd {
-        Raise::of(limit.limit_nano_usd, self.terms.raise, now)
+    pub fn limit_at(&self, limit: &BudgetLimit, window: Timestamp, now: Timestamp) -> NanoUsd {
+        let elsewhere = self.carried_in(limit.period, window);
+        Raise::of(limit.limit_nano_usd, self.terms.raise, now).saturating_minus(elsewhere).at_least_zero()
     }
 }

@@ -218,7 +218,7 @@ fn a_raise_holds_until_its_moment_and_not_in_it() {
     let budget = budget(&world.control, "gateway");
     let at = |millis: i64| {
         let now = Timestamp::from_millis(NOW.millis() + millis);
-        budget.limits.iter().map(|limit| budget.limit_at(limit, now).nano()).sum::<i64>()
+        budget.limits.iter().map(|limit| budget.limit_at(limit, limit.anchor, now).nano()).sum::<i64>()
     };
     assert_eq!((at(0), at(999), at(1_000)), (55 + 14, 55 + 14, 55));
     for (revise, rejection) in [

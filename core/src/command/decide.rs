@@ -64,6 +64,7 @@ fn decide_any(state: &Control, command: &Command, context: &Context<'_>) -> Resu
         Command::ResetBudget(data) => budget::reset(state, data, context.now)?,
         Command::AttachBudget(data) => budget::attach(state, data)?,
         Command::ReviseBudget(data) => budget::revise(state, data, context.now)?,
+        Command::CarrySpend(data) => budget::carry(state, data, context.now)?,
         Command::RegisterNamedBudget(data) => named_budget::register(state, data, context.now)?,
         Command::ReviseNamedBudget(data) => named_budget::revise(state, data, context.now)?,
         Command::RemoveNamedBudget(data) => named_budget::remove(state, data)?,

@@ -47,6 +47,7 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("ResetBudget", r#"{"scope":"gateway"}"#),
         ("AttachBudget", r#"{"scope":"gateway","budget":"b"}"#),
         ("ReviseBudget", r#"{"scope":"gateway"}"#),
+        ("CarrySpend", r#"{"scope":"gateway","period":"total","source":"x","spent_nano_usd":1}"#),
         ("RegisterNamedBudget", r#"{"budget":"b"}"#),
         ("ReviseNamedBudget", r#"{"budget":"b"}"#),
         ("RemoveNamedBudget", r#"{"budget":"b"}"#),

@@ -58,12 +58,12 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
         named: None,
         rates: crate::limits::Limits::default(),
         terms: crate::budget::Terms::default(),
+        carried: Vec::new(),
         set,
         trail,
     };
     let mut ledger = SliceLedger::new(gateway(), Policy { least: usd(1_000), ..Policy::default() });
-    let opening =
-        Opening { scope: Scope::Gateway, limit, raise: None, control: set, posted: usd(0), wanted: usd(10_000) };
+    let opening = Opening::new(&budget, &limit, usd(0), usd(10_000));
     ledger.ask(&Root::Gateway, opening);
     ledger.heard(1);
     for number in 1.. {

@@ -6,7 +6,7 @@
 use super::book::{Account, Book};
 use super::event::{Grant, Joined, Opened, Roll, Rolled, Window};
 use super::{AccountId, Epoch, Event, Rejection, SLICES_MAX, wide};
-use crate::budget::{BudgetLimit, Raise};
+use crate::budget::{Budget, BudgetLimit, Carried, Raise, carried_in};
 use crate::id::WriterId;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
@@ -22,6 +22,8 @@ pub struct Opening {
     pub limit: BudgetLimit,
     /// What it is raised by for a while.
     pub raise: Option<Raise>,
+    /// What was spent elsewhere in windows of its period.
+    pub carried: Vec<Carried>,
     /// The event in control that set it.
     pub control: Position,
     /// What was charged to the window before there were leases.
@@ -31,10 +33,25 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// What the limit is at a moment.
+    /// That a window of a budget's limit be opened.
     #[must_use]
-    pub fn limit_at(&self, now: Timestamp) -> NanoUsd {
-        Raise::of(self.limit.limit_nano_usd, self.raise, now)
+    pub fn new(budget: &Budget, limit: &BudgetLimit, posted: NanoUsd, wanted: NanoUsd) -> Self {
+        Self {
+            scope: budget.scope.clone(),
+            limit: limit.clone(),
+            raise: budget.terms.raise,
+            carried: budget.carried_of(limit.period),
+            control: budget.set,
+            posted,
+            wanted,
+        }
+    }
+
+    /// What the limit is at a moment, for a window: less what was spent elsewhere in it.
+    #[must_use]
+    pub fn limit_at(&self, window: Timestamp, now: Timestamp) -> NanoUsd {
+        let elsewhere = carried_in(&self.carried, self.limit.period, window);
+        Raise::of(self.limit.limit_nano_usd, self.raise, now).saturating_minus(elsewhere).at_least_zero()
     }
 }
 
@@ -144,7 +161,7 @@ fn window(book: &Book, opening: &Opening, now: Timestamp) -> Result<Window, Reje
             return Err(Rejection::NotNext(account));
         }
     }
-    let limit_nano_usd = opening.limit_at(now);
+    let limit_nano_usd = opening.limit_at(window.start, now);
     let free = limit_nano_usd.saturating_minus(opening.posted).at_least_zero();
     Ok(Window {
         account,

@@ -41,6 +41,7 @@ pub(super) fn opening(nano: i64, control: u64, wanted: i64) -> Opening {
         scope: Scope::Realm(id("acme")),
         limit: limit(DAY, nano),
         raise: None,
+        carried: Vec::new(),
         control: Position::new(control),
         posted: usd(0),
         wanted: usd(wanted),

@@ -79,6 +79,7 @@ fn budget(scope: Scope) -> Budget {
         named: None,
         rates: Limits::default(),
         terms: tallygate_core::budget::Terms::default(),
+        carried: Vec::new(),
         set: mark.position,
         trail,
     }
@@ -94,8 +95,7 @@ fn openings(budgets: &[Budget]) -> Vec<(Root, Option<Opening>)> {
             Scope::Gateway => Root::Gateway,
             _ => Root::Realm(RealmId::default_realm()),
         };
-        let (scope, limit) = (budget.scope.clone(), budget.limits[0].clone());
-        (root, Some(Opening { scope, limit, raise: None, control: budget.set, posted: NanoUsd::ZERO, wanted: HELD }))
+        (root, Some(Opening::new(budget, &budget.limits[0], NanoUsd::ZERO, HELD)))
     };
     budgets.iter().map(opening).collect()
 }

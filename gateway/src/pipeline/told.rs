@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tallygate_core::activity::{Charge, Event, SoftLimitReached};
 use tallygate_core::actor::{Actor, ActorKind};
-use tallygate_core::budget::Budget;
+use tallygate_core::budget::{Budget, Carried, carried_in};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
 use tallygate_core::time::{Period, Timestamp};
@@ -20,6 +20,8 @@ pub(crate) struct Watched {
     scope: Scope,
     period: Period,
     told_at: NanoUsd,
+    /// What was spent elsewhere in windows of the limit: almost always nothing.
+    carried: Vec<Carried>,
 }
 
 /// What this process has told: of each limit the window, and at what. One row a budget with a soft limit.
@@ -39,15 +41,17 @@ impl Told {
 pub(super) fn watched(budgets: &[&Budget]) -> Vec<Watched> {
     let of = |budget: &&Budget| {
         let told_at = budget.terms.told_at_nano_usd?;
-        Some(Watched { scope: budget.scope.clone(), period: budget.limits.first()?.period, told_at })
+        let period = budget.limits.first()?.period;
+        Some(Watched { scope: budget.scope.clone(), period, told_at, carried: budget.carried_of(period) })
     };
     budgets.iter().filter_map(of).collect()
 }
 
 /// Tells of the soft limits that a settled call has reached.
 pub(super) fn tell(pipeline: &Pipeline, admitted: &Admitted, watched: &[Watched]) {
-    for Watched { scope, period, told_at } in watched {
-        let Some((window, counted)) = pipeline.activity.outbox().counted(scope, *period) else { continue };
+    for Watched { scope, period, told_at, carried } in watched {
+        let Some((window, here)) = pipeline.activity.outbox().counted(scope, *period) else { continue };
+        let counted = here.saturating_plus(carried_in(carried, *period, window));
         let account = Charge { scope: scope.clone(), period: *period, window };
         if counted < *told_at || !pipeline.told.is_first(&account, *told_at) {
             continue;

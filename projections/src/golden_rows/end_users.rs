@@ -1,8 +1,9 @@
 //! Samples of end users, of tags, of budgets of models, and of named budgets.
 
-use tallygate_core::budget::AttachBudget;
+use tallygate_core::budget::{AttachBudget, CarrySpend};
 use tallygate_core::end_user::{EndUserRef, RegisterEndUser};
 use tallygate_core::model_pattern::{Allowed, ModelPattern};
+use tallygate_core::money::NanoUsd;
 use tallygate_core::named_budget::RegisterNamedBudget;
 use tallygate_core::port::event_log::EventLog as _;
 use tallygate_core::scope::Scope;
@@ -12,6 +13,7 @@ use tallygate_core::testing::control_writer::ControlWriter;
 use tallygate_core::testing::drive::block_on;
 use tallygate_core::testing::memory_log::MemoryLog;
 use tallygate_core::testing::samples::{self, id};
+use tallygate_core::time::Period;
 
 use super::control::{budget, limits};
 
@@ -42,6 +44,13 @@ pub(super) fn end_users_log() -> MemoryLog {
             description: Some("Production".to_owned()),
             models: Allowed::Only([ModelPattern::exactly(id("gpt"))].into()),
             limits: limits(),
+        }),
+        writer.command(CarrySpend {
+            scope: Scope::Model(id("acme"), id("gpt")),
+            period: Period::Total,
+            ends_at: None,
+            source: "litellm".to_owned(),
+            spent_nano_usd: NanoUsd::new(2_250_000_000),
         }),
     ];
     for batch in batches {

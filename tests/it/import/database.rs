@@ -9,14 +9,14 @@ use tallygate_tests::upstream::Upstream;
 use super::{fixture, import, secret};
 use crate::litellm::position;
 
-struct Proxy {
-    database: Postgres,
-    gateway: Gateway,
-    upstream: Upstream,
+pub(super) struct Proxy {
+    pub(super) database: Postgres,
+    pub(super) gateway: Gateway,
+    pub(super) upstream: Upstream,
 }
 
 impl Proxy {
-    async fn start() -> Result<Self> {
+    pub(super) async fn start() -> Result<Self> {
         let (database, upstream) = (Postgres::start().await?, Upstream::start().await?);
         database.run(&fixture(&upstream.url())?).await?;
         Ok(Self { database, gateway: Gateway::start().await?, upstream })
@@ -41,10 +41,8 @@ async fn keys_models_teams_and_budgets_are_carried_over_and_the_secrets_that_peo
         "not carried over: team strict: `model_max_budget`",
         "not carried over: key strict: `model_max_budget`",
         "not carried over: key expired: it has expired",
-        "not carried over: key monthly: what it spent in the window that is open",
-        "not carried over: user ann: users are not kept: the user's id stays at the user's keys; max_budget will not hold",
-        "not carried over: team research: its 1 members",
-        "not carried over: log of spend LiteLLM_SpendLogs: what was spent is told by LiteLLM's own log: 2 requests, 3.25 dollars",
+        "not carried over: key free: the 3.00 dollars that it spent: without a budget it begins with nothing",
+        "not carried over: log of spend LiteLLM_SpendLogs: what was spent by day is told by LiteLLM's own log: 2 requests, 3.25 dollars",
         "not carried over: model tuned: refused",
         "not carried over: model foreign: its parameters do not open with this salt key",
     ] {
@@ -80,15 +78,20 @@ async fn what_a_key_was_and_had_left_it_is_and_has_here() -> Result<()> {
             &json!("research"),
             &json!(["gpt-4o"]),
             &json!("sk-...0001"),
-            &json!(7.75)
+            &json!(10.0)
         ),
         "{ann}"
     );
+    assert_eq!((&ann["spend"], &ann["soft_budget"]), (&json!(2.25), &json!(4.0)), "{ann}");
     assert_eq!(ann["metadata"]["tags"], json!(["prod"]));
     let free = info("FREE").await?;
     assert!(free["expires"].as_str().is_some_and(|at| at.starts_with("2999-01-01")), "{free}");
     let shared = info("SHARED").await?;
-    assert_eq!((&shared["max_budget"], &shared["rpm_limit"]), (&json!(7.0), &json!(90)), "{shared}");
+    assert_eq!(
+        (&shared["max_budget"], &shared["spend"], &shared["rpm_limit"]),
+        (&json!(8.0), &json!(1.0), &json!(90)),
+        "{shared}"
+    );
     assert_eq!(info("MONTHLY").await?["budget_duration"], "30d");
     assert_eq!(info("BLOCKED").await?["blocked"], true);
     let budget = async |team: &str| {

@@ -149,9 +149,11 @@ fn of_budgets() -> Vec<&'static str> {
     every!(
         [R::UnknownScope(Scope::Gateway), R::NotForScope(Scope::Gateway), R::None(Scope::Gateway), R::Negative(NanoUsd::ZERO),
             R::PeriodTwice, R::Period, R::Anchor(Timestamp::from_millis(0)), R::Grace, R::TooMany, R::Unnamed(id("free")),
-            R::RaiseOver(Timestamp::from_millis(0)), R::NoChange(Scope::Gateway)];
+            R::RaiseOver(Timestamp::from_millis(0)), R::OtherWindow { said: None, open: None },
+            R::CarriedLower { scope: Scope::Gateway, carried: NanoUsd::ZERO, said: NanoUsd::ZERO }, R::Source, R::TooManyCarried,
+            R::NoChange(Scope::Gateway)];
         R::UnknownScope(_), R::NotForScope(_), R::None(_), R::Negative(_), R::PeriodTwice, R::Period, R::Anchor(_), R::Grace,
-        R::TooMany, R::Unnamed(_), R::RaiseOver(_), R::NoChange(_)
+        R::TooMany, R::Unnamed(_), R::RaiseOver(_), R::OtherWindow { .. }, R::CarriedLower { .. }, R::Source, R::TooManyCarried, R::NoChange(_)
     )
 }
 

@@ -53,9 +53,12 @@ impl SliceLedger {
     /// budgets. A window that is not open yet counts with its whole limit.
     pub fn available<'a>(&self, budgets: impl Iterator<Item = &'a Budget>, now: Timestamp) -> Option<NanoUsd> {
         let of_limit = |budget: &Budget, limit: &BudgetLimit| {
-            let amount = budget.limit_at(limit, now);
             let current = self.current(&budget.scope, limit.period).filter(|index| !self.is_before(*index, limit, now));
-            let Some(slot) = current.and_then(|index| self.slot(index)) else { return amount };
+            let Some(slot) = current.and_then(|index| self.slot(index)) else {
+                let window = limit.period.window_at(limit.anchor, now).map_or(limit.anchor, |window| window.start);
+                return budget.limit_at(limit, window, now);
+            };
+            let amount = budget.limit_at(limit, slot.account.window, now);
             let counted = wide(slot.counted()) + wide(slot.others_out);
             narrow((wide(amount) - counted).max(0))
         };
@@ -192,9 +195,7 @@ impl SliceLedger {
     /// Asks for the window after one that is over. Nothing was charged to it before.
     fn ask_for_next(&mut self, chain: u32, budget: &Budget, limit: &BudgetLimit, wanted: NanoUsd) {
         let Some(root) = self.chains.get(chain as usize).map(|chain| chain.root.clone()) else { return };
-        let (scope, control, posted) = (budget.scope.clone(), budget.set, NanoUsd::ZERO);
-        let (limit, raise) = (limit.clone(), budget.terms.raise);
-        self.ask(&root, Opening { scope, limit, raise, control, posted, wanted });
+        self.ask(&root, Opening::new(budget, limit, NanoUsd::ZERO, wanted));
     }
 
     /// The slot of the open window of a limit.
@@ -290,9 +291,9 @@ impl Slot {
     fn exhausted(&self, asked: NanoUsd) -> Exhausted {
         Exhausted {
             account: self.account.clone(),
-            limit: self.limit,
+            limit: self.limit.saturating_plus(self.elsewhere),
             resets_at: self.ends_at,
-            posted: self.posted.saturating_plus(self.unreported),
+            posted: self.posted.saturating_plus(self.unreported).saturating_plus(self.elsewhere),
             held: self.held.saturating_plus(self.others_out),
             suspense: self.suspense.saturating_plus(self.suspending),
             asked,

@@ -117,7 +117,9 @@ impl SliceLedger {
         let chain = self.chains.get_mut(chain)?;
         let mut openings = Vec::new();
         for mut opening in std::mem::take(&mut chain.unopened) {
-            let eighth = NanoUsd::new(opening.limit_at(now.at).nano() / 8);
+            let window = opening.limit.period.window_at(opening.limit.anchor, now.at).ok();
+            let limit = window.map_or(NanoUsd::ZERO, |window| opening.limit_at(window.start, now.at));
+            let eighth = NanoUsd::new(limit.nano() / 8);
             opening.wanted = opening.wanted.max(least.min(eighth));
             if decide::open(&chain.book, &gateway, epoch, std::slice::from_ref(&opening), now.at).is_ok() {
                 openings.push(opening);

@@ -4,7 +4,7 @@ use super::super::allot::Rate;
 use super::super::book::{Book, Slice};
 use super::super::{AccountId, Epoch, wide};
 use crate::activity::Charged;
-use crate::budget::{Budget, BudgetLimit};
+use crate::budget::{Budget, BudgetLimit, Raise};
 use crate::id::WriterId;
 use crate::money::NanoUsd;
 use crate::stream::Position;
@@ -26,6 +26,8 @@ pub struct Slot {
     pub ends_at: Option<Timestamp>,
     /// The newest limit that was seen, in the log or in a request's snapshot.
     pub limit: NanoUsd,
+    /// By how much the limit is lower for what was spent elsewhere in the window.
+    pub(super) elsewhere: NanoUsd,
     /// When the raise ends that the limit has now, and the limit after it.
     falls: Option<(Timestamp, NanoUsd)>,
     pub(super) control: Position,
@@ -88,6 +90,7 @@ impl Slot {
             is_current: false,
             ends_at: None,
             limit: zero,
+            elsewhere: zero,
             falls: None,
             control: Position::START,
             out: zero,
@@ -151,8 +154,10 @@ impl Slot {
     pub(super) fn heed_limit(&mut self, budget: &Budget, limit: &BudgetLimit, now: Timestamp) {
         if budget.set >= self.control {
             let raise = budget.terms.raise.filter(|raise| now < raise.until);
-            self.limit = budget.limit_at(limit, now);
-            self.falls = raise.map(|raise| (raise.until, limit.limit_nano_usd));
+            let window = self.account.window;
+            self.limit = budget.limit_at(limit, window, now);
+            self.elsewhere = Raise::of(limit.limit_nano_usd, raise, now).saturating_minus(self.limit);
+            self.falls = raise.map(|raise| (raise.until, budget.limit_at(limit, window, raise.until)));
             self.control = budget.set;
         }
     }
@@ -160,6 +165,7 @@ impl Slot {
     fn learn_limit(&mut self, limit: NanoUsd, set: Position) {
         if set > self.control {
             self.limit = limit;
+            self.elsewhere = NanoUsd::ZERO;
             self.falls = None;
             self.control = set;
         }

@@ -47,6 +47,7 @@ fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
         named: None,
         rates: Limits::default(),
         terms: crate::budget::Terms::default(),
+        carried: Vec::new(),
         set: mark.position,
         trail: Trail::born(&mark),
     }
@@ -101,14 +102,7 @@ impl Desk {
     fn ask(&mut self, wanted: i64) {
         for budget in &self.budgets {
             for limit in &budget.limits {
-                let opening = Opening {
-                    scope: budget.scope.clone(),
-                    limit: limit.clone(),
-                    raise: budget.terms.raise,
-                    control: budget.set,
-                    posted: usd(0),
-                    wanted: usd(wanted),
-                };
+                let opening = Opening::new(budget, limit, usd(0), usd(wanted));
                 self.ledger.ask(&root_of(budget), opening);
             }
         }

@@ -3,7 +3,7 @@
 use proptest::prelude::{Strategy, prop, prop_oneof};
 
 use super::{moment, paid, patch};
-use crate::budget::{AttachBudget, NewBudgetLimit, Raise, ReviseBudget};
+use crate::budget::{AttachBudget, CarrySpend, NewBudgetLimit, Raise, ReviseBudget};
 use crate::command::Command;
 use crate::limits::Limits;
 use crate::money::NanoUsd;
@@ -30,6 +30,10 @@ pub(super) fn about_named_budgets() -> impl Strategy<Value = Command> {
             let told_at_nano_usd = told.try_map(|nano| Ok::<_, ()>(NanoUsd::new(nano))).unwrap_or_default();
             let raise = until.try_map(|until| Ok::<_, ()>(Raise { by_nano_usd: NanoUsd::new(1), until })).unwrap_or_default();
             ReviseBudget { told_at_nano_usd, raise, ..ReviseBudget::nothing(scope) }.into()
+        }),
+        4 => (paid(), 0..9_i64, prop::sample::select(&["east", "west"][..])).prop_map(|(scope, nano, source)| {
+            let (source, spent_nano_usd) = (source.to_owned(), NanoUsd::new(nano));
+            CarrySpend { scope, period: Period::Total, ends_at: None, source, spent_nano_usd }.into()
         }),
         6 => (paid(), name()).prop_map(|(scope, budget)| AttachBudget { scope, budget }.into()),
     ]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop, prop_assert, prop_oneof, proptest};
 
 use super::{NO, asked, before_asking, budget, world};
-use crate::budget::{AttachBudget, Budget, NewBudgetLimit, ResetBudget, SetBudget};
+use crate::budget::{AttachBudget, Budget, CarrySpend, NewBudgetLimit, ResetBudget, SetBudget};
 use crate::command::Command;
 use crate::control::Control;
 use crate::end_user::{BlockEndUser, EndUserRef, RegisterEndUser, RemoveEndUser, UnblockEndUser};
@@ -89,6 +89,21 @@ fn scope() -> impl Strategy<Value = Scope> {
     ]
 }
 
+fn spent_elsewhere(scope: Scope) -> Command {
+    let (source, spent_nano_usd) = ("east".to_owned(), NanoUsd::new(1));
+    CarrySpend { scope, period: Period::Total, ends_at: None, source, spent_nano_usd }.into()
+}
+
+#[test]
+fn what_was_spent_elsewhere_is_an_operators_to_say() {
+    let key = || Scope::Key(key_id(2));
+    let world = world().with(budget(key()));
+    for other in [1, 2, 3, 5, 6] {
+        assert_eq!(asked(&world, other, spent_elsewhere(key())), NO, "{other}");
+    }
+    assert_eq!(asked(&world, 4, spent_elsewhere(key())), "ok");
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let limit = (0..9_i64).prop_map(|nano| NewBudgetLimit {
         period: Period::Total,
@@ -99,6 +114,7 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (scope(), prop::collection::vec(limit, 0..2))
             .prop_map(|(scope, limits)| SetBudget { scope, limits, reclaim_after_seconds: None }.into()),
         1 => scope().prop_map(|scope| ResetBudget { scope }.into()),
+        1 => scope().prop_map(spent_elsewhere),
         3 => scope().prop_map(|scope| AttachBudget { scope, budget: id("free") }.into()),
         1 => Just(RegisterNamedBudget { budget: id("free"), limits: Vec::new(), rates: Limits::default() }.into()),
         1 => (0..9_u64).prop_map(|requests| {

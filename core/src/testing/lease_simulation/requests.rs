@@ -100,14 +100,7 @@ impl Process {
     fn ask(&mut self, rules: &Rules, budget: &Budget, amount: i64) {
         let root = rules.root(&budget.scope);
         for limit in &budget.limits {
-            let opening = Opening {
-                scope: budget.scope.clone(),
-                limit: limit.clone(),
-                raise: budget.terms.raise,
-                control: budget.set,
-                posted: NanoUsd::ZERO,
-                wanted: NanoUsd::new(amount),
-            };
+            let opening = Opening::new(budget, limit, NanoUsd::ZERO, NanoUsd::new(amount));
             self.ledger.ask(&root, opening);
         }
     }

@@ -47,7 +47,7 @@ impl World {
     }
 
     /// That money is granted against a limit that the budget has by the event that the grant names: as it was set, or as it
-    /// is raised for a while. When a raise ends is for the writer's clock to say, and clocks are wrong here.
+    /// is raised for a while, less what was spent elsewhere in the window. When a raise ends is for the writer's clock to say, and clocks are wrong here.
     pub(super) fn check_limits(&self, stored: &Stored) -> Result<(), String> {
         let check = |account: &AccountId, limit: NanoUsd, control: Position| {
             let mut budgets = self.rules.versions.iter().flatten();
@@ -56,6 +56,8 @@ impl World {
                 set.ok_or_else(|| format!("{account:?} was granted against an unknown limit, of {control}"))?;
             let (base, raise) = (budget.limits[0].limit_nano_usd, budget.terms.raise);
             let raised = raise.map_or(base, |raise| base.saturating_plus(raise.by_nano_usd));
+            let elsewhere = budget.carried_in(account.period, account.window);
+            let [base, raised] = [base, raised].map(|limit| limit.saturating_minus(elsewhere).at_least_zero());
             if limit == base || limit == raised {
                 return Ok(());
             }

@@ -9,7 +9,7 @@ use super::site::Site;
 use crate::activity::Charge;
 use crate::actor::Actor;
 use crate::aggregate::{Mark, Trail};
-use crate::budget::{Budget, BudgetLimit, Raise};
+use crate::budget::{Budget, BudgetLimit, Carried, Raise};
 use crate::lease::Root;
 use crate::lease::allot::Policy;
 use crate::limits::Limits;
@@ -115,7 +115,7 @@ impl Rules {
         }
     }
 
-    /// Sets one limit anew, or raises one for a while.
+    /// Sets one limit anew, or raises one for a while, or says that some was spent elsewhere.
     pub(super) fn change_limit(&mut self, random: &mut Random, now_ms: u64) {
         let mut budgets = self.versions.last().cloned().unwrap_or_default();
         let set = Position::new(self.versions.len() as u64 + 10);
@@ -125,6 +125,12 @@ impl Rules {
         if random.chance(400) {
             let until = calendar(now_ms + random.within(500, 60_000), 0);
             budget.terms.raise = Some(Raise { by_nano_usd: NanoUsd::new(random.amount(50_000, 1_500_000)), until });
+        } else if random.chance(250) {
+            let (limit, now) = (&budget.limits[0], calendar(now_ms, 0));
+            let window = limit.period.window_at(limit.anchor, now).map_or(limit.anchor, |window| window.start);
+            let (period, source) = (limit.period, set.to_string());
+            let spent_nano_usd = NanoUsd::new(random.amount(1_000, 500_000));
+            budget.carried.push(Carried { period, window, source, spent_nano_usd, forgotten_nano_usd: NanoUsd::ZERO });
         } else {
             budget.limits[0].limit_nano_usd = NanoUsd::new(random.amount(100_000, 2_500_000));
         }
@@ -144,6 +150,7 @@ fn budget(scope: Scope, period: Period, limit: i64) -> Budget {
         named: None,
         rates: Limits::default(),
         terms: crate::budget::Terms::default(),
+        carried: Vec::new(),
         set,
         trail: Trail::born(&mark),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tallygate_core::budget::BudgetLimit;
+use tallygate_core::budget::{Budget, BudgetLimit};
 use tallygate_core::control::Control;
 use tallygate_core::end_user::EndUserRef;
 use tallygate_core::id::RealmId;
@@ -37,9 +37,9 @@ pub(super) async fn catch_up(app: &App) {
 /// # Errors
 /// 503 if it cannot be read.
 pub(super) fn spend_of_key(app: &App, row: &KeyRow) -> Result<NanoUsd, ApiError> {
-    let first = row.budget.as_deref().and_then(|budget| Some((&budget.scope, budget.limits.first()?)));
+    let first = row.budget.as_deref().and_then(|budget| Some((budget, budget.limits.first()?)));
     match first {
-        Some((scope, limit)) => in_window(app, scope, limit),
+        Some((budget, limit)) => in_window(app, budget, limit),
         None => total_of_key(app, row),
     }
 }
@@ -108,13 +108,13 @@ fn within<'a>(control: &'a Control, realm: Option<&'a RealmId>) -> impl Iterator
 /// # Errors
 /// 503 if it cannot be read.
 pub(super) fn counted(app: &App, control: &Control, scope: &Scope) -> Result<Option<NanoUsd>, ApiError> {
-    let Some(limit) = control.budget(scope).and_then(|budget| budget.limits.first()) else { return Ok(None) };
-    in_window(app, scope, limit).map(Some)
+    let first = control.budget(scope).and_then(|budget| Some((budget, budget.limits.first()?)));
+    first.map(|(budget, limit)| in_window(app, budget, limit)).transpose()
 }
 
-fn in_window(app: &App, scope: &Scope, limit: &BudgetLimit) -> Result<NanoUsd, ApiError> {
+fn in_window(app: &App, budget: &Budget, limit: &BudgetLimit) -> Result<NanoUsd, ApiError> {
     let pipeline = &app.pipeline;
-    pipeline.spending.counted(scope, limit, pipeline.clock.now()).map_err(|not_held| match not_held {
+    pipeline.spending.counted(budget, limit, pipeline.clock.now()).map_err(|not_held| match not_held {
         NotHeld::Exhausted(exhausted) => refusal::budget(&exhausted, pipeline.settings.budget_exceeded_status),
         NotHeld::Unavailable(reason) => refusal::budget_unavailable(reason),
     })

@@ -1,13 +1,16 @@
 //! Virtual keys: their hashes are the same here, so that the secrets that people have go on working.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use tallygate_adapters::litellm::database::{Database, Table};
-use tallygate_core::command::Command;
+use tallygate_core::scope::Scope;
 use tallygate_core::time::Timestamp;
 
 use super::Item;
+use super::budgets::Budgets;
 use super::report::{Kind, Report};
-use super::rows::{self, Budgets};
+use super::rows;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 use crate::http::litellm::keys::imported::{self, KeyFacts};
@@ -17,7 +20,7 @@ use crate::import::ImportError;
 pub(super) const DASHBOARD: &str = "litellm-dashboard";
 
 /// The columns that are fields of `/key/generate`, those that it refuses among them.
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 26] = [
     "access_group_ids",
     "agent_id",
     "aliases",
@@ -25,12 +28,10 @@ const FIELDS: [&str; 28] = [
     "allowed_routes",
     "auto_rotate",
     "blocked",
-    "budget_duration",
     "budget_fallbacks",
     "budget_limits",
     "config",
     "key_alias",
-    "max_budget",
     "max_parallel_requests",
     "metadata",
     "model_max_budget",
@@ -48,11 +49,21 @@ const FIELDS: [&str; 28] = [
     "tags",
 ];
 
+/// What decides whether a key is carried over, beside its own row.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    pub(super) budgets: &'a Budgets,
+    /// Users who are left out.
+    pub(super) left: &'a BTreeSet<String>,
+    /// Users who have a budget within a team, which would not hold here.
+    pub(super) bound: &'a BTreeSet<(String, String)>,
+    pub(super) now: Timestamp,
+}
+
 /// The commands for all keys.
 pub(super) async fn items(
     database: &Database,
-    budgets: &Budgets,
-    now: Timestamp,
+    around: &Around<'_>,
     report: &mut Report,
 ) -> Result<Vec<Item>, ImportError> {
     let mut items = Vec::new();
@@ -62,16 +73,10 @@ pub(super) async fn items(
         }
         let hash = rows::text(&row, Table::Keys.key());
         let name = rows::said(&row, "key_alias").or(rows::said(&row, "key_name")).unwrap_or(hash).to_owned();
-        match item(&row, budgets, now) {
-            Ok(Some((commands, begins_anew))) => {
-                if begins_anew {
-                    report.left(Kind::Key, &name, "what it spent in the window that is open: its budget begins anew");
-                } else if rows::spent(&row).nano() > 0
-                    && !commands.iter().any(|command| matches!(command, Command::SetBudget(_)))
-                {
-                    report.left(Kind::Key, &name, "what it spent: here it begins with nothing");
-                }
-                items.push(Item { kind: Kind::Key, name, commands });
+        match item(&row, &name, around) {
+            Ok(Some(item)) => {
+                item.tell(rows::spent(&row), report);
+                items.push(item);
             }
             Ok(None) => report.left(Kind::Key, &name, "it has expired"),
             Err(error) => report.left(Kind::Key, &name, &told(&error)),
@@ -80,28 +85,47 @@ pub(super) async fn items(
     Ok(items)
 }
 
-type Commands = (Vec<Command>, bool);
-
-fn item(row: &Value, budgets: &Budgets, now: Timestamp) -> Result<Option<Commands>, ApiError> {
+fn item(row: &Value, name: &str, around: &Around<'_>) -> Result<Option<Item>, ApiError> {
     let expires_at = rows::moment(row, "expires").transpose().map_err(|error| invalid("expires", &error))?;
-    if expires_at.is_some_and(|at| at <= now) {
+    if expires_at.is_some_and(|at| at <= around.now) {
         return Ok(None);
     }
+    let (user, team) = (rows::text(row, "user_id"), rows::text(row, "team_id"));
+    if around.left.contains(user) {
+        return Err(invalid("user_id", "its user is not carried over"));
+    }
+    if around.bound.contains(&(user.to_owned(), team.to_owned())) {
+        return Err(invalid("user_id", "its user has limits within the team, which would not be kept here"));
+    }
     refuse(row, &["object_permission_id"])?;
-    let fields = fields(row, budgets);
-    let facts = KeyFacts {
-        hash: rows::text(row, Table::Keys.key()),
-        shown: rows::said(row, "key_name"),
-        expires_at,
-        spent: rows::spent(row),
-    };
-    let imported = imported::commands(&Value::Object(fields), &facts, now)?;
-    Ok(Some((imported.commands, imported.begins_anew)))
+    around.budgets.refuse(row)?;
+    let facts = KeyFacts { hash: rows::text(row, Table::Keys.key()), shown: rows::said(row, "key_name"), expires_at };
+    let issue = imported::key(&Value::Object(fields(row, around.budgets)), &facts, around.now)?;
+    let budget = around.budgets.of(row, Scope::Key(issue.key), around.now)?;
+    Ok(Some(Item::new(Kind::Key, name, vec![issue.into()]).with(budget).whose(rows::said(row, "user_id"))))
+}
+
+/// Who has limits within which team: LiteLLM's budgets of members.
+pub(super) async fn bound(
+    database: &Database,
+    budgets: &Budgets,
+    report: &mut Report,
+) -> Result<BTreeSet<(String, String)>, ImportError> {
+    let mut bound = BTreeSet::new();
+    for row in database.rows(Table::TeamMembers).await? {
+        if budgets.limits(&row) {
+            let (user, team) = (rows::text(&row, Table::TeamMembers.key()), rows::text(&row, "team_id"));
+            let what = format!("the limits of the member {user}: their keys of this team are left out");
+            report.left(Kind::Team, team, &what);
+            bound.insert((user.to_owned(), team.to_owned()));
+        }
+    }
+    Ok(bound)
 }
 
 /// The fields of `/key/generate`. A key of an organization without a team belongs to the organization's realm.
 fn fields(row: &Value, budgets: &Budgets) -> Map<String, Value> {
-    let mut fields = rows::fields(row, &FIELDS, budgets);
+    let mut fields = budgets.fields(row, &FIELDS);
     if !fields.contains_key("team_id")
         && let Some(organization) = rows::said(row, "organization_id")
     {

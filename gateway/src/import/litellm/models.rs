@@ -1,5 +1,7 @@
 //! Deployments of the database, with their parameters opened, and of a file: each by `/model/new`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use tallygate_adapters::litellm::database::{Database, Table};
 use tallygate_adapters::litellm::sealed::{NotOpened, Opener};
@@ -30,6 +32,16 @@ pub(super) async fn bodies(
         }
     }
     Ok(bodies)
+}
+
+/// The names that callers use, by the ids of deployments.
+pub(super) async fn names(database: &Database) -> Result<BTreeMap<String, String>, ImportError> {
+    let name = |row: &Value| {
+        let public = object(row, "model_info").get("team_public_model_name").and_then(Value::as_str).map(str::to_owned);
+        public.unwrap_or_else(|| rows::text(row, "model_name").to_owned())
+    };
+    let rows = database.rows(Table::Models).await?;
+    Ok(rows.iter().map(|row| (rows::text(row, Table::Models.key()).to_owned(), name(row))).collect())
 }
 
 fn body(row: &Value, opener: &Opener) -> Result<(String, String), NotOpened> {

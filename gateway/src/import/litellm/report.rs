@@ -14,12 +14,14 @@ pub(super) enum Kind {
     User,
     EndUser,
     Tag,
+    Budget,
+    Spend,
     SpendLog,
     Setting,
 }
 
 impl Kind {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Organization => "organization",
             Self::Team => "team",
@@ -28,6 +30,8 @@ impl Kind {
             Self::User => "user",
             Self::EndUser => "end user",
             Self::Tag => "tag",
+            Self::Budget => "named budget",
+            Self::Spend => "spend",
             Self::SpendLog => "log of spend",
             Self::Setting => "setting",
         }
@@ -82,8 +86,18 @@ impl Report {
             say(&format!("not carried over: {line}"));
         }
         let count = |kind: &Kind| self.carried.get(kind).map_or(0, Vec::len);
-        let kinds = [Kind::Organization, Kind::Team, Kind::Model, Kind::Key];
-        let counts: Vec<String> = kinds.iter().map(|kind| format!("{} {}s", count(kind), kind.name())).collect();
+        let kinds = [
+            (Kind::Budget, "named budgets"),
+            (Kind::Organization, "organizations"),
+            (Kind::Team, "teams"),
+            (Kind::User, "users"),
+            (Kind::EndUser, "end users"),
+            (Kind::Tag, "tags"),
+            (Kind::Model, "models"),
+            (Kind::Key, "keys"),
+            (Kind::Spend, "amounts that were spent"),
+        ];
+        let counts: Vec<String> = kinds.iter().map(|(kind, name)| format!("{} {name}", count(kind))).collect();
         let there: usize = self.there.values().sum();
         let left = self.left.len();
         say(&format!("{} {verb}, {there} there already, {left} things not carried over", counts.join(", ")));

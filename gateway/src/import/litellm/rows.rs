@@ -1,29 +1,11 @@
-//! What several kinds of rows have in common: texts, amounts, moments, and the budgets that they refer to.
-
-use std::collections::BTreeMap;
+//! What several kinds of rows have in common: texts, amounts and moments.
 
 use serde_json::{Map, Value};
-use tallygate_adapters::litellm::database::{Database, DatabaseError, Table};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::time::Timestamp;
 
 /// Nano-dollars of a dollar.
 const NANO: f64 = 1e9;
-/// What a budget of its own says, and a row may say itself.
-const OF_BUDGETS: [&str; 5] = ["max_budget", "budget_duration", "max_parallel_requests", "tpm_limit", "rpm_limit"];
-
-/// The rows of budgets, by id.
-pub(super) type Budgets = BTreeMap<String, Value>;
-
-/// Reads the budgets.
-///
-/// # Errors
-/// [`DatabaseError`].
-pub(super) async fn budgets(database: &Database) -> Result<Budgets, DatabaseError> {
-    let rows = database.rows(Table::Budgets).await?;
-    Ok(rows.into_iter().map(|row| (text(&row, Table::Budgets.key()).to_owned(), row)).collect())
-}
-
 /// A text of a row; empty if it has none.
 pub(super) fn text<'a>(row: &'a Value, name: &str) -> &'a str {
     row.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -57,37 +39,22 @@ pub(super) fn moment(row: &Value, name: &str) -> Option<Result<Timestamp, String
     Some(parsed.map_err(|error: tallygate_core::time::TimeError| error.to_string()))
 }
 
-/// Fields of a row by name, with what the budget that it refers to says where it says nothing itself.
-pub(super) fn fields(row: &Value, names: &[&str], budgets: &Budgets) -> Map<String, Value> {
+/// Fields of a row by name, with what its budget says where it says nothing itself.
+pub(super) fn fields(row: &Value, budget: Option<&Value>, names: &[&str]) -> Map<String, Value> {
     let is_said = |value: &&Value| !value.is_null();
-    let budget = said(row, "budget_id").and_then(|id| budgets.get(id));
-    let mut fields = Map::new();
-    for name in names {
-        let own = row.get(*name).filter(is_said);
-        let shared = budget.filter(|_| OF_BUDGETS.contains(name)).and_then(|budget| budget.get(*name)).filter(is_said);
-        if let Some(value) = own.or(shared) {
-            fields.insert((*name).to_owned(), value.clone());
-        }
-    }
-    fields
+    let found = |name: &str| {
+        let shared = || budget.and_then(|budget| budget.get(name)).filter(is_said);
+        Some((name.to_owned(), row.get(name).filter(is_said).or_else(shared)?.clone()))
+    };
+    names.iter().filter_map(|name| found(name)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
     use tallygate_core::money::NanoUsd;
 
-    use super::{fields, moment, spent};
-
-    #[test]
-    fn what_a_row_does_not_say_its_budget_says() {
-        let budgets = BTreeMap::from([("b".to_owned(), json!({ "max_budget": 5, "rpm_limit": 7, "metadata": 1 }))]);
-        let row = json!({ "budget_id": "b", "max_budget": null, "rpm_limit": 9 });
-        let of = fields(&row, &["max_budget", "rpm_limit", "metadata"], &budgets);
-        assert_eq!(json!(of), json!({ "max_budget": 5, "rpm_limit": 9 }));
-    }
+    use super::{moment, spent};
 
     #[test]
     fn amounts_are_rounded_up_and_moments_are_in_utc() {

@@ -1,8 +1,8 @@
 //! Windows of budgets: opened by the log, followed by the next, and over when they are.
 
 use super::{Desk, budget};
-use crate::budget::Raise;
-use crate::lease::slices::{Hold, Refused};
+use crate::budget::{Carried, Raise};
+use crate::lease::slices::{Exhausted, Hold, Refused};
 use crate::lease::tests::{DAY, usd};
 use crate::scope::Scope;
 use crate::stream::Position;
@@ -61,6 +61,32 @@ fn a_lowered_limit_holds_at_once_and_recalls_what_is_free() {
     desk.work();
     let row = desk.book().accounts().find(|(account, _)| account.period == DAY).unwrap().1.clone();
     assert!(row.counted() <= usd(55), "{row:?}");
+}
+
+#[test]
+fn what_was_spent_elsewhere_counts_in_a_window_that_is_open_or_is_yet_to_be_and_not_in_the_next() {
+    for is_open in [true, false] {
+        let mut desk = if is_open { Desk::opened() } else { Desk::new() };
+        let (window, spent_nano_usd) = (crate::lease::tests::account().window, usd(900));
+        let source = "east".to_owned();
+        let carried = Carried { period: DAY, window, source, spent_nano_usd, forgotten_nano_usd: usd(0) };
+        desk.budgets[0].carried.push(carried);
+        desk.budgets[0].set = Position::new(9);
+        assert_eq!(desk.ledger.available(desk.budgets.iter(), desk.moment().at), Some(usd(100)), "{is_open}");
+        desk.ask(100);
+        desk.work();
+        let full = |told: &Exhausted| (told.limit, told.posted.saturating_plus(told.held)) == (usd(1_000), usd(900));
+        assert!(matches!(desk.place(101), Err(Refused::Exhausted(told)) if full(&told)), "{is_open}");
+        let hold = desk.place(100).unwrap();
+        desk.settle(hold, 100);
+        desk.work();
+        let row = desk.book().account(&crate::lease::tests::account()).unwrap();
+        assert_eq!((row.posted, row.counted()), (usd(100), usd(100)), "{is_open}: nothing more is granted");
+        desk.wait(86_400_000);
+        desk.ask(100);
+        desk.work();
+        assert_eq!(desk.ledger.available(desk.budgets.iter(), desk.moment().at), Some(usd(1_000)), "{is_open}");
+    }
 }
 
 #[test]
