@@ -2,11 +2,12 @@
 
 mod codes;
 
-use super::{Command, Malformed, Request, Together};
+use super::{Command, Malformed, Rejection, Request, Together};
 use crate::id::InvalidId;
 use crate::key::BlockKey;
 use crate::realm::SuspendRealm;
 use crate::testing::samples::{id, issue_key, key_id};
+use crate::testing::world::World;
 
 fn read(body: &str) -> Result<Request, Malformed> {
     Request::parse(body.as_bytes())
@@ -183,6 +184,14 @@ fn every_command_is_read_and_refuses_unknown_fields_second_fields_and_lists() {
             let error = Command::parse(name, &wrong).unwrap_err();
             assert!(matches!(error, Malformed::Data { kind, .. } if kind == name), "{name} {wrong}: {error}");
         }
+    }
+}
+
+#[test]
+fn every_command_is_decided_by_some_aggregate() {
+    for (name, data) in bodies() {
+        let decided = World::new().try_carry_out(Command::parse(name, &data).unwrap());
+        assert!(!matches!(decided, Err(Rejection::TooManyTogether)), "nothing decides {name}");
     }
 }
 
