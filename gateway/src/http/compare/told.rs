@@ -39,9 +39,9 @@ pub(super) struct Summary {
     cheapest: Best,
 }
 
-/// The index of the model that has least of something.
+/// The model that has least of something: how much, its rank among equals, and its index.
 #[derive(Default)]
-struct Best(Option<(i128, usize)>);
+struct Best(Option<(i128, usize, usize)>);
 
 impl From<Happens> for News {
     fn from(happens: Happens) -> Self {
@@ -117,14 +117,16 @@ impl Summary {
     /// Counts a model that has ended. Only one with a whole answer is the best at anything; what a failed one cost counts.
     pub(super) fn count(&mut self, index: usize, ended: &Ended, came_to: Option<&CameTo>) {
         let is_whole = matches!(ended, Ended::Whole(_));
+        // Times are told in whole milliseconds: of equals the one is sooner that ended before the other.
+        let rank = self.succeeded + self.failed;
         *(if is_whole { &mut self.succeeded } else { &mut self.failed }) += 1;
         let Some(came_to) = came_to else { return };
         self.tokens = self.tokens.saturating_add(came_to.usage.total_tokens());
         self.cost = self.cost.and_then(|sum| sum.plus(came_to.cost?).ok());
         if is_whole {
-            self.first.offer(index, came_to.first_piece_ms.map(i128::from));
-            self.fastest.offer(index, Some(i128::from(came_to.latency_ms)));
-            self.cheapest.offer(index, came_to.cost.map(|cost| i128::from(cost.nano())));
+            self.first.offer(came_to.first_piece_ms.map(i128::from), rank, index);
+            self.fastest.offer(Some(i128::from(came_to.latency_ms)), rank, index);
+            self.cheapest.offer(came_to.cost.map(|cost| i128::from(cost.nano())), index, index);
         }
     }
 
@@ -145,13 +147,12 @@ impl Summary {
 }
 
 impl Best {
-    /// Of equals the one that stands first.
-    fn offer(&mut self, index: usize, amount: Option<i128>) {
-        let offered = amount.map(|amount| (amount, index));
+    fn offer(&mut self, amount: Option<i128>, rank: usize, index: usize) {
+        let offered = amount.map(|amount| (amount, rank, index));
         self.0 = self.0.into_iter().chain(offered).min();
     }
 
     fn tell(&self) -> Value {
-        self.0.map(|(_, index)| json!(index)).unwrap_or_default()
+        self.0.map(|(.., index)| json!(index)).unwrap_or_default()
     }
 }
