@@ -1,5 +1,7 @@
 //! Moments, durations and budget windows. Calendar arithmetic only: nothing here knows what time it is now.
 
+mod duration;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,8 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest duration that is accepted, in seconds: 100 years of 365.25 days. Longer ones are mistakes of unit.
-pub const DURATION_MAX_SECONDS: u64 = 3_155_760_000;
+pub use duration::{DURATION_MAX_SECONDS, Duration};
 
 const MILLIS_PER_SECOND: i64 = 1_000;
 
@@ -152,59 +153,6 @@ pub enum Period {
     Seconds(u64),
     /// Windows of so many months of the calendar; the day clamps in short months.
     Months(u32),
-}
-
-/// A duration as people write it in LiteLLM's API: `30s`, `5m`, `12h`, `7d`, `2w`, `1mo`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duration {
-    /// So many seconds.
-    Seconds(u64),
-    /// So many months of the calendar.
-    Months(u32),
-}
-
-impl FromStr for Duration {
-    type Err = TimeError;
-    fn from_str(text: &str) -> Result<Self, TimeError> {
-        let shown = || text.chars().take(64).collect::<String>();
-        let split =
-            text.find(|character: char| !character.is_ascii_digit()).ok_or_else(|| TimeError::Duration(shown()))?;
-        let (digits, unit) = text.split_at(split);
-        if digits.is_empty() {
-            return Err(TimeError::Duration(shown()));
-        }
-        let unit_seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3_600,
-            "d" => 86_400,
-            "w" => 604_800,
-            "mo" => 2_592_000,
-            _ => return Err(TimeError::Duration(shown())),
-        };
-        let count = digits.parse::<u64>().map_err(|_| TimeError::DurationRange(shown()))?;
-        let seconds = count.checked_mul(unit_seconds).ok_or_else(|| TimeError::DurationRange(shown()))?;
-        if seconds == 0 || seconds > DURATION_MAX_SECONDS {
-            return Err(TimeError::DurationRange(shown()));
-        }
-        match unit {
-            "mo" => u32::try_from(count).map(Self::Months).map_err(|_| TimeError::DurationRange(shown())),
-            _ => Ok(Self::Seconds(seconds)),
-        }
-    }
-}
-
-impl Duration {
-    /// The moment this long after another.
-    ///
-    /// # Errors
-    /// [`TimeError::OutOfRange`] outside the years that can be computed with.
-    pub fn after(self, start: Timestamp) -> Result<Timestamp, TimeError> {
-        match self {
-            Self::Seconds(seconds) => start.plus_seconds(seconds),
-            Self::Months(months) => add_months(start, i64::from(months)),
-        }
-    }
 }
 
 /// One window of a budget: from `start`, inclusive, to `end`, exclusive. No end for [`Period::Total`].
