@@ -11,6 +11,7 @@ pub mod lossy_link;
 pub mod small_disk;
 pub mod gateway;
 pub mod client;
+mod accept;
 pub mod agent;
 pub mod paced;
 pub mod python;

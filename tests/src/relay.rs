@@ -13,8 +13,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
+use crate::accept::accept;
 use crate::upstream::Recorded;
 
 /// A running relay. It closes, with all connections, when this is dropped.
@@ -73,7 +74,8 @@ impl Relay {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().context("no HTTP client")?;
         let state = Arc::new(State { target: target.to_owned(), http, plan: Mutex::default() });
-        let server = tokio::spawn(serve(listener, Arc::clone(&state)));
+        let of_connection = Arc::clone(&state);
+        let server = tokio::spawn(accept(listener, move |socket| converse(socket, Arc::clone(&of_connection))));
         Ok(Self { address, state, server })
     }
 
@@ -104,20 +106,6 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.server.abort();
-    }
-}
-
-/// Accepts until it is aborted; its connections end with it.
-async fn serve(listener: TcpListener, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((socket, _)) = accepted else { continue };
-                connections.spawn(converse(socket, Arc::clone(&state)));
-            }
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

@@ -24,9 +24,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::accept::accept;
 use crate::process::PATIENCE;
 use bill::Bill;
 
@@ -97,7 +98,8 @@ impl Upstream {
             arrived: watch::Sender::new(0),
             abandoned: watch::Sender::new(0),
         });
-        let server = tokio::spawn(serve(listener, Arc::clone(&state)));
+        let of_connection = Arc::clone(&state);
+        let server = tokio::spawn(accept(listener, move |socket| converse(socket, Arc::clone(&of_connection))));
         Ok(Self { address, state, server })
     }
 
@@ -184,20 +186,6 @@ async fn reaches(counter: &watch::Sender<usize>, count: usize, what: &str) -> Re
     let reached = timeout(PATIENCE, seen.wait_for(|seen| *seen >= count)).await.map(|reached| reached.is_ok());
     anyhow::ensure!(reached == Ok(true), "the upstream saw {} {what}, {count} were awaited", *counter.borrow());
     Ok(())
-}
-
-/// Accepts until it is aborted; its connections end with it.
-async fn serve(listener: TcpListener, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((socket, _)) = accepted else { continue };
-                connections.spawn(converse(socket, Arc::clone(&state)));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
 }
 
 async fn converse(socket: TcpStream, state: Arc<State>) {
