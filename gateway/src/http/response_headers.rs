@@ -2,8 +2,10 @@
 
 use std::fmt::{Display, Write as _};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use bytes::BytesMut;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tallygate_core::scope::Scope;
 
@@ -41,65 +43,94 @@ const TOKENS_REMAINING: Names = [
     HeaderName::from_static("x-ratelimit-api_key-remaining-tokens"),
 ];
 
-/// Ours, without what few answers have. With those that the server adds they fit into a map of 24: one more, and every answer
-/// would have a map of twice the size.
+/// Most answers have no more headers than this, and their values fit into so many bytes.
 const HEADERS_USUAL: usize = 20;
-/// Most of them fit into so many bytes.
 const BYTES_USUAL: usize = 384;
 
-/// Adds what a request's summary tells.
-pub(crate) fn add(headers: &mut HeaderMap, summary: &Summary) {
+/// What one answer has and another has not.
+#[derive(Debug, Clone, Copy)]
+enum Extra {
+    CacheControl,
+    Cost,
+    Unpriced,
+    OutputLimit,
+    Dropped,
+    Requests,
+    Tokens,
+}
+
+impl Extra {
+    const COUNT: usize = Self::Tokens as usize + 1;
+
+    const fn bit(self) -> usize {
+        1 << self as usize
+    }
+}
+
+/// For each choice of extras the headers of such an answer, without their values, since one was first made. A copy of them costs
+/// a fraction of what it does to find a place for each name.
+static BLANKS: [OnceLock<HeaderMap>; 1 << Extra::COUNT] = [const { OnceLock::new() }; 1 << Extra::COUNT];
+
+/// The headers of an answer of this type, that says what a summary tells.
+pub(crate) fn of(content_type: &str, cache_control: Option<&str>, summary: &Summary) -> HeaderMap {
     let mut values = Values::new();
+    values.text(CONTENT_TYPE, content_type);
     values.add(REQUEST_ID, summary.request);
     values.again(CALL_ID);
     values.text(MODEL_ID, &summary.deployment);
     values.text(MODEL_GROUP, &summary.model);
     values.number(POSITION, summary.position);
     values.number(DURATION, summary.duration_ms);
-    if let Some(cost) = summary.cost {
-        values.add(COST, cost);
-    }
-    if let Some(reason) = summary.unpriced {
-        values.text(UNPRICED, reason.as_str());
-    }
-    if let Some(tokens) = summary.output_limit {
-        values.number(OUTPUT_LIMIT, tokens);
-    }
-    if !summary.dropped.is_empty() {
-        values.text(DROPPED, &summary.dropped);
-    }
     values.add(ROUTE, &summary.route);
     values.number(RETRIES, summary.retries);
     values.number(HOPS, summary.hops);
-    for left in &summary.left {
-        limits(&mut values, left);
+    if let Some(said) = cache_control {
+        values.extra(Extra::CacheControl).text(CACHE_CONTROL, said);
     }
-    values.insert_into(headers);
+    if let Some(cost) = summary.cost {
+        values.extra(Extra::Cost).add(COST, cost);
+    }
+    if let Some(reason) = summary.unpriced {
+        values.extra(Extra::Unpriced).text(UNPRICED, reason.as_str());
+    }
+    if let Some(tokens) = summary.output_limit {
+        values.extra(Extra::OutputLimit).number(OUTPUT_LIMIT, tokens);
+    }
+    if !summary.dropped.is_empty() {
+        values.extra(Extra::Dropped).text(DROPPED, &summary.dropped);
+    }
+    if let Some(left) = of_key(&summary.left, Kind::Requests) {
+        values.extra(Extra::Requests).left(left, REQUESTS_LIMIT, REQUESTS_REMAINING);
+    }
+    if let Some(left) = of_key(&summary.left, Kind::Tokens) {
+        values.extra(Extra::Tokens).left(left, TOKENS_LIMIT, TOKENS_REMAINING);
+    }
+    values.into_headers()
 }
 
-/// `x-ratelimit-*` of the key, in OpenAI's names and in LiteLLM's.
-fn limits(values: &mut Values, left: &Left) {
-    let ([limit, limit_again], [remaining, remaining_again]) = match (&left.scope, left.kind) {
-        (Scope::Key(_), Kind::Requests) => (REQUESTS_LIMIT, REQUESTS_REMAINING),
-        (Scope::Key(_), Kind::Tokens) => (TOKENS_LIMIT, TOKENS_REMAINING),
-        _ => return,
-    };
-    values.number(limit, left.limit);
-    values.again(limit_again);
-    values.number(remaining, left.remaining);
-    values.again(remaining_again);
+/// What is left of a limit of the key: others are told to nobody.
+fn of_key(left: &[Left], kind: Kind) -> Option<&Left> {
+    left.iter().find(|left| left.kind == kind && matches!(left.scope, Scope::Key(_)))
 }
 
 /// Header values, written one after another into one piece of memory.
 struct Values {
     text: BytesMut,
-    /// Each name, and where its value is.
+    /// Each name, and where its value is. In one order for the same extras.
     places: Vec<(HeaderName, Range<usize>)>,
+    extras: usize,
 }
 
 impl Values {
     fn new() -> Self {
-        Self { text: BytesMut::with_capacity(BYTES_USUAL), places: Vec::with_capacity(HEADERS_USUAL) }
+        let text = BytesMut::with_capacity(BYTES_USUAL);
+        Self { text, places: Vec::with_capacity(HEADERS_USUAL), extras: 0 }
+    }
+
+    /// What follows is not in every answer.
+    const fn extra(&mut self, extra: Extra) -> &mut Self {
+        self.extras |= extra.bit();
+        self
     }
 
     fn add(&mut self, name: HeaderName, value: impl Display) {
@@ -119,6 +150,14 @@ impl Values {
         self.text(name, itoa::Buffer::new().format(value));
     }
 
+    /// `x-ratelimit-*`, in OpenAI's names and in LiteLLM's.
+    fn left(&mut self, left: &Left, [limit, limit_again]: Names, [remaining, remaining_again]: Names) {
+        self.number(limit, left.limit);
+        self.again(limit_again);
+        self.number(remaining, left.remaining);
+        self.again(remaining_again);
+    }
+
     /// The value before it, under another name too.
     fn again(&mut self, name: HeaderName) {
         if let Some((_, place)) = self.places.last() {
@@ -126,23 +165,35 @@ impl Values {
         }
     }
 
-    /// Sets the headers; a name that holds what a header cannot is left out.
-    fn insert_into(self, headers: &mut HeaderMap) {
-        headers.reserve(HEADERS_USUAL);
+    /// The headers. A name that is to hold what a header cannot is left out.
+    fn into_headers(self) -> HeaderMap {
         let text = self.text.freeze();
-        for (name, place) in self.places {
-            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(place)) {
-                headers.insert(name, value);
+        let value = |place: &Range<usize>| HeaderValue::from_maybe_shared(text.slice(place.clone())).ok();
+        let Some(blank) = BLANKS.get(self.extras) else { return HeaderMap::new() };
+        let mut headers = blank.get_or_init(|| blank_of(&self.places)).clone();
+        let mut unfit = Vec::new();
+        for (slot, (name, place)) in headers.values_mut().zip(&self.places) {
+            match value(place) {
+                Some(value) => *slot = value,
+                None => unfit.push(name),
             }
         }
+        for name in unfit {
+            headers.remove(name);
+        }
+        headers
     }
+}
+
+/// The same names in the same order, without values.
+fn blank_of(places: &[(HeaderName, Range<usize>)]) -> HeaderMap {
+    places.iter().map(|(name, _)| (name.clone(), HeaderValue::from_static(""))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use http::HeaderMap;
     use tallygate_core::id::RequestId;
     use tallygate_core::money::NanoUsd;
     use tallygate_core::routing::Route;
@@ -150,7 +201,7 @@ mod tests {
     use tallygate_core::testing::samples::key_id;
     use uuid::Uuid;
 
-    use super::add;
+    use super::of;
     use crate::limits::{Kind, Left};
     use crate::pipeline::ended::Summary;
 
@@ -172,12 +223,13 @@ mod tests {
             hops: 1,
             left: vec![left(Kind::Requests, 60, 59), left(Kind::Tokens, 1_000, 900)],
         };
-        let mut headers = HeaderMap::new();
-        add(&mut headers, &summary);
+        // The first makes what the second is a copy of.
+        let (_, headers) = (of("text/plain", None, &summary), of("application/json", None, &summary));
         let found: BTreeMap<&str, &str> =
             headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         let id = "00000000-0000-0000-0000-000000000007";
         let expected = [
+            ("content-type", "application/json"),
             ("x-request-id", id),
             ("x-litellm-call-id", id),
             ("x-litellm-model-group", "acme/large"),
@@ -198,5 +250,14 @@ mod tests {
             ("x-ratelimit-api_key-remaining-tokens", "900"),
         ];
         assert_eq!(found, BTreeMap::from(expected));
+        let other = Summary { cost: None, output_limit: Some(9), left: Vec::new(), ..summary };
+        let streamed = of("text/event-stream", Some("no-cache"), &other);
+        assert_eq!((streamed["cache-control"].as_bytes(), streamed.len()), (&b"no-cache"[..], 12));
+        assert_eq!(streamed["x-tallygate-max-output-tokens"], "9");
+        let limited = of("application/json", None, &Summary { left: vec![left(Kind::Tokens, 5, 4)], ..other });
+        assert_eq!(
+            (&limited["x-ratelimit-limit-tokens"], limited.get("x-ratelimit-limit-requests")),
+            (&"5".parse().unwrap(), None)
+        );
     }
 }

@@ -1,15 +1,13 @@
 //! Phase 5: the request is with its upstream. Nothing is sent to the client before the first real piece of the answer,
 //! so that a failing upstream gets an honest status.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use tallygate_adapters::dialect::passage::Passage;
 use tallygate_adapters::dialect::problems;
 use tallygate_core::conversation::Cause;
@@ -86,8 +84,7 @@ async fn buffered(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
     let summary = settling.settle(End::answered(answer.status, read.metered, read.id));
     let mut response = Response::new(HttpBody::from(read.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    response.headers_mut().insert(CONTENT_TYPE, header_value(content_type));
-    response_headers::add(response.headers_mut(), &summary);
+    *response.headers_mut() = response_headers::of(&content_type, None, &summary);
     drop(summary);
     outbox.written_down().await;
     Ok(response)
@@ -116,21 +113,10 @@ async fn stream(mut settling: Box<Settling>) -> Result<Response, Unanswered> {
     let summary = settling.summary();
     let content_type = settling.exchange().stream_type(head.content_type);
     let body = StreamBody::new(pieces, passage, settling, first, end);
-    let mut response = HttpBody::new(body).into_response();
+    let mut response = Response::new(HttpBody::new(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, header_value(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response_headers::add(headers, &summary);
+    *response.headers_mut() = response_headers::of(&content_type, Some("no-cache"), &summary);
     Ok(response)
-}
-
-/// What came as a header can be one again; what is written here can be one.
-fn header_value(text: Cow<'static, str>) -> HeaderValue {
-    match text {
-        Cow::Borrowed(text) => HeaderValue::from_static(text),
-        Cow::Owned(text) => HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("application/octet-stream")),
-    }
 }
 
 impl Settling {
