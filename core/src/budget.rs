@@ -9,7 +9,7 @@ mod terms;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Trail, event_types};
-use crate::control::{Change, Control};
+use crate::control::{Change, Control, Owner};
 use crate::event::Event as AnyEvent;
 use crate::id::{BudgetId, RealmId};
 use crate::limits::Limits;
@@ -166,10 +166,7 @@ event_types! {
 /// # Errors
 /// [`Rejection`].
 pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<Change>, Rejection> {
-    if matches!(command.scope, Scope::Agent(_) | Scope::Context(_)) {
-        return Err(Rejection::NotForScope(command.scope.clone()));
-    }
-    let owner = state.owner(&command.scope).ok_or_else(|| Rejection::UnknownScope(command.scope.clone()))?;
+    let owner = owner(state, &command.scope)?;
     if command.reclaim_after_seconds.is_some_and(|seconds| !(1..=GRACE_MAX_SECONDS).contains(&seconds)) {
         return Err(Rejection::Grace);
     }
@@ -189,6 +186,14 @@ pub fn set(state: &Control, command: &SetBudget, now: Timestamp) -> Result<Vec<C
         event: AnyEvent::Budget(Event::Set(set)),
         cause: owner.since.into_iter().collect(),
     }])
+}
+
+/// Whom a scope that may have a budget belongs to.
+fn owner(state: &Control, scope: &Scope) -> Result<Owner, Rejection> {
+    match scope {
+        Scope::Context(_) => Err(Rejection::NotForScope(scope.clone())),
+        _ => state.owner(scope).ok_or_else(|| Rejection::UnknownScope(scope.clone())),
+    }
 }
 
 /// The limits that are asked for, in the one order that there is: windows of a period that has a limit now go on where they
@@ -262,7 +267,7 @@ pub fn reset(state: &Control, command: &ResetBudget, now: Timestamp) -> Result<V
 /// [`Rejection`].
 pub fn attach(state: &Control, command: &AttachBudget) -> Result<Vec<Change>, Rejection> {
     let AttachBudget { scope, budget } = command.clone();
-    let owner = state.owner(&scope).ok_or_else(|| Rejection::UnknownScope(scope.clone()))?;
+    let owner = owner(state, &scope)?;
     let named = state.named_budget(&budget).ok_or_else(|| Rejection::Unnamed(budget.clone()))?;
     let current = state.budget(&scope);
     if current.and_then(|current| current.named.as_ref()) == Some(&budget) {

@@ -10,9 +10,9 @@ use crate::id::{AgentId, ContextId, InvalidId, KeyId, ModelName, RealmId, SlotNa
 use crate::stream::{StreamId, StreamKind};
 use crate::tag::TagRef;
 
-/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>` or `key:<id>`; for budgets
-/// alone also `model@<realm>:<name>`, `end_user@<realm>:<id>`, `end_user:<id>`, `tag@<realm>:<name>` and `tag:<name>`; for selections alone `agent:<id>` and
-/// `context:<agent>#<id>`, since agents and contexts are paid for by the agent's keys. In a realm before a colon, `:` is written
+/// What a budget or a selection is bound to. As text it is `gateway`, `realm:<id>`, `user:<id>`, `key:<id>` or `agent:<id>`; for
+/// budgets alone also `model@<realm>:<name>`, `end_user@<realm>:<id>`, `end_user:<id>`, `tag@<realm>:<name>` and `tag:<name>`; for selections alone
+/// `context:<agent>#<id>`, since conversations are paid for by their agent. In a realm before a colon, `:` is written
 /// `%3A` and `%` is written `%25`, so that a text has one reading.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]

@@ -189,7 +189,8 @@ impl Spending {
 impl Chain<'_> {
     fn root(&self, scope: &Scope) -> Option<Root> {
         match scope {
-            Scope::Gateway => Some(Root::Gateway),
+            // An agent may be in realms of several roots, and all of its keys draw on one account.
+            Scope::Gateway | Scope::Agent(_) => Some(Root::Gateway),
             // Where the user belongs, whatever realm the key belongs to: all of a user's keys draw on one account.
             Scope::User(_) => Root::of_scope(self.control, scope),
             // One of a realm above the key's is in the chain of the same root.
@@ -197,7 +198,7 @@ impl Chain<'_> {
                 Some(realm) => Root::of_realm(self.control, realm),
                 None => Some(Root::Gateway),
             },
-            Scope::Realm(_) | Scope::Key(_) | Scope::Model(..) | Scope::Agent(_) | Scope::Context(_) => {
+            Scope::Realm(_) | Scope::Key(_) | Scope::Model(..) | Scope::Context(_) => {
                 Root::of_realm(self.control, self.realm)
             }
         }

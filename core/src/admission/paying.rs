@@ -7,7 +7,7 @@ use super::{Refusal, Rule, quarantined, scopes};
 use crate::budget::Budget;
 use crate::control::Control;
 use crate::end_user::EndUser;
-use crate::id::ModelName;
+use crate::id::{AgentId, ModelName};
 use crate::key::Key;
 use crate::registry::Model;
 use crate::scope::Scope;
@@ -44,8 +44,8 @@ pub fn permit_paying(model: &Model, budgets: &[impl Borrow<Budget>]) -> Result<(
     }
 }
 
-/// The budgets that a call is paid from: the key's own, those of the end users and tags, of the model within the key's
-/// realm and each parent, of the key's user, of its realm and each parent, and the gateway's.
+/// The budgets that a call is paid from: the key's own, its agent's, those of the end users and tags, of the model within the
+/// key's realm and each parent, of the key's user, of its realm and each parent, and the gateway's.
 ///
 /// # Errors
 /// [`Refusal`]: a limit that cannot be read may be lower than any that can.
@@ -68,7 +68,19 @@ fn all<'a>(control: &'a Control, payers: &Payers<'a>) -> impl Iterator<Item = &'
     });
     let of_tags = tags.iter().filter_map(move |tag| control.budget(&Scope::Tag(tag.tag.clone())));
     let above = scopes(control, key).skip(1).filter_map(|scope| control.budget(&scope));
-    of_key.into_iter().chain(of_end_users).chain(of_tags).chain(of_models(control, key, model)).chain(above)
+    let of_agent = agent(control, key).and_then(|agent| control.budget(&agent));
+    of_key
+        .into_iter()
+        .chain(of_agent)
+        .chain(of_end_users)
+        .chain(of_tags)
+        .chain(of_models(control, key, model))
+        .chain(above)
+}
+
+/// The agent whose key it is, as a scope.
+fn agent(control: &Control, key: &Key) -> Option<Scope> {
+    control.agent_keys.get(&key.id).map(|agent| Scope::Agent(AgentId::clone(agent)))
 }
 
 /// The budgets of a model within the key's realm and each parent. Almost always there are none at all, and then no scope
@@ -99,7 +111,7 @@ fn check_readable(control: &Control, payers: &Payers<'_>) -> Result<(), Refusal>
     let of_end_users = end_users.iter().map(|end_user| Scope::EndUser(end_user.end_user.clone()));
     let of_tags = tags.iter().map(|tag| Scope::Tag(tag.tag.clone()));
     let of_models = control.chain(&key.realm).map(|realm| Scope::Model(realm.id.clone(), model.clone()));
-    for scope in scopes(control, key).chain(of_end_users).chain(of_tags).chain(of_models) {
+    for scope in scopes(control, key).chain(agent(control, key)).chain(of_end_users).chain(of_tags).chain(of_models) {
         if let Some(position) = quarantined(control, || [scope.budget_stream()]) {
             return Err(Refusal::new(Rule::Quarantined, Some(scope), [position]));
         }

@@ -8,6 +8,7 @@ use super::event::{
     ConfigurationCleared, Configured, Event, KeyReplaced, RealmJoined, RealmLeft, Registered, Removed, TokenRotated,
 };
 use super::{Agent, Configuration, Manual, REALMS_MAX, RealmRouting, TEXT_MAX_BYTES, TokenHash, URL_MAX_BYTES};
+use crate::budget;
 use crate::command::Context;
 use crate::control::{Change, Control};
 use crate::event::Event as AnyEvent;
@@ -17,6 +18,7 @@ use crate::key::{self, IssueKey, KeyKind, RevokeKey};
 use crate::limits::Limits;
 use crate::model_pattern::Allowed;
 use crate::registry::Model;
+use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 
 /// Why a command about agents is refused.
@@ -334,7 +336,7 @@ fn cleared(agent: &AgentId) -> Event {
     Event::ConfigurationCleared(ConfigurationCleared { agent: agent.clone() })
 }
 
-/// Decides [`RemoveAgent`]. Its keys are revoked with it.
+/// Decides [`RemoveAgent`]. Its keys are revoked with it, and its budget is taken away.
 ///
 /// # Errors
 /// [`Rejection`].
@@ -342,7 +344,8 @@ pub fn remove(state: &Control, command: &RemoveAgent) -> Result<Vec<Change>, Rej
     let agent = registered(state, &command.agent)?;
     let removed = change(agent, None, Event::Removed(Removed { agent: command.agent.clone() }));
     let revoked = agent.realms.iter().flat_map(|membership| revoke(state, membership.key));
-    Ok(std::iter::once(removed).chain(revoked).collect())
+    let budget = budget::withdrawn(state, &Scope::Agent(agent.id.clone()));
+    Ok(std::iter::once(removed).chain(revoked).chain(budget).collect())
 }
 
 fn change(agent: &Agent, realm: Option<&RealmId>, event: Event) -> Change {

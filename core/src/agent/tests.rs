@@ -9,11 +9,13 @@ use super::{
     Rejection, RemoveAgent, Removed, ReplaceAgentKey, RotateAgentToken, TokenHash, TokenRotated,
 };
 use crate::admission;
+use crate::budget::NewBudgetLimit;
 use crate::event::Event as AnyEvent;
 use crate::grant::{ReplaceGrants, WithdrawGrant};
 use crate::id::AgentId;
 use crate::key::{self, BlockKey, KeyHash, KeyKind, RevokeKey, RotateKey};
 use crate::model_pattern::{Allowed, ModelPattern};
+use crate::money::NanoUsd;
 use crate::realm::{self, RegisterRealm, SuspendRealm};
 use crate::registry::RetireModel;
 use crate::stream::StreamId;
@@ -22,6 +24,7 @@ use crate::testing::samples::{
     agent_key, id, join_realm, key_id, model_id, only, register_agent, register_realm, secret,
 };
 use crate::testing::world::World;
+use crate::time::Period;
 
 const AGENT: &str = "did:acme:1";
 
@@ -281,12 +284,23 @@ fn an_agents_key_is_its_own_until_it_is_replaced_or_the_agent_leaves() {
 }
 
 #[test]
-fn neither_an_agent_nor_a_conversation_has_a_budget() {
-    use crate::budget::{Rejection as No, SetBudget};
-    for scope in [of_context("one"), format!("agent:{AGENT}")] {
-        let set = SetBudget { scope: id(&scope), limits: Vec::new(), reclaim_after_seconds: None };
-        given(world()).when(set).then_rejected(No::NotForScope(id(&scope)));
-    }
+fn an_agent_has_a_budget_as_long_as_it_is_there_and_a_conversation_has_none() {
+    use crate::budget::{AttachBudget, Event as Told, Rejection as No, SetBudget};
+    let limit = NewBudgetLimit { period: Period::Total, anchor: None, limit_nano_usd: NanoUsd::new(5) };
+    let set = |scope: &str| SetBudget { scope: id(scope), limits: vec![limit.clone()], reclaim_after_seconds: None };
+    let (agent, context) = (format!("agent:{AGENT}"), of_context("one"));
+    given(world()).when(set(&context)).then_rejected(No::NotForScope(id(&context)));
+    let attach = AttachBudget { scope: id(&context), budget: id("free") };
+    given(world()).when(attach).then_rejected(No::NotForScope(id(&context)));
+    given(world()).when(set("agent:did:nobody")).then_rejected(No::UnknownScope(id("agent:did:nobody")));
+    let paid = world().with(set(&agent));
+    assert_eq!(paid.control.budget(&id(&agent)).map(|budget| budget.limits.len()), Some(1));
+    given(paid).when(RemoveAgent { agent: id(AGENT) }).then_any().then_planned(|planned| {
+        let taken = planned.iter().filter(|planned| {
+            matches!(&planned.recorded.event, AnyEvent::Budget(Told::Set(set)) if set.scope == id(&agent) && set.limits.is_empty())
+        });
+        assert_eq!(taken.count(), 1);
+    });
 }
 
 #[test]

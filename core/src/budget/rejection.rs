@@ -9,11 +9,11 @@ use crate::time::Timestamp;
 /// Why a command about budgets is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The scope's realm, user, key or end user does not exist.
+    /// The scope does not exist.
     #[error("there is no {0} to set a budget for")]
     UnknownScope(Scope),
-    /// Agents and contexts are paid for by the agent's keys.
-    #[error("{0} has no budget of its own: set one for the agent's key in its realm, or for the realm")]
+    /// Conversations are paid for by their agent.
+    #[error("{0} has no budget of its own: set one for the agent, for its key in a realm, or for the realm")]
     NotForScope(Scope),
     /// The scope has no budget.
     #[error("{0} has no budget with a limit: set one first")]

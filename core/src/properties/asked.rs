@@ -78,6 +78,7 @@ fn scope() -> impl Strategy<Value = Scope> {
         (realm(), name()).prop_map(|(realm, model)| Scope::Model(realm, model)),
         end_users::end_user().prop_map(Scope::EndUser),
         tags::tag().prop_map(Scope::Tag),
+        prop::sample::select(&["did:a", "b"][..]).prop_map(|agent| Scope::Agent(id(agent))),
     ]
 }
 
@@ -86,11 +87,11 @@ fn paid() -> impl Strategy<Value = Scope> {
     prop_oneof![1 => Just(Scope::Gateway), 1 => scope()]
 }
 
-/// What selects: budgets are for the other scopes alone.
+/// What selects: conversations have no budgets.
 fn chooser() -> impl Strategy<Value = Scope> {
     prop_oneof![
         2 => scope(),
-        1 => prop::sample::select(&["agent:did:a", "agent:b", "context:did:a#1", "context:did:a#2", "context:b#1"][..])
+        1 => prop::sample::select(&["context:did:a#1", "context:did:a#2", "context:b#1"][..])
             .prop_map(id),
     ]
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Rejection, manages};
 use crate::command::Command;
 use crate::control::Control;
-use crate::id::{BudgetId, KeyId, RealmId, SessionId, UserId};
+use crate::id::{AgentId, BudgetId, KeyId, RealmId, SessionId, UserId};
 use crate::key::{IssueKey, Key, KeyKind, ReviseKey};
 use crate::limits::Limits;
 use crate::model_pattern::Allowed;
@@ -243,7 +243,8 @@ impl<'a> Caller<'a> {
             Scope::EndUser(whom) => self.manages_end_users(whom.realm.as_ref()),
             Scope::Tag(which) => self.manages_tags(which.realm.as_ref()),
             Scope::User(user) => self.manages_other(user),
-            Scope::Agent(_) | Scope::Context(_) => permitted(false, "set the budget of an agent"),
+            Scope::Agent(agent) => permitted(self.manages_agent(agent), "set the budget of this agent"),
+            Scope::Context(_) => permitted(false, "set the budget of a conversation"),
             Scope::Key(id) => {
                 let key = self.other(*id)?;
                 if self.manages_it(key) {
@@ -273,13 +274,15 @@ impl<'a> Caller<'a> {
                 permitted(self.manages_it(key) || self.owns(key), "select for this key")
             }
             Scope::Agent(agent) | Scope::Context(Conversation { agent, .. }) => {
-                let agent = self.state.agents.get(agent);
-                let manages = agent.is_some_and(|agent| {
-                    !agent.realms.is_empty() && agent.realms.iter().all(|joined| self.at(&joined.realm))
-                });
-                permitted(manages, "select for this agent")
+                permitted(self.manages_agent(agent), "select for this agent")
             }
         }
+    }
+
+    /// Whether all of the realms that an agent is in are the caller's to manage.
+    fn manages_agent(&self, id: &AgentId) -> bool {
+        let agent = self.state.agents.get(id).filter(|agent| !agent.realms.is_empty());
+        agent.is_some_and(|agent| agent.realms.iter().all(|joined| self.at(&joined.realm)))
     }
 
     /// Whether a key is the caller's user's own, to change as far as its owner may.

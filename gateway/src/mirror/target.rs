@@ -183,7 +183,8 @@ impl<'a> Targets<'a> {
             Scope::Key(key) => self.put(Target::Key(*key)),
             Scope::EndUser(whom) => self.put(Target::EndUser(whom.clone())),
             Scope::Tag(tag) => self.put(Target::Tag(tag.clone())),
-            Scope::Agent(_) | Scope::Context(_) => {}
+            Scope::Agent(agent) => self.agent(agent.as_str()),
+            Scope::Context(_) => {}
         }
     }
 }

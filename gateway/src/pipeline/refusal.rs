@@ -267,7 +267,8 @@ pub(crate) fn budget(exhausted: &Exhausted, status: u16) -> ApiError {
         Scope::EndUser(whom) => format!(" End User={}", whom.id),
         Scope::Tag(which) => format!(" Tag={}", which.name),
         Scope::Model(realm, model) => format!(" Team={realm} Model={model}"),
-        Scope::Key(_) | Scope::Gateway | Scope::Agent(_) | Scope::Context(_) => String::new(),
+        Scope::Agent(agent) => format!(" Agent={agent}"),
+        Scope::Key(_) | Scope::Gateway | Scope::Context(_) => String::new(),
     };
     let resets = resets_at.map_or_else(String::new, |at| format!(" It resets at {at}."));
     let message = format!(

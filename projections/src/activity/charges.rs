@@ -14,11 +14,11 @@ use crate::store::{Store, StoreError};
 pub(crate) const CHARGES: RowTable<NanoUsd> = RowTable::new(41, 1, "charges");
 
 /// The row of a window. A key's lies under the key's realm, a realm's and a model's under the realm, an end user's and a tag's
-/// under the one that they are registered for, a user's and the gateway's under none.
+/// under the one that they are registered for, a user's, an agent's and the gateway's under none.
 pub(crate) fn row_key(charge: &Charge, realm_of_key: Option<&RealmId>) -> RowKey {
     let realm = match &charge.scope {
-        // A user may have keys in several realms: what they spent belongs to none of them alone.
-        // Agents and contexts have no budgets, so nothing is posted to them.
+        // Users and agents may have keys in several realms: what they spent belongs to none of them alone. Conversations have
+        // no budgets, so nothing is posted to them.
         Scope::Gateway | Scope::User(_) | Scope::Agent(_) | Scope::Context(_) => None,
         Scope::Realm(realm) | Scope::Model(realm, _) => Some(realm),
         Scope::EndUser(whom) => whom.realm.as_ref(),

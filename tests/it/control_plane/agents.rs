@@ -7,6 +7,7 @@ use tallygate_tests::agent::Agent;
 use super::{Plane, refusal, text};
 
 const ONE: &str = "openai-compatible/one";
+const TWO: &str = "openai-compatible/two";
 
 /// A gateway with a model that a realm may call.
 async fn plane() -> Result<(Plane, String)> {
@@ -68,7 +69,45 @@ async fn a_key_of_one_realm_calls_nothing_of_another() -> Result<()> {
     plane.join(&agent, &other).await?;
     let told = plane.connect(&agent).await?.told().await?;
     assert_eq!((told.model(), told.text("realmId")), (ONE, realm.as_str()), "its primary realm comes first");
-    plane.call(told.text("apiKey"), "openai-compatible/two").await?.expect(403)?;
+    plane.call(told.text("apiKey"), TWO).await?.expect(403)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_spends_from_one_budget_whichever_realm_it_asks_in() -> Result<()> {
+    let (plane, realm) = plane().await?;
+    let (two, other) = (plane.model("two").await?, plane.realm("Other").await?);
+    plane.grant(&two, &other).await?;
+    let (agent, stranger) = (plane.agent("planner", &realm).await?, plane.agent("other", &realm).await?);
+    let first = plane.connect(&agent).await?.told().await?;
+    plane.join(&agent, &other).await?;
+    let operator = plane.operator()?;
+    plane.configure(&agent, &json!({ "realmId": other, "realmModelId": two })).await?.expect(200)?;
+    let second = plane.connect(&agent).await?.told().await?;
+    assert_ne!(first.text("apiKey"), second.text("apiKey"), "a key in each realm");
+    let scope = format!("agent:{}", agent.did);
+    let budget = async |nano: i64| {
+        let limits = json!([{ "period": "total", "limit_nano_usd": nano }]);
+        let set = json!({ "id": format!("at most {nano}"), "type": "SetBudget", "data": { "scope": scope, "limits": limits } });
+        operator.post("/api/commands", &set).await?.expect(200)
+    };
+    let calls = [(first.text("apiKey"), ONE), (second.text("apiKey"), TWO)];
+    // A call costs some millionths of a dollar; this is far less.
+    budget(1).await?;
+    for (key, model) in calls {
+        let refused = plane.call(key, model).await?;
+        assert_eq!(refusal(&refused)?, (422, json!("budget_exhausted")));
+        assert_eq!(refused.at("/error/tallygate/details/scope")?, json!(scope));
+    }
+    budget(1_000_000_000).await?;
+    for (key, model) in calls {
+        plane.call(key, model).await?.expect(200)?;
+    }
+    let shown = operator.get(&format!("/api/agents/{}", agent.did)).await?.expect(200)?;
+    assert_eq!(shown.at("/agent/budget/limits/0/limit_nano_usd")?, json!(1_000_000_000));
+    budget(2).await?;
+    let told = plane.connect(&stranger).await?.told().await?;
+    plane.call(told.text("apiKey"), ONE).await?.expect(200)?;
     Ok(())
 }
 

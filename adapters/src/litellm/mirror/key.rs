@@ -41,6 +41,7 @@ pub fn wanted(control: &Control, key: &Key, budget: Option<&Budget>, now: Timest
     note_rules_of_realm(control, key, &mut wanted.unsaid);
     note_rules_of_user(control, key, &mut wanted.unsaid);
     note_rules_of_tags(control, key, &mut wanted.unsaid);
+    note_budget_of_agent(control, key, &mut wanted.unsaid);
     note_unread(control, key, &mut wanted.unsaid);
     wanted
 }
@@ -95,7 +96,21 @@ fn note_unread(control: &Control, key: &Key, unsaid: &mut Vec<String>) {
     if key.user.as_ref().is_some_and(|user| rules::has_unread(control, &of_user(user))) {
         unsaid.push("an event of its user, which this version cannot read".to_owned());
     }
+    if agent_of(control, key).is_some_and(|agent| rules::has_unread(control, &[agent.budget_stream()])) {
+        unsaid.push("an event of its agent, which this version cannot read".to_owned());
+    }
     team::note_unread(control, &key.realm, unsaid);
+}
+
+/// An agent has one budget for all of its keys, and LiteLLM knows no agents.
+fn note_budget_of_agent(control: &Control, key: &Key, unsaid: &mut Vec<String>) {
+    if agent_of(control, key).is_some_and(|agent| rules::has_limits(control.budget(&agent))) {
+        unsaid.push("its agent has a budget".to_owned());
+    }
+}
+
+fn agent_of(control: &Control, key: &Key) -> Option<Scope> {
+    control.agent_keys.get(&key.id).map(|agent| Scope::Agent(agent.as_ref().clone()))
 }
 
 fn routes(kind: KeyKind) -> Value {

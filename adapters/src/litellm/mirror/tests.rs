@@ -13,8 +13,8 @@ use tallygate_core::secret::Secret;
 use tallygate_core::stream::{Position, StreamId};
 use tallygate_core::tag::RegisterTag;
 use tallygate_core::testing::samples::{
-    id, issue_key, json as attached, key_id, model_id, new_deployment, only, register_model, register_realm,
-    register_user,
+    id, issue_key, join_realm, json as attached, key_id, model_id, new_deployment, only, register_agent,
+    register_model, register_realm, register_user,
 };
 use tallygate_core::testing::world::World;
 use tallygate_core::time::{Period, Timestamp};
@@ -130,6 +130,14 @@ fn every_rule_without_a_field_is_noted() {
         (
             "a user's limits at a team's key",
             World::new().with_realm("inner", None).with(user()).with(of_realm("inner", Some("ann"))),
+            false,
+        ),
+        (
+            "an agent's budget",
+            World::new()
+                .with(register_agent("planner"))
+                .with(join_realm("planner", "default", 1))
+                .with(budget(Scope::Agent(id("planner")), &total)),
             false,
         ),
         ("a tag's rules", World::new().with(tag).with(tagged), false),

@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::money::NanoUsd;
 use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
-use crate::testing::samples::{id, key_id};
+use crate::testing::samples::{id, join_realm, key_id, register_agent};
 use crate::testing::world::World;
 use crate::time::Period;
 
@@ -79,6 +79,27 @@ fn the_budgets_of_a_chain_are_the_keys_the_end_users_the_models_the_realms_and_t
     let (end_users, model) = (found.as_slice(), id("gpt"));
     let found = budgets(control, &Payers { key, of_key, end_users, tags: &[], model: &model }).unwrap();
     assert_eq!(found.map(|budget| budget.scope.clone()).collect::<Vec<_>>(), scopes);
+}
+
+#[test]
+fn all_keys_of_an_agent_are_paid_from_its_budget_and_no_others_are() {
+    let agent = Scope::Agent(id("planner"));
+    let limit = NewBudgetLimit { period: Period::Total, anchor: None, limit_nano_usd: NanoUsd::new(5) };
+    let mut world = nested()
+        .with(register_agent("planner"))
+        .with(join_realm("planner", "leaf", 11))
+        .with(join_realm("planner", "default", 12))
+        .with(SetBudget { scope: agent.clone(), limits: vec![limit], reclaim_after_seconds: None });
+    let model = id("gpt");
+    let pays = |world: &World, number| {
+        let payers = Payers { key: world.key(number), of_key: None, end_users: &[], tags: &[], model: &model };
+        budgets(&world.control, &payers).map(|mut budgets| budgets.any(|budget| budget.scope == agent))
+    };
+    assert_eq!([1, 11, 12].map(|number| pays(&world, number)), [Ok(false), Ok(true), Ok(true)]);
+    world.control.quarantine(agent.budget_stream(), Position::new(99));
+    let cause = vec![Position::new(99)];
+    let refusal = Refusal { rule: Rule::Quarantined, scope: Some(agent.clone()), model: None, cause };
+    assert_eq!([1, 11].map(|number| pays(&world, number)), [Ok(false), Err(refusal)]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::patch::Patch;
 use crate::rights::manages;
 use crate::scope::Scope;
 use crate::tag::{RegisterTag, RemoveTag, ReviseTag, TagRef};
-use crate::testing::samples::{id, key_id};
+use crate::testing::samples::{id, join_realm, key_id, register_agent};
 use crate::time::Period;
 use crate::user::Role;
 
@@ -63,6 +63,15 @@ fn what_a_realm_may_spend_on_a_model_is_said_from_above() {
     assert_eq!(asked(&world, 1, of("globex")), NO);
     assert_eq!(asked(&world, 2, of("acme.eu")), NO);
     assert_eq!(asked(&world, 3, of("acme")), "ok");
+}
+
+#[test]
+fn what_an_agent_may_spend_is_said_by_who_manages_all_of_its_realms() {
+    let of = || budget(Scope::Agent(id("planner")));
+    let at_home = world().with(register_agent("planner")).with(join_realm("planner", "acme.eu", 11));
+    assert_eq!([1, 2, 3, 5, 6].map(|key| asked(&at_home, key, of())), ["ok", NO, "ok", NO, NO]);
+    let abroad = at_home.with(join_realm("planner", "globex", 12));
+    assert_eq!([1, 3].map(|key| asked(&abroad, key, of())), [NO, "ok"]);
 }
 
 fn realm() -> impl Strategy<Value = RealmId> {
@@ -152,8 +161,9 @@ fn said(control: &Control) -> (BTreeMap<Scope, Budget>, BTreeMap<Scope, String>)
 /// Who may say it, said a second time: by the realm whose admins it is for. None is for admins of the gateway alone.
 fn admins_of(control: &Control, scope: &Scope) -> Option<RealmId> {
     match scope {
-        // Nobody says anything of money for an agent or a context.
-        Scope::Gateway | Scope::Agent(_) | Scope::Context(_) => None,
+        // Nobody says anything of money for a conversation.
+        Scope::Gateway | Scope::Context(_) => None,
+        Scope::Agent(agent) => Some(control.agents.get(agent)?.realms.first()?.realm.clone()),
         Scope::Realm(realm) | Scope::Model(realm, _) => control.realms.get(realm)?.parent.clone(),
         Scope::EndUser(whom) => whom.realm.clone(),
         Scope::Tag(which) => which.realm.clone(),

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tallygate_core::agent::{Agent, Configuration};
 use tallygate_core::control::Control;
+use tallygate_core::scope::Scope;
 
 use super::connect::base_url;
 use super::{find, shown};
@@ -45,6 +46,7 @@ pub(super) fn agent_shown(app: &App, control: &Control, agent: &Agent, headers: 
         "did": agent.id,
         "name": agent.name,
         "realms": realms(control, agent),
+        "budget": shown::budget(control, &Scope::Agent(agent.id.clone())),
         "mode": mode(agent),
         "config": told.config,
         "reason": told.reason,

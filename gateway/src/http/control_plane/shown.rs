@@ -30,7 +30,7 @@ pub(super) fn realm(app: &App, control: &Control, realm: &Realm) -> Result<Value
         "hasVirtualKey": realm_key::find(app, &realm.id)?.is_some(),
         "models": models_of(control, &realm.id),
         "agents": agents.map(|(id, _)| id).collect::<Vec<_>>(),
-        "budget": budget(control, &realm.id),
+        "budget": budget(control, &Scope::Realm(realm.id.clone())),
         "createdAt": realm.trail.created.at,
         "updatedAt": realm.trail.changed.at,
     }))
@@ -80,9 +80,9 @@ pub(super) fn may_call(control: &Control, realm: &RealmId, model: &Model) -> boo
         && control.visible_model(realm, &model.name).is_some_and(|seen| seen.id == model.id)
 }
 
-/// The monthly limit of a realm, and all of its limits.
-fn budget(control: &Control, realm: &RealmId) -> Value {
-    let limits = limits_of(control, realm);
+/// The monthly limit of a scope, and all of its limits; null where it has none.
+pub(super) fn budget(control: &Control, scope: &Scope) -> Value {
+    let limits = limits_of(control, scope);
     if limits.is_empty() {
         return Value::Null;
     }
@@ -91,8 +91,7 @@ fn budget(control: &Control, realm: &RealmId) -> Value {
 
 /// The monthly limit of a model within a realm in dollars, null where it has none.
 pub(super) fn monthly_of(control: &Control, realm: &RealmId, model: &ModelName) -> Value {
-    let scope = Scope::Model(realm.clone(), model.clone());
-    monthly(control.budget(&scope).map_or(&[], |budget| &budget.limits))
+    monthly(limits_of(control, &Scope::Model(realm.clone(), model.clone())))
 }
 
 fn monthly(limits: &[BudgetLimit]) -> Value {
@@ -100,6 +99,6 @@ fn monthly(limits: &[BudgetLimit]) -> Value {
     monthly.map_or(Value::Null, |limit| usd(limit.limit_nano_usd))
 }
 
-fn limits_of<'c>(control: &'c Control, realm: &RealmId) -> &'c [BudgetLimit] {
-    control.budget(&Scope::Realm(realm.clone())).map_or(&[], |budget| &budget.limits)
+fn limits_of<'c>(control: &'c Control, scope: &Scope) -> &'c [BudgetLimit] {
+    control.budget(scope).map_or(&[], |budget| &budget.limits)
 }
