@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use bytes::BytesMut;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tallygate_core::id::DeploymentId;
 use tallygate_core::scope::Scope;
 
 use super::error::ROUTE;
@@ -77,8 +78,8 @@ pub(crate) fn of(content_type: &str, cache_control: Option<&str>, summary: &Summ
     values.text(CONTENT_TYPE, content_type);
     values.add(REQUEST_ID, summary.request);
     values.again(CALL_ID);
-    values.text(MODEL_ID, &summary.deployment);
-    values.text(MODEL_GROUP, &summary.model);
+    values.text(MODEL_ID, summary.deployment.as_ref().map_or("", DeploymentId::as_str));
+    values.text(MODEL_GROUP, summary.model.as_str());
     values.number(POSITION, summary.position);
     values.number(DURATION, summary.duration_ms);
     values.add(ROUTE, &summary.route);
@@ -198,7 +199,7 @@ mod tests {
     use tallygate_core::money::NanoUsd;
     use tallygate_core::routing::Route;
     use tallygate_core::scope::Scope;
-    use tallygate_core::testing::samples::key_id;
+    use tallygate_core::testing::samples::{id, key_id};
     use uuid::Uuid;
 
     use super::of;
@@ -210,14 +211,14 @@ mod tests {
         let left = |kind, limit, remaining| Left { scope: Scope::Key(key_id(1)), kind, limit, remaining };
         let summary = Summary {
             request: RequestId::new(Uuid::from_u128(7)),
-            deployment: "one\ntwo".to_owned(),
-            model: "acme/large".to_owned(),
+            deployment: Some(id("one")),
+            model: id("acme/large"),
             position: 12,
             cost: Some(NanoUsd::new(1_500)),
             unpriced: None,
             duration_ms: 34,
             output_limit: None,
-            dropped: "seed,logit_bias".to_owned(),
+            dropped: "seed,logit\nbias".to_owned(),
             route: Route::default(),
             retries: 2,
             hops: 1,
@@ -227,16 +228,16 @@ mod tests {
         let (_, headers) = (of("text/plain", None, &summary), of("application/json", None, &summary));
         let found: BTreeMap<&str, &str> =
             headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
-        let id = "00000000-0000-0000-0000-000000000007";
+        let request = "00000000-0000-0000-0000-000000000007";
         let expected = [
             ("content-type", "application/json"),
-            ("x-request-id", id),
-            ("x-litellm-call-id", id),
+            ("x-request-id", request),
+            ("x-litellm-call-id", request),
+            ("x-litellm-model-id", "one"),
             ("x-litellm-model-group", "acme/large"),
             ("x-tallygate-position", "12"),
             ("x-litellm-response-duration-ms", "34"),
             ("x-litellm-response-cost", "0.0000015"),
-            ("x-tallygate-dropped-params", "seed,logit_bias"),
             ("x-tallygate-route", ""),
             ("x-litellm-attempted-retries", "2"),
             ("x-litellm-attempted-fallbacks", "1"),

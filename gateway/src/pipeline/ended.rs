@@ -2,7 +2,7 @@
 
 use tallygate_adapters::dialect::metering::Metered;
 use tallygate_core::activity::Outcome;
-use tallygate_core::id::RequestId;
+use tallygate_core::id::{DeploymentId, ModelName, RequestId};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::price::Unpriced;
 use tallygate_core::routing::{Attempts, Route};
@@ -36,8 +36,8 @@ impl End {
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) request: RequestId,
-    pub(crate) deployment: String,
-    pub(crate) model: String,
+    pub(crate) deployment: Option<DeploymentId>,
+    pub(crate) model: ModelName,
     pub(crate) position: u64,
     /// None while it is not known, and where the deployment has no price.
     pub(crate) cost: Option<NanoUsd>,

@@ -205,8 +205,8 @@ impl Settling {
     pub(super) fn summary(&mut self) -> Summary {
         Summary {
             request: self.admitted.received.id,
-            deployment: self.deployment().map(|deployment| deployment.id.to_string()).unwrap_or_default(),
-            model: self.model().to_owned(),
+            deployment: self.deployment().map(|deployment| deployment.id.clone()),
+            model: self.attempt.to.model.name.clone(),
             position: self.admitted.snapshot.position().get(),
             cost: None,
             unpriced: self.unpriced(),

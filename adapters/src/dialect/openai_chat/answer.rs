@@ -24,10 +24,6 @@ pub struct Answer {
     pub metered: Metered,
     /// The upstream's id of the answer.
     pub id: Option<String>,
-    /// The model that answered, as the upstream names it.
-    pub model: Option<String>,
-    /// The tier that the upstream served it in, which may not be the one that was asked for.
-    pub service_tier: Option<String>,
 }
 
 impl std::fmt::Debug for Answer {
@@ -72,13 +68,10 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
     // What the upstream told need not be counted.
     let written = || metering::estimate(text_bytes::under(&memmem::Finder::new("\"message\""), body));
     let output = if told.tells_output() { 0 } else { written() };
-    let text = |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     Ok(Answer {
         body: renamed(body, head.model, public_model),
         metered: told.metered(request.input().estimate(), output),
-        id: text(head.id),
-        model: text(head.model),
-        service_tier: text(head.service_tier),
+        id: head.id.and_then(|id| serde_json::from_str(id.get()).ok()),
     })
 }
 

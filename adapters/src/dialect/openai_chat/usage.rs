@@ -143,11 +143,10 @@ pub(in crate::dialect) fn count_of(value: &serde_json::Value) -> Option<u64> {
 }
 
 /// The object if it is one, else nothing: `null`, a text and a list all mean that nothing was told.
-fn lenient<'de, T: Default + serde::de::DeserializeOwned, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(if value.is_object() { serde_json::from_value(value).unwrap_or_default() } else { T::default() })
+fn lenient<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    // Its text, not its value: that would be a map of names, made for every answer to read a number or two from it.
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    Ok(if raw.get().starts_with('{') { serde_json::from_str(raw.get()).unwrap_or_default() } else { T::default() })
 }
 
 #[cfg(test)]

@@ -32,8 +32,6 @@ fn an_answer_is_forwarded_as_it_is() {
     };
     assert_eq!(answer.metered, Metered { usage, estimated: false });
     assert_eq!(answer.id.as_deref(), Some("chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT"));
-    assert_eq!(answer.model.as_deref(), Some("gpt-5-2026-01-01"));
-    assert_eq!(answer.service_tier.as_deref(), Some("default"));
 }
 
 #[test]
@@ -42,7 +40,6 @@ fn a_renamed_answer_differs_in_its_model_alone() {
     let expected = ANSWER.replacen(r#""model": "gpt-5-2026-01-01""#, r#""model": "current \"fast\"""#, 1);
     assert_ne!(expected, ANSWER);
     assert_eq!(answer.body, expected.as_bytes());
-    assert_eq!(answer.model.as_deref(), Some("gpt-5-2026-01-01"));
     assert_eq!(chat(r#"{"choices":[]}"#, Some("x")).unwrap().body, r#"{"choices":[]}"#.as_bytes());
 }
 
