@@ -151,10 +151,16 @@ async fn what_is_in_suspense_is_shown_and_closed_by_the_operators_word() -> Resu
     assert!(amount["amount_nano_usd"].as_i64() > Some(2_000), "{amount}");
     let metrics = operator.get("/metrics").await?.text();
     assert!(metrics.contains(&format!("tallygate_suspense_nano_usd {}", amount["amount_nano_usd"])), "{metrics}");
-    let mut closing = json!({ "spent_nano_usd": 1_500 });
+    let mut closing = json!({ "spent_nano_usd": 1_500, "by": "gateway" });
     for name in ["gateway", "epoch", "why", "account"] {
         closing[name] = amount[name].clone();
     }
+    assert_eq!(
+        operator.post("/api/suspense/close", &closing).await?.status,
+        400,
+        "only a gateway itself speaks for itself"
+    );
+    closing["by"] = json!("provider");
     operator.post("/api/suspense/close", &closing).await?.expect(200)?;
     let again = operator.post("/api/suspense/close", &closing).await?;
     assert_eq!((again.status, again.at("/error/tallygate/code")?), (404, json!("suspense_not_found")));
@@ -163,7 +169,7 @@ async fn what_is_in_suspense_is_shown_and_closed_by_the_operators_word() -> Resu
     assert_eq!(balance, (&json!(1_500), &json!(0), &json!(limit)));
     let closed =
         scene.log("lease")?.into_iter().find(|line| line["type"] == "suspense.closed").context("not closed")?;
-    assert_eq!((&closed["actor"]["kind"], &closed["data"]["by"]), (&json!("operator"), &json!("operator")));
+    assert_eq!((&closed["actor"]["kind"], &closed["data"]["by"]), (&json!("operator"), &json!("provider")));
     Ok(())
 }
 

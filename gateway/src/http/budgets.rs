@@ -1,5 +1,5 @@
 //! `GET /api/budgets`: what every window of every budget came to. `GET /api/suspense`: money whose end nobody knows.
-//! `POST /api/suspense/close`: an operator says what became of it.
+//! `POST /api/suspense/close`: an operator says what became of it, on their own word or by a provider's report of usage.
 
 use axum::Json;
 use axum::body::Body;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tallygate_core::id::WriterId;
 use tallygate_core::lease::book::Slice;
-use tallygate_core::lease::event::Why;
+use tallygate_core::lease::event::{Closer, Why};
 use tallygate_core::lease::{AccountId, Epoch, Rejection};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
@@ -32,6 +32,17 @@ pub(super) struct Asked {
     scope: Option<Scope>,
 }
 
+/// On whose word an amount is closed.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    /// The operator's own.
+    #[default]
+    Operator,
+    /// The provider's, by its report of usage, which the operator has.
+    Provider,
+}
+
 /// An operator's word on an amount in suspense.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +52,8 @@ struct Closing {
     why: Why,
     account: AccountId,
     spent_nano_usd: NanoUsd,
+    #[serde(default)]
+    by: Word,
 }
 
 /// The windows of all budgets, or of a scope's: posted, out, in suspense, and by how much a soft one may be overshot.
@@ -72,12 +85,16 @@ pub(super) async fn close(State(app): State<App>, headers: HeaderMap, body: Body
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let closing: Closing = serde_json::from_slice(&bytes)
         .map_err(|error| ApiError::new(ErrorCode::BodyInvalid, format!("Invalid JSON payload: {error}")))?;
-    let Closing { gateway, epoch, why, account, spent_nano_usd: spent } = closing;
+    let Closing { gateway, epoch, why, account, spent_nano_usd: spent, by } = closing;
     if spent < NanoUsd::ZERO {
         let message = "`spent_nano_usd` is at least 0";
         return Err(ApiError::new(ErrorCode::ParameterInvalid, message).param("spent_nano_usd"));
     }
-    let verdict = Verdict { gateway, epoch, why, account, spent };
+    let by = match by {
+        Word::Operator => Closer::Operator,
+        Word::Provider => Closer::Provider,
+    };
+    let verdict = Verdict { gateway, epoch, why, account, spent, by };
     let (root, position) = app.leases.judge(&verdict).await.map_err(not_written)?;
     Ok(Json(json!({ "ok": true, "chain": root.chain(), "position": position })))
 }

@@ -19,6 +19,9 @@ use super::written::Turn;
 use super::{Desk, Outbox, Shared};
 use crate::sabotage::Sabotage;
 
+/// So many of the requests that ran when a process ended are told one by one.
+const OPEN_TOLD_MAX: usize = 100;
+
 /// Why the outbox cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal cannot be opened")]
@@ -82,6 +85,9 @@ fn tell(read: &Read, recovery: &Recovery) {
             requests = recovery.open.len(),
             "requests ran when the process ended: what they held is in suspense"
         );
+    }
+    for hold in recovery.open.iter().take(OPEN_TOLD_MAX) {
+        tracing::warn!(request = %hold.request, held_usd = %hold.amount, "this request ran when the process ended");
     }
     if recovery.unusable > 0 {
         tracing::error!(records = recovery.unusable, "records of activity in the journal follow a gap and are lost");

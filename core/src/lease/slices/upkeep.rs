@@ -57,7 +57,7 @@ impl SliceLedger {
         &self,
         (gateway, epoch, why): Owner,
         account: &AccountId,
-        spent: NanoUsd,
+        (spent, by): (NanoUsd, Closer),
         upkeep: &Upkeep,
         now_ms: u64,
     ) -> Result<Event, Rejection> {
@@ -76,7 +76,7 @@ impl SliceLedger {
         };
         let returned = suspense.saturating_minus(spent).at_least_zero();
         let closing = Closing { account: account.clone(), spent_nano_usd: spent, returned_nano_usd: returned };
-        let closed = Closed { gateway, epoch, why, by: Closer::Operator, slices: vec![closing] };
+        let closed = Closed { gateway, epoch, why, by, slices: vec![closing] };
         suspense::close(book, closed, rest)
     }
 

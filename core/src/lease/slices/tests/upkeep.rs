@@ -84,8 +84,9 @@ fn suspense_is_closed_by_an_operator_once_it_has_rested() {
     let event = suspend(desk.book(), suspended).unwrap();
     desk.write(&acme(), event);
     let owner = (gateway(2), Epoch::new(1), Why::OutcomeUnknown);
-    let close =
-        |desk: &Desk, spent| desk.ledger.close_suspense(owner.clone(), &account(), usd(spent), &UPKEEP, desk.now_ms);
+    let close = |desk: &Desk, spent| {
+        desk.ledger.close_suspense(owner.clone(), &account(), (usd(spent), Closer::Operator), &UPKEEP, desk.now_ms)
+    };
     desk.wait(99_999);
     assert_eq!(close(&desk, 120), Err(Rejection::TooEarly(account())));
     desk.wait(1);
