@@ -1,27 +1,34 @@
 //! Where a request's key is: the header forms that LiteLLM, OpenAI, Azure, Anthropic and Google clients send.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use tallygate_core::secret::Secret;
 
 use super::error::ApiError;
 use super::error_code::ErrorCode;
 
+/// LiteLLM's header.
+static LITELLM_KEY: HeaderName = HeaderName::from_static("x-litellm-api-key");
 /// Headers that hold a bare key, in the order in which they are looked for.
-const BARE_KEY_HEADERS: [&str; 4] = ["api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"];
+static BARE_KEYS: [HeaderName; 4] = [
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("ocp-apim-subscription-key"),
+];
 /// The longest key that is looked up. Ours have 25 characters, and imported ones hardly more.
 const KEY_MAX_BYTES: usize = 1_024;
 
 /// The key of a request. The first form that is there counts: `x-litellm-api-key`, `Authorization`, `API-Key`,
 /// `x-api-key`, `x-goog-api-key`, `Ocp-Apim-Subscription-Key`.
 pub(crate) fn presented(headers: &HeaderMap) -> Result<Secret, ApiError> {
-    if let Some(value) = single(headers, "x-litellm-api-key")? {
+    if let Some(value) = single(headers, &LITELLM_KEY)? {
         return checked(value.strip_prefix("Bearer ").unwrap_or(value));
     }
-    if let Some(value) = single(headers, AUTHORIZATION.as_str())? {
+    if let Some(value) = single(headers, &AUTHORIZATION)? {
         return checked(bearer(value)?);
     }
-    for name in BARE_KEY_HEADERS {
+    for name in &BARE_KEYS {
         if let Some(value) = single(headers, name)? {
             return checked(value);
         }
@@ -30,7 +37,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<Secret, ApiError> {
 }
 
 /// The one value of a header. Two keys in one request are two identities: refused, not chosen from.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

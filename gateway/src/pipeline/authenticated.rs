@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tallygate_core::admission;
 use tallygate_core::agent::Membership;
 use tallygate_core::id::ContextId;
@@ -19,8 +19,9 @@ use crate::http::credentials;
 use crate::http::error::ApiError;
 use crate::http::error_code::ErrorCode;
 
-const MIN_POSITION: &str = "x-tallygate-min-position";
-const CONTEXT: &str = "x-tallygate-context";
+// Looked up by name in every request: a name that is a text would be parsed each time.
+static MIN_POSITION: HeaderName = HeaderName::from_static("x-tallygate-min-position");
+static CONTEXT: HeaderName = HeaderName::from_static("x-tallygate-context");
 
 /// A request with a key.
 #[derive(Debug)]
@@ -143,9 +144,10 @@ impl Authenticated {
 
 /// The conversation with an agent that the request belongs to, by its own word. It means something to the agent's keys alone.
 fn context(headers: &HeaderMap) -> Result<Option<ContextId>, ApiError> {
-    let Some(value) = headers.get(CONTEXT) else { return Ok(None) };
+    let Some(value) = headers.get(&CONTEXT) else { return Ok(None) };
     let wrong = |why: String| {
-        ApiError::new(ErrorCode::ParameterInvalid, format!("the header `{CONTEXT}`: {why}")).param(CONTEXT)
+        ApiError::new(ErrorCode::ParameterInvalid, format!("the header `{}`: {why}", CONTEXT.as_str()))
+            .param(CONTEXT.as_str())
     };
     let text = value.to_str().map_err(|_| wrong("is not printable ASCII".to_owned()))?;
     ContextId::new(text).map(Some).map_err(|error| wrong(error.to_string()))
@@ -153,11 +155,11 @@ fn context(headers: &HeaderMap) -> Result<Option<ContextId>, ApiError> {
 
 /// The position that the request wants to be answered from at least.
 pub(crate) fn min_position(headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
-    let Some(value) = headers.get(MIN_POSITION) else { return Ok(None) };
+    let Some(value) = headers.get(&MIN_POSITION) else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.parse().ok());
     number.map(|number| Some(Position::new(number))).ok_or_else(|| {
-        ApiError::new(ErrorCode::ParameterInvalid, format!("the header `{MIN_POSITION}` is a whole number"))
-            .param(MIN_POSITION)
+        ApiError::new(ErrorCode::ParameterInvalid, format!("the header `{}` is a whole number", MIN_POSITION.as_str()))
+            .param(MIN_POSITION.as_str())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tallygate_adapters::dialect::wire::Dialect;
 use tallygate_adapters::provider::client::is_forwardable;
 use tallygate_core::activity::{Endpoint, Tags};
@@ -14,6 +14,8 @@ use super::Pipeline;
 use super::report::Report;
 use super::{end_user, tags};
 use crate::http::error::ApiError;
+
+static CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 
 /// A request of unknown origin.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl Received {
     /// Takes a request in. A client may choose the id with `x-litellm-call-id`, if it is a uuid: a chosen id is for
     /// finding the request again, so nothing hangs on its being unique.
     pub(crate) fn new(pipeline: &Pipeline, endpoint: Endpoint, headers: &HeaderMap) -> Self {
-        let chosen = headers.get("x-litellm-call-id").and_then(|value| value.to_str().ok()?.parse().ok());
+        let chosen = headers.get(&CALL_ID).and_then(|value| value.to_str().ok()?.parse().ok());
         Self {
             id: chosen.unwrap_or_else(|| RequestId::new(pipeline.ids.uuid())),
             endpoint,

@@ -1,6 +1,6 @@
 //! What a request is told apart by: tags of its own, of its key, and of its realms.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use tallygate_adapters::dialect::client_request::ClientRequest;
 use tallygate_core::activity::Tags;
@@ -9,11 +9,11 @@ use tallygate_core::json::Json;
 use tallygate_core::key::Key;
 
 /// LiteLLM's header: words with commas between them.
-const HEADER: &str = "x-litellm-tags";
+static HEADER: HeaderName = HeaderName::from_static("x-litellm-tags");
 
 /// The tags of a request's headers.
 pub(super) fn of_headers(headers: &HeaderMap) -> Tags {
-    let said = headers.get_all(HEADER).iter().filter_map(|value| value.to_str().ok());
+    let said = headers.get_all(&HEADER).iter().filter_map(|value| value.to_str().ok());
     Tags::of(said.flat_map(|words| words.split(',')).map(str::trim))
 }
 
