@@ -31,20 +31,36 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
-/// The first seed that something is wrong with, and the sums of the others.
-fn run_all(sabotage: Option<Sabotage>, seeds: std::ops::Range<u64>) -> (Option<(u64, String)>, Outcome) {
-    let mut sum = Outcome { usable_milli_percent: u64::MAX, ..Outcome::default() };
+/// The first seed that something is wrong with, and the sums of the others. Each core runs every so many seeds.
+fn run_all(sabotage: Option<Sabotage>, seeds: &std::ops::Range<u64>) -> (Option<(u64, String)>, Outcome) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let all = std::thread::scope(|scope| {
+        let share = |core| scope.spawn(move || run_some(sabotage, seeds.clone().skip(core).step_by(cores)));
+        let shares: Vec<_> = (0..cores).map(share).collect();
+        shares.into_iter().map(|share| share.join().unwrap()).collect::<Vec<_>>()
+    });
+    let mut sum = NOTHING;
+    all.iter().for_each(|(_, outcome)| add(&mut sum, outcome));
+    (all.into_iter().filter_map(|(failed, _)| failed).min(), sum)
+}
+
+fn run_some(sabotage: Option<Sabotage>, seeds: impl Iterator<Item = u64>) -> (Option<(u64, String)>, Outcome) {
+    let mut sum = NOTHING;
     for seed in seeds {
         match run(seed, sabotage) {
-            Ok(outcome) => {
-                sum.sent += outcome.sent;
-                sum.events += outcome.events;
-                sum.usable_milli_percent = sum.usable_milli_percent.min(outcome.usable_milli_percent);
-            }
+            Ok(outcome) => add(&mut sum, &outcome),
             Err(what) => return (Some((seed, what)), sum),
         }
     }
     (None, sum)
+}
+
+const NOTHING: Outcome = Outcome { sent: 0, events: 0, usable_milli_percent: u64::MAX };
+
+fn add(sum: &mut Outcome, outcome: &Outcome) {
+    sum.sent += outcome.sent;
+    sum.events += outcome.events;
+    sum.usable_milli_percent = sum.usable_milli_percent.min(outcome.usable_milli_percent);
 }
 
 #[test]
@@ -55,7 +71,7 @@ fn no_seed_overshoots_loses_or_leaks() {
         found.unwrap_or_else(|| panic!("no such sabotage: {name}"))
     });
     let seeds = seeds();
-    let (failed, sum) = run_all(sabotage, seeds.clone());
+    let (failed, sum) = run_all(sabotage, &seeds);
     if let Some((seed, what)) = failed {
         if seeds.end - seeds.start == 1 {
             story(seed, sabotage).iter().for_each(|line| println!("{line}"));
@@ -76,7 +92,7 @@ fn no_seed_overshoots_loses_or_leaks() {
 #[test]
 fn every_sabotage_is_found_out() {
     for sabotage in Sabotage::ALL {
-        let (failed, _) = run_all(Some(sabotage), 0..SABOTAGE_SEEDS);
+        let (failed, _) = run_all(Some(sabotage), &(0..SABOTAGE_SEEDS));
         let (seed, what) = failed.unwrap_or_else(|| panic!("{} is not found out", sabotage.name()));
         println!("{} is found out by seed {seed}: {what}", sabotage.name());
     }
