@@ -5,6 +5,7 @@
 
 mod agents;
 mod charged;
+mod elsewhere;
 mod tags;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::usage::Usage;
 
 pub use agents::{AgentConnected, AgentDisconnected, ConfigurationAcknowledged};
 pub use charged::Charged;
+pub use elsewhere::{DaySpent, SPENT_ELSEWHERE_ROWS_MAX, SpentElsewhere, Under};
 pub use tags::{TAGS_MAX, Tags};
 
 /// What a request asked for.
@@ -314,5 +316,7 @@ event_types! {
         ConfigurationAcknowledged(ConfigurationAcknowledged) = "agent.configuration_acknowledged", 1;
         /// An agent's connection ended.
         AgentDisconnected(AgentDisconnected) = "agent.disconnected", 1;
+        /// So much was spent elsewhere.
+        SpentElsewhere(SpentElsewhere) = "spend.told", 1;
     }
 }

@@ -220,6 +220,9 @@ text_id!(
     /// A named budget: LiteLLM's `budget_id`. Unique over the whole gateway.
     BudgetId, "budget id");
 text_id!(
+    /// Where something was spent that no gateway of this log served: `litellm`.
+    SourceName, "source");
+text_id!(
     /// A key's alias: unique over the whole gateway, as in LiteLLM.
     KeyAlias, "key alias");
 text_id!(

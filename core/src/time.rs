@@ -1,5 +1,6 @@
 //! Moments, durations and budget windows. Calendar arithmetic only: nothing here knows what time it is now.
 
+mod day;
 mod duration;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use day::Day;
 pub use duration::{DURATION_MAX_SECONDS, Duration};
 
 const MILLIS_PER_SECOND: i64 = 1_000;
@@ -23,6 +25,9 @@ pub enum TimeError {
     /// Not RFC 3339.
     #[error("`{0}` is not an RFC 3339 moment such as 2026-11-20T10:15:30.123Z")]
     Moment(String),
+    /// Not a day since 1970.
+    #[error("`{0}` is not a day such as 2026-11-20")]
+    Day(String),
     /// Not of the form `<whole number><unit>`.
     #[error("`{0}` is not a duration: write a whole number and one of s, m, h, d, w, mo, such as `30d`")]
     Duration(String),

@@ -9,5 +9,6 @@ mod places;
 pub(crate) mod record;
 pub(crate) mod spend;
 mod steps;
+pub(crate) mod told;
 mod tokens;
 pub(crate) mod totals;

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
-use tallygate_core::activity::Charge;
+use tallygate_core::activity::{Charge, DaySpent};
 use tallygate_core::envelope::MacKey;
-use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, TagName};
+use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, SourceName, TagName};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::stream::{ChainId, Head, Log, Offset, Position};
+use tallygate_core::time::Day;
 use tokio::sync::watch;
 
 use crate::activity::charges;
 use crate::activity::named::{self, Named};
 use crate::activity::newest::{self, UsageFilter, UsagePage};
-use crate::activity::spend::{self, Day, Days, Detail, Spent};
+use crate::activity::spend::{self, Days, Detail, Spent};
+use crate::activity::told;
 use crate::activity::totals::Totals;
 use crate::digest::{StateDigest, digest_of};
 use crate::fold::activity::ActivityFold;
@@ -197,6 +199,14 @@ impl ActivityView {
     /// [`StoreError`]. What was spent is not known then, and the budget must be taken for exhausted.
     pub fn charged(&self, charge: &Charge) -> Result<NanoUsd, StoreError> {
         charges::posted(&self.0.store(), charge)
+    }
+
+    /// Whether a row of spend elsewhere says more than its source said before of a realm. From disk (some microseconds).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_news(&self, realm: &RealmId, source: &SourceName, row: &DaySpent) -> Result<bool, StoreError> {
+        told::is_news(&self.0.store(), realm, source, row)
     }
 
     /// The sums of a key, since it was issued: from memory, or once from disk.

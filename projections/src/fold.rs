@@ -7,3 +7,4 @@ pub(crate) mod control;
 pub(crate) mod control_rows;
 mod records;
 mod sums;
+mod told;

@@ -22,6 +22,7 @@ use tallygate_core::testing::samples::id;
 use tallygate_core::time::Timestamp;
 
 use crate::activity::block::SUMMARIES;
+use crate::activity::told::TOLD;
 use crate::content_store;
 use crate::fold::{activity_rows, control_rows};
 use crate::follow::activity_reader::ActivityGroup;
@@ -132,6 +133,11 @@ fn samples_of_rows() -> Rows {
             rows.entry(table).or_insert(found);
         }
     }
+    let folder = tempfile::tempdir().unwrap();
+    block_on(rebuild_activity(&activity::elsewhere_log(), None, folder.path())).unwrap();
+    let mut elsewhere = Rows::new();
+    rows_of(&open(&folder.path().join("activity"), activity_rows::LAYOUT), &mut elsewhere);
+    rows.extend(elsewhere.remove_entry(&TOLD.id));
     let (key, value) = activity::summary();
     rows.insert(SUMMARIES.id, format!("{key} {value}\n"));
     rows

@@ -34,7 +34,7 @@ mod golden_rows;
 pub use activity::named::Named;
 pub use activity::newest::{UsageFilter, UsagePage};
 pub use activity::record::{Ending, UsageRecord};
-pub use activity::spend::{Day, Days, Detail, RANKING_MAX, SPEND_ROWS_MAX, Spent};
+pub use activity::spend::{Days, Detail, RANKING_MAX, SPEND_ROWS_MAX, Spent};
 pub use activity::totals::Totals;
 pub use activity_view::{ActivityView, Positions};
 pub use content_store::{Content, ContentStore};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tallygate_core::id::{KeyId, ModelName, RealmId, VendorId};
-use tallygate_core::time::Timestamp;
+use tallygate_core::time::Day;
 
 use super::totals::Totals;
 use crate::row_codec::RowTable;
@@ -24,36 +24,6 @@ pub(crate) const KEY_REALMS: RowTable<RealmId> = RowTable::new(40, 1, "realms of
 pub const RANKING_MAX: usize = 1_000;
 /// The most rows of spend that one question is answered with.
 pub const SPEND_ROWS_MAX: usize = 100_000;
-
-const MILLIS_PER_DAY: i64 = 86_400_000;
-
-/// A day in UTC: so many days since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Day(u32);
-
-impl Day {
-    /// The first day there is.
-    pub const MIN: Self = Self(0);
-    /// The last one.
-    pub const MAX: Self = Self(u32::MAX);
-
-    /// The day of a moment. Moments before 1970 count to its first day.
-    #[must_use]
-    pub fn of(at: Timestamp) -> Self {
-        Self(u32::try_from(at.millis().div_euclid(MILLIS_PER_DAY).max(0)).unwrap_or(u32::MAX))
-    }
-
-    /// The day's first moment. As text: [`Timestamp::day`].
-    #[must_use]
-    pub fn start(self) -> Timestamp {
-        Timestamp::from_millis(i64::from(self.0).saturating_mul(MILLIS_PER_DAY))
-    }
-
-    const fn number(self) -> u64 {
-        self.0 as u64
-    }
-}
 
 /// Sums, and what they are the sums of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

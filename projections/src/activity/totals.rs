@@ -1,7 +1,7 @@
 //! Sums over requests.
 
 use serde::{Deserialize, Serialize};
-use tallygate_core::activity::{Outcome, RequestRefused, RequestSettled};
+use tallygate_core::activity::{DaySpent, Outcome, RequestRefused, RequestSettled};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::usage::Usage;
 
@@ -48,6 +48,18 @@ impl Totals {
         Self { refused: refused.count, ..Self::default() }
     }
 
+    /// The sums that a row of spend elsewhere says.
+    #[must_use]
+    pub fn of_elsewhere(row: &DaySpent) -> Self {
+        Self {
+            succeeded: row.succeeded,
+            failed: row.failed,
+            usage: row.usage.in_five_classes(),
+            cost_nano_usd: row.cost_nano_usd,
+            ..Self::default()
+        }
+    }
+
     /// Requests that reached an upstream.
     #[must_use]
     pub const fn settled(&self) -> u64 {
@@ -56,21 +68,37 @@ impl Totals {
 
     /// Adds other sums.
     pub fn add(&mut self, other: &Self) {
-        let pairs = [
-            (&mut self.succeeded, other.succeeded),
-            (&mut self.failed, other.failed),
-            (&mut self.disconnected, other.disconnected),
-            (&mut self.refused, other.refused),
-            (&mut self.unpriced, other.unpriced),
-            (&mut self.usage.input_tokens, other.usage.input_tokens),
-            (&mut self.usage.cached_input_tokens, other.usage.cached_input_tokens),
-            (&mut self.usage.cache_write_tokens, other.usage.cache_write_tokens),
-            (&mut self.usage.output_tokens, other.usage.output_tokens),
-            (&mut self.usage.reasoning_tokens, other.usage.reasoning_tokens),
-        ];
-        for (sum, more) in pairs {
-            *sum = sum.saturating_add(more);
+        for (sum, more) in self.counts().into_iter().zip(Self::clone(other).counts()) {
+            *sum = sum.saturating_add(*more);
         }
         self.cost_nano_usd = self.cost_nano_usd.saturating_plus(other.cost_nano_usd);
+    }
+
+    /// Raises each number to another one where that is more, and tells by how much each grew.
+    pub(crate) fn raise(&mut self, to: &Self) -> Self {
+        let mut growth = *to;
+        for (sum, grown) in self.counts().into_iter().zip(growth.counts()) {
+            *grown = grown.saturating_sub(*sum);
+            *sum += *grown;
+        }
+        growth.cost_nano_usd = to.cost_nano_usd.saturating_minus(self.cost_nano_usd).at_least_zero();
+        self.cost_nano_usd = self.cost_nano_usd.max(to.cost_nano_usd);
+        growth
+    }
+
+    /// Every number but the amount.
+    const fn counts(&mut self) -> [&mut u64; 10] {
+        [
+            &mut self.succeeded,
+            &mut self.failed,
+            &mut self.disconnected,
+            &mut self.refused,
+            &mut self.unpriced,
+            &mut self.usage.input_tokens,
+            &mut self.usage.cached_input_tokens,
+            &mut self.usage.cache_write_tokens,
+            &mut self.usage.output_tokens,
+            &mut self.usage.reasoning_tokens,
+        ]
     }
 }

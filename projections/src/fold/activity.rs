@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::activity_rows;
 use super::records::OpenBlocks;
 use super::sums::{Kept, Sums};
+use super::told::Told;
 use crate::activity_view::Published;
 use crate::follow::activity_reader::ActivityGroup;
 use crate::follow::pump::Fold;
@@ -31,7 +32,9 @@ impl Fold for ActivityFold {
     fn fold(&mut self, group: ActivityGroup) -> Result<(), StoreError> {
         let store = &self.published.store();
         let mut writes = Writes::default();
-        let keys = Sums::of(&group.events).write(store, &mut self.kept, &mut writes)?;
+        let mut sums = Sums::of(&group.events);
+        Told::of(&group.events).grow(&mut sums, store, &mut self.kept, &mut writes)?;
+        let keys = sums.write(store, &mut self.kept, &mut writes)?;
         activity_rows::write_checkpoint(&group, &mut writes)?;
         self.open.add(store, group.events, &mut writes)?;
         self.published.commit(writes, &keys, &group.tips, group.offset)

@@ -5,7 +5,7 @@ use tallygate_core::activity::Event;
 use tallygate_core::digest::Digest;
 use tallygate_core::stream::{ChainId, Log, Offset};
 
-use crate::activity::{block, charges, named, spend};
+use crate::activity::{block, charges, named, spend, told};
 use crate::follow::activity_reader::{ActivityGroup, Tips};
 use crate::follow::chain::ChainTip;
 use crate::row_codec::RowTable;
@@ -35,6 +35,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         (named::BY_END_USER.id, named::BY_END_USER.schema),
         (named::BY_TAG.id, named::BY_TAG.schema),
         (charges::CHARGES.id, charges::CHARGES.schema),
+        (told::TOLD.id, told::TOLD.schema),
         (block::BLOCKS.id, block::BLOCKS.schema),
         (block::SUMMARIES.id, block::SUMMARIES.schema),
     ],

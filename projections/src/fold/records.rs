@@ -89,7 +89,8 @@ fn record_of(Happened { realm, at, event }: Happened) -> Option<UsageRecord> {
         | Event::DeploymentProbed(_)
         | Event::AgentConnected(_)
         | Event::ConfigurationAcknowledged(_)
-        | Event::AgentDisconnected(_) => return None,
+        | Event::AgentDisconnected(_)
+        | Event::SpentElsewhere(_) => return None,
     };
     Some(UsageRecord { realm, at, ending })
 }

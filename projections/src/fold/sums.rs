@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use tallygate_core::activity::{Charge, Event, RequestRefused, RequestSettled};
+use tallygate_core::activity::{Charge, Event, RequestRefused, RequestSettled, Under};
 use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, TagName};
 use tallygate_core::money::NanoUsd;
+use tallygate_core::time::Day;
 
 use crate::activity::charges::{self, CHARGES};
 use crate::activity::named::{self, Named};
-use crate::activity::spend::{self, Day, Detail, Spent};
+use crate::activity::spend::{self, Detail, Spent};
+use crate::activity::told::TOLD;
 use crate::activity::totals::Totals;
 use crate::follow::activity_reader::Happened;
 use crate::row_codec::RowTable;
@@ -66,7 +68,9 @@ impl Sums {
                 | Event::DeploymentProbed(_)
                 | Event::AgentConnected(_)
                 | Event::ConfigurationAcknowledged(_)
-                | Event::AgentDisconnected(_) => {}
+                | Event::AgentDisconnected(_)
+                // Only by how much it grew is added, which takes more than the group to know.
+                | Event::SpentElsewhere(_) => {}
             }
         }
         for requests in alike {
@@ -76,20 +80,14 @@ impl Sums {
     }
 
     fn add_settled(&mut self, Alike { realm, day, first: settled, totals }: &Alike<'_>) {
-        self.all.add(totals);
-        self.all_days.entry(*day).or_default().add(totals);
-        add(&mut self.all_models, &settled.model, totals);
+        let detail =
+            Detail { day: *day, key: settled.key, model: settled.model.clone(), vendor: settled.vendor.clone() };
+        self.add_of_all(&detail, totals);
         for charge in &settled.charged {
             let (sum, _) = self.charges.entry(Charge::clone(charge)).or_insert((NanoUsd::ZERO, realm.cloned()));
             *sum = sum.saturating_plus(totals.cost_nano_usd);
         }
         let Some(realm) = *realm else { return };
-        add(&mut self.realms, realm, totals);
-        self.days.entry((realm.clone(), *day)).or_default().add(totals);
-        self.keys.entry((realm.clone(), settled.key)).or_default().add(totals);
-        self.models.entry((realm.clone(), settled.model.clone())).or_default().add(totals);
-        let detail =
-            Detail { day: *day, key: settled.key, model: settled.model.clone(), vendor: settled.vendor.clone() };
         // What is no id was never anybody's.
         if let Some(name) = settled.end_user.as_deref().and_then(|named| EndUserId::new(named).ok()) {
             let of = Named { realm: realm.clone(), name, detail: detail.clone() };
@@ -99,7 +97,37 @@ impl Sums {
             let of = Named { realm: realm.clone(), name: tag.clone(), detail: detail.clone() };
             self.tags.entry(of).or_default().add(totals);
         }
-        self.details.entry((realm.clone(), detail)).or_default().add(totals);
+        self.add_of_realm(realm, detail, totals);
+    }
+
+    /// What was spent elsewhere is charged to no budget, and what requests named is told beside what they cost.
+    pub(super) fn add_elsewhere(&mut self, realm: &RealmId, detail: Detail, under: Option<&Under>, more: &Totals) {
+        match under.cloned() {
+            None => {
+                self.add_of_all(&detail, more);
+                self.add_of_realm(realm, detail, more);
+            }
+            Some(Under::EndUser(name)) => {
+                self.end_users.entry(Named { realm: realm.clone(), name, detail }).or_default().add(more);
+            }
+            Some(Under::Tag(name)) => {
+                self.tags.entry(Named { realm: realm.clone(), name, detail }).or_default().add(more);
+            }
+        }
+    }
+
+    fn add_of_all(&mut self, of: &Detail, totals: &Totals) {
+        self.all.add(totals);
+        self.all_days.entry(of.day).or_default().add(totals);
+        add(&mut self.all_models, &of.model, totals);
+    }
+
+    fn add_of_realm(&mut self, realm: &RealmId, of: Detail, totals: &Totals) {
+        add(&mut self.realms, realm, totals);
+        self.days.entry((realm.clone(), of.day)).or_default().add(totals);
+        self.keys.entry((realm.clone(), of.key)).or_default().add(totals);
+        self.models.entry((realm.clone(), of.model.clone())).or_default().add(totals);
+        self.details.entry((realm.clone(), of)).or_default().add(totals);
     }
 
     /// Refusals are not summed by model: the name is whatever a client sent, so there is no end of them.
@@ -203,6 +231,19 @@ fn add<K: std::hash::Hash + Eq + Clone>(sums: &mut HashMap<K, Totals>, of: &K, m
 }
 
 impl Kept {
+    /// What was told so far of a row of spend elsewhere.
+    pub(super) fn told(&self, store: &Store, key: &RowKey) -> Result<Totals, StoreError> {
+        match self.totals.get(key) {
+            Some(told) => Ok(*told),
+            None => Ok(store.get(&TOLD, key)?.unwrap_or_default()),
+        }
+    }
+
+    /// So much was told of it.
+    pub(super) fn tell(&mut self, key: RowKey, told: Totals) {
+        self.totals.insert(key, told);
+    }
+
     fn make_room(&mut self) {
         if self.totals.len() > KEPT_MAX {
             self.totals.clear();

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tallygate_core::activity::{Charge, Endpoint, Event, Outcome, RequestRefused, RequestSettled, Tags};
+use tallygate_core::activity::{
+    Charge, DaySpent, Endpoint, Event, Outcome, RequestRefused, RequestSettled, SpentElsewhere, Tags, Under,
+};
 use tallygate_core::id::RequestId;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::port::event_log::EventLog as _;
@@ -15,7 +17,7 @@ use tallygate_core::testing::activity_writer::{ActivityWriter, Happened};
 use tallygate_core::testing::drive::block_on;
 use tallygate_core::testing::memory_log::MemoryLog;
 use tallygate_core::testing::samples::{self, id};
-use tallygate_core::time::{Period, Timestamp};
+use tallygate_core::time::{Day, Period, Timestamp};
 use tallygate_core::usage::Usage;
 use uuid::Uuid;
 
@@ -115,6 +117,28 @@ pub(super) fn activity_log() -> MemoryLog {
         Happened { realm: None, at, event: Event::RequestRefused(refused()) },
     ]);
     block_on(log.append(batch)).unwrap();
+    log
+}
+
+/// What was spent elsewhere: in all, and under a name.
+pub(super) fn elsewhere_log() -> MemoryLog {
+    let (log, mut writer) = (MemoryLog::new(Log::Activity), ActivityWriter::new("gateway-1"));
+    let at = Timestamp::from_millis(1_795_169_731_023);
+    let settled = settled();
+    let row = |under| DaySpent {
+        day: Day::of(at),
+        key: settled.key,
+        model: settled.model.clone(),
+        vendor: settled.vendor.clone(),
+        under,
+        succeeded: 41,
+        failed: 2,
+        usage: settled.usage.in_five_classes(),
+        cost_nano_usd: NanoUsd::new(123_456_789),
+    };
+    let rows = vec![row(None), row(Some(Under::EndUser(id("customer 7")))), row(Some(Under::Tag(id("team:red"))))];
+    let event = Event::SpentElsewhere(SpentElsewhere { source: id("litellm"), rows });
+    block_on(log.append(writer.batch(&[Happened { realm: Some(id("acme")), at, event }]))).unwrap();
     log
 }
 

@@ -19,4 +19,5 @@ mod isolation;
 mod other_logs;
 mod poison;
 mod spending;
+mod elsewhere;
 mod following;

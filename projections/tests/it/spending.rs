@@ -6,8 +6,8 @@ use tallygate_core::scope::Scope;
 use tallygate_core::stream::{ChainId, Log};
 use tallygate_core::testing::activity_writer::ActivityWriter;
 use tallygate_core::testing::memory_log::MemoryLog;
-use tallygate_core::time::Timestamp;
-use tallygate_projections::{Day, Days, Ending, FollowError, Health, Page, Totals, UsageFilter};
+use tallygate_core::time::{Day, Timestamp};
+use tallygate_projections::{Days, Ending, FollowError, Health, Page, Totals, UsageFilter};
 
 use crate::gateway::Site;
 use crate::history;
@@ -46,7 +46,8 @@ async fn every_sum_is_the_sum_of_the_same_requests() {
         | Event::DeploymentProbed(_)
         | Event::AgentConnected(_)
         | Event::ConfigurationAcknowledged(_)
-        | Event::AgentDisconnected(_) => Totals::default(),
+        | Event::AgentDisconnected(_)
+        | Event::SpentElsewhere(_) => Totals::default(),
     };
     let expected = sum(all.iter().map(|happened| totals_of(&happened.event)));
     assert!(expected.succeeded > 500 && expected.refused > 100);

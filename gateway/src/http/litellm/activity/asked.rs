@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use tallygate_core::id::KeyId;
-use tallygate_projections::{Day, Days, Detail};
+use tallygate_core::time::Day;
+use tallygate_projections::{Days, Detail};
 
 use crate::http::App;
 use crate::http::error::ApiError;

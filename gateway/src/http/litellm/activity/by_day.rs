@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::id::{KeyId, RealmId};
-use tallygate_projections::{Day, Detail, Totals};
+use tallygate_core::time::Day;
+use tallygate_projections::{Detail, Totals};
 
 use super::asked::Asked;
 use crate::http::App;

@@ -9,7 +9,8 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::id::{EndUserId, KeyId, RealmId};
-use tallygate_projections::{Day, Days, Named, Spent, Totals};
+use tallygate_core::time::Day;
+use tallygate_projections::{Days, Named, Spent, Totals};
 
 use crate::http::App;
 use crate::http::body;

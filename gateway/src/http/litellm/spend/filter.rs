@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tallygate_core::id::{KeyId, RealmId};
 use tallygate_core::key::Key;
-use tallygate_core::time::Timestamp;
-use tallygate_projections::{Day, Days, KeyRow, StoreError};
+use tallygate_core::time::{Day, Timestamp};
+use tallygate_projections::{Days, KeyRow, StoreError};
 
 use crate::http::App;
 use crate::http::error::ApiError;

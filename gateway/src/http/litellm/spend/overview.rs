@@ -29,7 +29,7 @@ pub(super) async fn by_day(State(app): State<App>, uri: Uri, headers: HeaderMap)
     Ok(Json(sums.iter().map(shown).collect()))
 }
 
-fn day(sum: &Spent<tallygate_projections::Day>) -> String {
+fn day(sum: &Spent<tallygate_core::time::Day>) -> String {
     sum.of.start().day()
 }
 

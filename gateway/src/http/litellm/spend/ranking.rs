@@ -9,8 +9,8 @@ use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tallygate_adapters::litellm::amount::usd;
 use tallygate_core::money::NanoUsd;
-use tallygate_core::time::Timestamp;
-use tallygate_projections::{Day, Days, KeyRow, Spent};
+use tallygate_core::time::{Day, Timestamp};
+use tallygate_projections::{Days, KeyRow, Spent};
 
 use super::daily::in_detail;
 use super::filter;

@@ -11,7 +11,8 @@ use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId};
 use tallygate_core::key::Key;
 use tallygate_core::money::NanoUsd;
 use tallygate_core::realm::Realm;
-use tallygate_projections::{Day, Days, Detail, Named, Spent, Totals};
+use tallygate_core::time::Day;
+use tallygate_projections::{Days, Detail, Named, Spent, Totals};
 
 use super::daily::in_detail;
 use super::filter::{self, Keys};

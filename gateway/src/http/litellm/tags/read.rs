@@ -8,7 +8,8 @@ use axum::extract::State;
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value, json};
 use tallygate_core::id::TagName;
-use tallygate_projections::{Day, Days};
+use tallygate_core::time::Day;
+use tallygate_projections::Days;
 
 use super::refused::not_found;
 use super::request::team;
