@@ -5,6 +5,8 @@
 //! record would cost more than the request did. While the log is away the queue grows, and when it is full the gateway
 //! refuses requests ([`ActivityWriter::has_room`]) before it would lose one.
 
+mod bulk;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use tokio::sync::watch;
 
 pub(crate) use crate::outbox::Happened;
 use crate::outbox::{self, Outbox, Waiting};
+pub(crate) use bulk::LogAway;
+use bulk::Turns;
 
 /// The most records of one batch, as DESIGN's plan for JetStream messages has it.
 const BATCH_MAX: usize = 500;
@@ -36,6 +40,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 pub(crate) struct ActivityWriter {
     outbox: Outbox,
     written: watch::Receiver<Position>,
+    turns: Turns,
 }
 
 /// The task that writes. It ends when the writer is closed and everything is in the log.
@@ -74,7 +79,7 @@ pub(crate) async fn open(
     let outbox = outbox::open(folder, writer, head.position, slices, sources)?;
     let (sender, receiver) = watch::channel(head.position);
     let task = WriterTask { outbox: outbox.clone(), log, mac, head, written: sender };
-    Ok((ActivityWriter { outbox, written: receiver }, task))
+    Ok((ActivityWriter { outbox, written: receiver, turns: Turns::default() }, task))
 }
 
 impl ActivityWriter {

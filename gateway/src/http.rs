@@ -19,6 +19,7 @@ mod generate;
 mod quiet;
 mod counts;
 mod explain;
+mod elsewhere;
 mod models;
 pub(crate) mod selector;
 mod commands;
@@ -137,6 +138,7 @@ fn routes() -> Router<App> {
         .route("/api/mirror", get(mirror::status))
         .route("/api/prices", get(prices::list))
         .route("/api/route/explain", post(explain::explain))
+        .route("/api/spend/elsewhere", post(elsewhere::tell))
         .route("/api/suspense", get(budgets::suspense))
         .route("/api/suspense/close", post(budgets::close))
         .route("/health/liveliness", get(health::alive))

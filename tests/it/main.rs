@@ -14,6 +14,7 @@ mod media;
 mod bad_upstreams;
 mod coding_agents;
 mod budgets;
+mod spend_elsewhere;
 mod clients_that_leave;
 mod prices;
 mod commands;
