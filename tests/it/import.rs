@@ -2,6 +2,7 @@
 
 mod database;
 mod file;
+mod history;
 mod people;
 mod spend;
 

@@ -3,6 +3,7 @@
 //! Rows come as JSON, by their columns' names, so that versions of LiteLLM with more columns or fewer are read alike.
 
 mod url;
+pub mod history;
 
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -135,6 +136,8 @@ impl Database {
             let set = format!("SET search_path TO \"{}\"", schema.replace('"', "\"\""));
             database.client.batch_execute(&set).await?;
         }
+        // Moments without a time zone are in UTC there, and so are its days.
+        database.client.batch_execute("SET TIME ZONE 'UTC'").await?;
         database.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         if database.has(Table::Keys).await? || database.has(Table::Models).await? {
             Ok(database)
@@ -185,19 +188,6 @@ impl Database {
         );
         let found = self.client.query(&query, &[]).await?;
         found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-    }
-
-    /// How many requests the log of spend has, and what they cost together, in dollars as text.
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub async fn spend_logs(&self) -> Result<(i64, String), DatabaseError> {
-        if !self.has_named("LiteLLM_SpendLogs").await? {
-            return Ok((0, "0".to_owned()));
-        }
-        let query = "SELECT count(*), coalesce(sum(spend), 0)::text FROM \"LiteLLM_SpendLogs\"";
-        let row = self.client.query_one(query, &[]).await?;
-        Ok((row.try_get(0)?, row.try_get(1)?))
     }
 
     async fn has(&self, table: Table) -> Result<bool, DatabaseError> {

@@ -12,11 +12,13 @@ mod keys;
 mod models;
 mod report;
 mod carry;
+mod history;
 
 use std::collections::BTreeMap;
 
 use tallygate_adapters::litellm::config_file::ConfigFile;
 use tallygate_adapters::litellm::database::Database;
+use tallygate_adapters::provider::vendors::Vendors;
 use tallygate_core::port::clock::Clock as _;
 use tallygate_core::secret::Secret;
 
@@ -25,7 +27,7 @@ use crate::config::ImportLitellmArgs;
 use crate::operator_client::Client;
 use crate::system::SystemClock;
 use budgets::Budgets;
-use item::Item;
+use item::{Item, Unbudgeted};
 use report::{Kind, Report};
 
 /// Reads, reports, and carries over if it is asked to.
@@ -55,12 +57,22 @@ pub(super) async fn import(args: ImportLitellmArgs, environment: &BTreeMap<Strin
         }
         bodies.extend(file.models.into_iter().map(|model| (model.name, model.body)));
     }
-    if let Some(url) = &args.database_url {
-        let database = Database::open(url).await?;
-        bodies.extend(models::bodies(&database, &salt_key, &mut report).await?);
-        items = of_database(&database, &mut report).await?;
+    let database = match &args.database_url {
+        Some(url) => Some(Database::open(url).await?),
+        None => None,
+    };
+    if let Some(database) = &database {
+        bodies.extend(models::bodies(database, &salt_key, &mut report).await?);
+        items = of_database(database, &mut report).await?;
     }
-    carry::carry(&client, items, bodies, args.apply, &mut report).await?;
+    let unbudgeted: Vec<Unbudgeted> = items.iter().filter_map(Item::unbudgeted).collect();
+    let keys = carry::carry(&client, items, bodies, args.apply, &mut report).await?;
+    if let Some(database) = &database {
+        let names = models::public_names(database).await?;
+        let (vendors, client) = (Vendors::builtin()?, args.apply.then_some(&client));
+        let around = history::Around { database, keys: &keys, names: &names, vendors: &vendors, client };
+        history::carry(&around, &unbudgeted, &mut report).await?;
+    }
     report.tell(args.apply);
     if report.refused() > 0 {
         return Err(ImportError::NotAll(report.refused()));
@@ -81,10 +93,5 @@ async fn of_database(database: &Database, report: &mut Report) -> Result<Vec<Ite
     let bound = keys::bound(database, &budgets, report).await?;
     let around = keys::Around { budgets: &budgets, left: &users.left, bound: &bound, now };
     items.extend(keys::items(database, &around, report).await?);
-    let (requests, usd) = database.spend_logs().await?;
-    if requests > 0 {
-        let why = format!("what was spent by day is told by LiteLLM's own log: {requests} requests, {usd} dollars");
-        report.left(Kind::SpendLog, "LiteLLM_SpendLogs", &why);
-    }
     Ok(items)
 }

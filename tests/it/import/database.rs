@@ -41,8 +41,7 @@ async fn keys_models_teams_and_budgets_are_carried_over_and_the_secrets_that_peo
         "not carried over: team strict: `model_max_budget`",
         "not carried over: key strict: `model_max_budget`",
         "not carried over: key expired: it has expired",
-        "not carried over: key free: the 3.00 dollars that it spent: without a budget it begins with nothing",
-        "not carried over: log of spend LiteLLM_SpendLogs: what was spent by day is told by LiteLLM's own log: 2 requests, 3.25 dollars",
+        "not carried over: key free: of the 3.00 dollars that it spent the history tells 2.50",
         "not carried over: model tuned: refused",
         "not carried over: model foreign: its parameters do not open with this salt key",
     ] {

@@ -1,10 +1,9 @@
 //! Carries over what was read, or finds out what would be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tallygate_core::command::Command;
 
 use super::item::Item;
 use super::report::{Kind, Report};
@@ -14,11 +13,13 @@ use crate::operator_client::{Client, ClientError};
 
 /// The most commands of one call: what `POST /api/commands` takes.
 const COMMANDS_MAX: usize = 100;
+/// The code that says that there is a key of the same id, whatever became of it.
+const ALREADY_ISSUED: &str = "key_already_issued";
 /// Codes that say that what is asked for is there already.
 const THERE_ALREADY: [&str; 9] = [
     "budget_carried_lower",
     "end_user_already_registered",
-    "key_already_issued",
+    ALREADY_ISSUED,
     "key_secret_taken",
     "named_budget_already_registered",
     "no_change",
@@ -29,16 +30,16 @@ const THERE_ALREADY: [&str; 9] = [
 /// Codes that say that an amount which was spent has no budget here that it counts in: somebody changed it since.
 const NO_WINDOW: [&str; 3] = ["budget_not_set", "budget_scope_unknown", "budget_window_other"];
 
-/// Carries everything over, or finds out what would be.
+/// Carries everything over, or finds out what would be. Tells how the gateway knows the keys that it has then, by their hashes.
 pub(super) async fn carry(
     client: &Client,
     items: Vec<Item>,
     bodies: Vec<(String, String)>,
     apply: bool,
     report: &mut Report,
-) -> Result<(), ImportError> {
-    let there = there(client).await?;
-    let (known, missing): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| is_there(item, &there));
+) -> Result<BTreeMap<String, String>, ImportError> {
+    let before = there(client).await?;
+    let (known, missing): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| is_there(item, &before));
     known.iter().for_each(|item| report.there(item.kind));
     if !apply {
         for item in &missing {
@@ -46,7 +47,8 @@ pub(super) async fn carry(
             item.only_spend().iter().for_each(|spend| report.carried(spend.kind, &spend.name));
         }
         bodies.iter().for_each(|(name, _)| report.carried(Kind::Model, name));
-        return Ok(());
+        let made = missing.iter().filter_map(Item::key).map(|issue| issue.hash.to_string());
+        return Ok(before.into_iter().chain(made).map(|hash| (hash.clone(), hash)).collect());
     }
     // What nests in a realm, and whose keys they are, comes after it: so keys are sent when it is known whom there is.
     let (keys, others): (Vec<Item>, Vec<Item>) = missing.into_iter().partition(|item| item.kind == Kind::Key);
@@ -56,7 +58,9 @@ pub(super) async fn carry(
     sent.send(client, keys, report).await?;
     let spends = known.iter().chain(&sent.known).filter_map(Item::only_spend).collect();
     sent.send(client, spends, report).await?;
-    models::register(client, bodies, report).await
+    models::register(client, bodies, report).await?;
+    let by_hash = there(client).await?.into_iter().map(|hash| (hash.clone(), hash));
+    Ok(sent.keys.into_iter().chain(by_hash).collect())
 }
 
 /// What became of what was sent.
@@ -64,6 +68,8 @@ pub(super) async fn carry(
 struct Sent {
     /// What was there already.
     known: Vec<Item>,
+    /// The ids of the keys that were ever issued, by their hashes there: here one may have been given another secret, or revoked.
+    keys: BTreeMap<String, String>,
     /// Users whom the gateway refused.
     refused: BTreeSet<String>,
 }
@@ -84,6 +90,7 @@ impl Sent {
 
     fn note(&mut self, item: Item, outcome: &Value, report: &mut Report) {
         let Some(error) = outcome.get("error") else {
+            self.note_key(&item);
             report.carried(item.kind, &item.name);
             return item.only_spend().iter().for_each(|spend| report.carried(spend.kind, &spend.name));
         };
@@ -91,6 +98,9 @@ impl Sent {
         let message = rows::text(error, "message");
         if THERE_ALREADY.contains(&code) {
             report.there(item.kind);
+            if code == ALREADY_ISSUED {
+                self.note_key(&item);
+            }
             self.known.push(item);
         } else if item.kind == Kind::Spend && NO_WINDOW.contains(&code) {
             report.left(item.kind, &item.name, message);
@@ -100,6 +110,10 @@ impl Sent {
                 self.refused.insert(item.name);
             }
         }
+    }
+
+    fn note_key(&mut self, item: &Item) {
+        self.keys.extend(item.key().map(|issue| (issue.hash.to_string(), issue.key.to_string())));
     }
 
     /// The keys but for those of users whom the gateway refused: they would be bound by nothing.
@@ -112,10 +126,7 @@ impl Sent {
 }
 
 fn is_there(item: &Item, hashes: &BTreeSet<String>) -> bool {
-    item.commands.iter().any(|command| match command {
-        Command::IssueKey(issue) => hashes.contains(&issue.hash.to_string()),
-        _ => false,
-    })
+    item.key().is_some_and(|issue| hashes.contains(&issue.hash.to_string()))
 }
 
 /// A page of `/key/list`.

@@ -42,10 +42,7 @@ pub(super) async fn end_users(
         }
         restricted.iter().for_each(|error| report.left(Kind::EndUser, id, &keys::told(error)));
         match end_user(&row, is_blocked, budgets, now) {
-            Ok(item) => {
-                item.tell(rows::spent(&row), report);
-                items.push(item);
-            }
+            Ok(item) => items.push(item.spent(rows::spent(&row), report)),
             Err(error) => report.left(Kind::EndUser, id, &keys::told(&error)),
         }
     }
@@ -94,10 +91,7 @@ pub(super) async fn tags(
             report.left(Kind::Tag, name, &keys::told(&error));
         }
         match tag(&row, budgets, names, now) {
-            Ok(item) => {
-                item.tell(rows::spent(&row), report);
-                items.push(item);
-            }
+            Ok(item) => items.push(item.spent(rows::spent(&row), report)),
             Err(error) => report.left(Kind::Tag, name, &keys::told(&error)),
         }
     }

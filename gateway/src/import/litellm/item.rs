@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tallygate_core::budget::CarrySpend;
 use tallygate_core::command::{Command, Together};
 use tallygate_core::digest::Digest;
+use tallygate_core::key::IssueKey;
 use tallygate_core::money::NanoUsd;
 
 use super::report::{Kind, Report};
@@ -21,11 +22,24 @@ pub(super) struct Item {
     /// Whose it is.
     pub(super) user: Option<String>,
     uncounted: Option<&'static str>,
+    /// What it spent in all.
+    spent: NanoUsd,
+}
+
+/// Something without a budget, and what it spent: only the history tells it.
+#[derive(Debug)]
+pub(super) struct Unbudgeted {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    /// How the history knows it.
+    pub(super) whose: String,
+    pub(super) spent: NanoUsd,
 }
 
 impl Item {
     pub(super) fn new(kind: Kind, name: &str, commands: Vec<Command>) -> Self {
-        Self { kind, name: name.to_owned(), commands, spend: None, user: None, uncounted: None }
+        let (spend, user, uncounted, spent) = (None, None, None, NanoUsd::ZERO);
+        Self { kind, name: name.to_owned(), commands, spend, user, uncounted, spent }
     }
 
     /// Gives it its budget.
@@ -40,18 +54,30 @@ impl Item {
         Self { user: user.map(str::to_owned), ..self }
     }
 
-    /// Tells what of its spending counts nowhere here.
-    pub(super) fn tell(&self, spent: NanoUsd, report: &mut Report) {
-        let has_budget =
-            self.commands.iter().any(|command| matches!(command, Command::SetBudget(_) | Command::AttachBudget(_)));
-        match self.uncounted {
-            Some(why) => report.left(self.kind, &self.name, &format!("the {spent} dollars that it spent: {why}")),
-            None if spent > NanoUsd::ZERO && !has_budget => {
-                let why = format!("the {spent} dollars that it spent: without a budget it begins with nothing");
-                report.left(self.kind, &self.name, &why);
-            }
-            None => {}
+    /// Says what it spent, and tells what of it counts in no window here.
+    pub(super) fn spent(self, spent: NanoUsd, report: &mut Report) -> Self {
+        if let Some(why) = self.uncounted {
+            report.left(self.kind, &self.name, &format!("the {spent} dollars that it spent: {why}"));
         }
+        Self { spent, ..self }
+    }
+
+    /// What it spent, if no budget counts it.
+    pub(super) fn unbudgeted(&self) -> Option<Unbudgeted> {
+        let is_budget = |command: &Command| matches!(command, Command::SetBudget(_) | Command::AttachBudget(_));
+        if self.spent == NanoUsd::ZERO || self.commands.iter().any(is_budget) {
+            return None;
+        }
+        let whose = self.key().map_or_else(|| self.name.clone(), |issue| issue.hash.to_string());
+        Some(Unbudgeted { kind: self.kind, name: self.name.clone(), whose, spent: self.spent })
+    }
+
+    /// The key that it makes.
+    pub(super) fn key(&self) -> Option<&IssueKey> {
+        self.commands.iter().find_map(|command| match command {
+            Command::IssueKey(issue) => Some(issue),
+            _ => None,
+        })
     }
 
     /// What is sent to make it, with what it spent: all or nothing. The id follows from what it says: sent again, it is

@@ -74,10 +74,7 @@ pub(super) async fn items(
         let hash = rows::text(&row, Table::Keys.key());
         let name = rows::said(&row, "key_alias").or(rows::said(&row, "key_name")).unwrap_or(hash).to_owned();
         match item(&row, &name, around) {
-            Ok(Some(item)) => {
-                item.tell(rows::spent(&row), report);
-                items.push(item);
-            }
+            Ok(Some(item)) => items.push(item.spent(rows::spent(&row), report)),
             Ok(None) => report.left(Kind::Key, &name, "it has expired"),
             Err(error) => report.left(Kind::Key, &name, &told(&error)),
         }

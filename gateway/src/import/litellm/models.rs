@@ -44,6 +44,16 @@ pub(super) async fn names(database: &Database) -> Result<BTreeMap<String, String
     Ok(rows.iter().map(|row| (rows::text(row, Table::Models.key()).to_owned(), name(row))).collect())
 }
 
+/// The names that callers use, by those that LiteLLM made for models of teams.
+pub(super) async fn public_names(database: &Database) -> Result<BTreeMap<String, String>, ImportError> {
+    let public = |row: &Value| {
+        let info = object(row, "model_info");
+        let name = info.get("team_public_model_name").and_then(Value::as_str)?;
+        Some((rows::text(row, "model_name").to_owned(), name.to_owned()))
+    };
+    Ok(database.rows(Table::Models).await?.iter().filter_map(public).collect())
+}
+
 fn body(row: &Value, opener: &Opener) -> Result<(String, String), NotOpened> {
     let mut info = object(row, "model_info");
     let params = opened(object(row, "litellm_params"), opener)?;

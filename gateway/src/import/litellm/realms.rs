@@ -39,10 +39,7 @@ pub(super) async fn items(
                 continue;
             }
             match item(&row, (table, kind), budgets, now) {
-                Ok(item) => {
-                    item.tell(rows::spent(&row), report);
-                    items.push(item);
-                }
+                Ok(item) => items.push(item.spent(rows::spent(&row), report)),
                 Err(error) => report.left(kind, id, &keys::told(&error)),
             }
         }

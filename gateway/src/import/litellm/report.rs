@@ -16,7 +16,7 @@ pub(super) enum Kind {
     Tag,
     Budget,
     Spend,
-    SpendLog,
+    History,
     Setting,
 }
 
@@ -32,7 +32,7 @@ impl Kind {
             Self::Tag => "tag",
             Self::Budget => "named budget",
             Self::Spend => "spend",
-            Self::SpendLog => "log of spend",
+            Self::History => "history",
             Self::Setting => "setting",
         }
     }

@@ -62,8 +62,7 @@ pub(super) async fn read(
         match item(&row, memberships, budgets, now) {
             Ok(mut item) => {
                 drop_second_email(&mut item, &mut emails, report);
-                item.tell(rows::spent(&row), report);
-                users.items.push(item);
+                users.items.push(item.spent(rows::spent(&row), report));
             }
             Err(error) => {
                 report.left(Kind::User, id, &format!("{}. Their keys are left out too", keys::told(&error)));
