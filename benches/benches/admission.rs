@@ -63,6 +63,7 @@ fn slices() -> (SliceLedger, Vec<Budget>) {
             reclaim_after_seconds: None,
             named: None,
             rates: Limits::default(),
+            told_at_nano_usd: None,
             terms: tallygate_core::budget::Terms::default(),
             carried: Vec::new(),
             set,

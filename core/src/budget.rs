@@ -45,6 +45,8 @@ pub struct Budget {
     pub named: Option<BudgetId>,
     /// The rate limits that come with a named budget: they hold where the scope has none of its own.
     pub rates: Limits,
+    /// The soft limit that comes with a named budget: it holds where the terms have none.
+    pub told_at_nano_usd: Option<NanoUsd>,
     /// What holds beside the limits.
     pub terms: Terms,
     /// What was spent elsewhere in windows of the limits.

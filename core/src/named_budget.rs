@@ -12,6 +12,8 @@ use crate::control::{Change, Control};
 use crate::event::Event as AnyEvent;
 use crate::id::BudgetId;
 use crate::limits::{Limits, LimitsPatch};
+use crate::money::NanoUsd;
+use crate::patch::Patch;
 use crate::scope::Scope;
 use crate::stream::{Position, StreamId};
 use crate::time::Timestamp;
@@ -25,6 +27,8 @@ pub struct NamedBudget {
     pub limits: Vec<BudgetLimit>,
     /// The rate limits that each holder has where it has none of its own.
     pub rates: Limits,
+    /// The soft limit that each holder has where it has none of its own.
+    pub told_at_nano_usd: Option<NanoUsd>,
     /// Since which event it is removed. The name may be registered again.
     pub removed: Option<Position>,
     /// Its history.
@@ -43,6 +47,9 @@ pub struct RegisterNamedBudget {
     /// The rate limits that each holder has where it has none of its own.
     #[serde(default)]
     pub rates: Limits,
+    /// Once so much counts in a window of a holder's first limit, it is told, in nano-dollars. Nothing is refused for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at_nano_usd: Option<NanoUsd>,
 }
 
 /// Asks for changes of a named budget, and so of all its holders'.
@@ -57,6 +64,9 @@ pub struct ReviseNamedBudget {
     /// The rate limits.
     #[serde(default, skip_serializing_if = "LimitsPatch::is_keep")]
     pub rates: LimitsPatch,
+    /// The soft limit. It goes with the last limit.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub told_at_nano_usd: Patch<NanoUsd>,
 }
 
 /// Asks that a named budget be there no more. It must have no holder: nobody's limit ends unsaid.
@@ -77,6 +87,9 @@ pub struct Registered {
     pub limits: Vec<BudgetLimit>,
     /// The rate limits.
     pub rates: Limits,
+    /// The soft limit. Schema 1 knew of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at_nano_usd: Option<NanoUsd>,
 }
 
 /// A named budget, and with it that of each holder, changed.
@@ -91,6 +104,9 @@ pub struct Revised {
     /// The rate limits that changed.
     #[serde(default, skip_serializing_if = "LimitsPatch::is_keep")]
     pub rates: LimitsPatch,
+    /// The soft limit, if it changed. Schema 1 knew of none.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub told_at_nano_usd: Patch<NanoUsd>,
 }
 
 /// A named budget is there no more.
@@ -105,9 +121,9 @@ event_types! {
     /// What happens to named budgets.
     pub enum Event {
         /// It came to be.
-        Registered(Registered) = "named_budget.registered", 1;
+        Registered(Registered) = "named_budget.registered", 2;
         /// It changed.
-        Revised(Revised) = "named_budget.revised", 1;
+        Revised(Revised) = "named_budget.revised", 2;
         /// It is there no more.
         Removed(Removed) = "named_budget.removed", 1;
     }
@@ -133,6 +149,9 @@ pub enum Rejection {
         /// The first of its holders.
         holder: Scope,
     },
+    /// It has no limit that a soft one could be of.
+    #[error("the budget named `{0}` has no limit: set one first, or with its soft limit")]
+    NoLimit(BudgetId),
     /// The command would change nothing.
     #[error("nothing about the budget named `{0}` would change")]
     NoChange(BudgetId),
@@ -147,6 +166,7 @@ impl Rejection {
             Self::AlreadyRegistered(_) => "named_budget_already_registered",
             Self::NotRegistered(_) => "named_budget_not_registered",
             Self::InUse { .. } => "named_budget_in_use",
+            Self::NoLimit(_) => "named_budget_without_limit",
             Self::NoChange(_) => "no_change",
         }
     }
@@ -169,7 +189,9 @@ pub fn register(state: &Control, command: &RegisterNamedBudget, now: Timestamp) 
         return Err(Rejection::AlreadyRegistered(command.budget.clone()));
     }
     let limits = budget::limits_of(&command.limits, &[], now)?;
-    let registered = Registered { budget: command.budget.clone(), limits, rates: command.rates };
+    let RegisterNamedBudget { budget, limits: _, rates, told_at_nano_usd } = command.clone();
+    check_told_at(&budget, told_at_nano_usd, &limits)?;
+    let registered = Registered { budget, limits, rates, told_at_nano_usd };
     Ok(vec![change(Event::Registered(registered), Vec::new())])
 }
 
@@ -182,11 +204,29 @@ pub fn revise(state: &Control, command: &ReviseNamedBudget, now: Timestamp) -> R
     let limits = command.limits.as_ref().map(|new| budget::limits_of(new, &current.limits, now)).transpose()?;
     let limits = limits.filter(|limits| *limits != current.limits);
     let rates = command.rates.against(&current.rates);
-    if limits.is_none() && rates.is_keep() {
+    let have = limits.as_ref().unwrap_or(&current.limits);
+    let asked = match &command.told_at_nano_usd {
+        Patch::Keep if have.is_empty() => &Patch::Clear,
+        asked => asked,
+    };
+    let told_at_nano_usd = asked.against(current.told_at_nano_usd.as_ref());
+    if let Patch::Set(amount) = &told_at_nano_usd {
+        check_told_at(&command.budget, Some(*amount), have)?;
+    }
+    if limits.is_none() && rates.is_keep() && told_at_nano_usd.is_keep() {
         return Err(Rejection::NoChange(command.budget.clone()));
     }
-    let revised = Revised { budget: command.budget.clone(), limits, rates };
+    let revised = Revised { budget: command.budget.clone(), limits, rates, told_at_nano_usd };
     Ok(vec![change(Event::Revised(revised), vec![current.trail.changed.position])])
+}
+
+/// A soft limit is one of a window, and a window is one of a limit.
+fn check_told_at(budget: &BudgetId, told_at: Option<NanoUsd>, limits: &[BudgetLimit]) -> Result<(), Rejection> {
+    match told_at {
+        Some(amount) if amount < NanoUsd::ZERO => Err(budget::Rejection::Negative(amount).into()),
+        Some(_) if limits.is_empty() => Err(Rejection::NoLimit(budget.clone())),
+        _ => Ok(()),
+    }
 }
 
 /// Decides [`RemoveNamedBudget`].
@@ -220,6 +260,7 @@ pub fn evolve(state: &mut Control, event: &Event, mark: &Mark) {
                     row.limits.clone_from(limits);
                 }
                 data.rates.apply(&mut row.rates);
+                data.told_at_nano_usd.apply(&mut row.told_at_nano_usd);
                 row.trail.step(mark);
             });
             budget::spread(state, &data.budget, mark);
@@ -237,8 +278,8 @@ fn born(state: &Control, data: &Registered, mark: &Mark) -> NamedBudget {
         Some(earlier) => Trail { version: earlier.trail.version + 1, ..Trail::born(mark) },
         None => Trail::born(mark),
     };
-    let Registered { budget, limits, rates } = data.clone();
-    NamedBudget { budget, limits, rates, removed: None, trail }
+    let Registered { budget, limits, rates, told_at_nano_usd } = data.clone();
+    NamedBudget { budget, limits, rates, told_at_nano_usd, removed: None, trail }
 }
 
 impl Event {

@@ -4,7 +4,8 @@
 //! `core/golden/events`. None is needed where the newest reads the older one as it stands: `request.settled` 2 leaves out
 //! what is none or zero, which 1 wrote, 3 adds classes of usage, which are left out where they are zero, 4 the route,
 //! which is left out where it is empty, 5 the candidates, which are left out where there was no choice, and 6 the tags, which
-//! are left out where there are none.
+//! are left out where there are none. `named_budget.registered` and `named_budget.revised` 2 add the
+//! soft limit, which is left out where there is none, or where it stays.
 
 use std::borrow::Cow;
 

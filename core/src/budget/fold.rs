@@ -25,7 +25,7 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
         Event::Set(data) => {
             budget.limits.clone_from(&data.limits);
             budget.reclaim_after_seconds = data.reclaim_after_seconds;
-            (budget.named, budget.rates) = (None, Limits::default());
+            (budget.named, budget.rates, budget.told_at_nano_usd) = (None, Limits::default(), None);
             if data.limits.is_empty() {
                 budget.terms = Terms::default();
             }
@@ -33,7 +33,8 @@ pub fn evolve(state: &mut Control, event: &Event, realm: Option<&RealmId>, mark:
         Event::Reset(data) => budget.limits.clone_from(&data.limits),
         Event::Attached(data) => {
             let named = state.named_budget(&data.budget);
-            (budget.limits, budget.rates) = named.map(|named| (named.limits.clone(), named.rates)).unwrap_or_default();
+            let copied = named.map(|named| (named.limits.clone(), named.rates, named.told_at_nano_usd));
+            (budget.limits, budget.rates, budget.told_at_nano_usd) = copied.unwrap_or_default();
             budget.named = Some(data.budget.clone());
             budget.reclaim_after_seconds = None;
         }
@@ -61,6 +62,7 @@ fn nothing(scope: &Scope, realm: Option<&RealmId>, mark: &Mark) -> Budget {
         reclaim_after_seconds: None,
         named: None,
         rates: Limits::default(),
+        told_at_nano_usd: None,
         terms: Terms::default(),
         carried: Vec::new(),
         set: mark.position,
@@ -80,7 +82,8 @@ pub(crate) fn spread(state: &mut Control, id: &BudgetId, mark: &Mark) {
             BudgetLimit { anchor: own.map_or(limit.anchor, |own| own.max(limit.anchor)), ..limit.clone() }
         };
         let limits = named.limits.iter().map(anew).collect();
-        let mut budget = Budget { limits, rates: named.rates, set: mark.position, ..held };
+        let (rates, told_at_nano_usd) = (named.rates, named.told_at_nano_usd);
+        let mut budget = Budget { limits, rates, told_at_nano_usd, set: mark.position, ..held };
         budget.forget_carried();
         put(state, budget);
     }

@@ -142,6 +142,12 @@ impl Raise {
 }
 
 impl Budget {
+    /// The soft limit: that of the terms, or else the named budget's.
+    #[must_use]
+    pub fn soft_limit(&self) -> Option<NanoUsd> {
+        self.terms.told_at_nano_usd.or(self.told_at_nano_usd)
+    }
+
     /// One of the budget's limits as it is at a moment for a window: raised, while it is, less what was spent elsewhere in it.
     #[must_use]
     pub fn limit_at(&self, limit: &BudgetLimit, window: Timestamp, now: Timestamp) -> NanoUsd {

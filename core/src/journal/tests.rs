@@ -57,6 +57,7 @@ fn ledger() -> (SliceLedger, Vec<crate::budget::Budget>) {
         reclaim_after_seconds: None,
         named: None,
         rates: crate::limits::Limits::default(),
+        told_at_nano_usd: None,
         terms: crate::budget::Terms::default(),
         carried: Vec::new(),
         set,

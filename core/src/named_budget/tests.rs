@@ -2,7 +2,7 @@ use super::{
     Event, RegisterNamedBudget, Registered, Rejection, RemoveNamedBudget, Removed, ReviseNamedBudget, Revised,
 };
 use crate::admission::{self, Payers, Rule};
-use crate::budget::{self, AttachBudget, BudgetLimit, NewBudgetLimit, ResetBudget, SetBudget};
+use crate::budget::{self, AttachBudget, BudgetLimit, NewBudgetLimit, ResetBudget, ReviseBudget, SetBudget};
 use crate::key::RevokeKey;
 use crate::limits::{Limits, LimitsPatch};
 use crate::money::NanoUsd;
@@ -22,12 +22,12 @@ fn new(period: Period, nano: i64) -> NewBudgetLimit {
 
 fn register(nano: i64) -> RegisterNamedBudget {
     let rates = Limits { requests_per_minute: Some(6), ..Limits::default() };
-    RegisterNamedBudget { budget: id("free"), limits: vec![new(DAY, nano)], rates }
+    RegisterNamedBudget { budget: id("free"), limits: vec![new(DAY, nano)], rates, told_at_nano_usd: None }
 }
 
 fn revise(limits: impl IntoIterator<Item = NewBudgetLimit>) -> ReviseNamedBudget {
     let limits = Some(limits.into_iter().collect());
-    ReviseNamedBudget { budget: id("free"), limits, rates: LimitsPatch::default() }
+    ReviseNamedBudget { budget: id("free"), limits, rates: LimitsPatch::default(), told_at_nano_usd: Patch::Keep }
 }
 
 fn attach(scope: Scope) -> AttachBudget {
@@ -57,7 +57,12 @@ fn a_named_budget_is_registered_once_and_its_limits_are_looked_at_as_any_others(
     let rates = register(5).rates;
     given(World::small())
         .when(register(5))
-        .then([Event::Registered(Registered { budget: id("free"), limits: vec![limit], rates })])
+        .then([Event::Registered(Registered {
+            budget: id("free"),
+            limits: vec![limit],
+            rates,
+            told_at_nano_usd: None,
+        })])
         .then_planned(|planned| {
             assert_eq!(planned[0].recorded.realm, None);
             assert_eq!(planned[0].recorded.stream, StreamId::named_budget(&id("free")));
@@ -88,12 +93,65 @@ fn a_change_of_a_named_budget_is_one_of_all_its_holders_and_of_nobody_else() {
     assert_eq!((after.set, after.trail.version), (events[0].position, 1), "the stream of the holder has no event more");
     assert_eq!(limits(&world, &of_key(2)), [7]);
     let rates = LimitsPatch { requests_per_minute: Patch::Clear, ..LimitsPatch::default() };
-    let revised = Revised { budget: id("free"), limits: None, rates: rates.clone() };
-    let revise = ReviseNamedBudget { budget: id("free"), limits: None, rates };
+    let told_at_nano_usd = Patch::Keep;
+    let revised = Revised { budget: id("free"), limits: None, rates: rates.clone(), told_at_nano_usd };
+    let revise = ReviseNamedBudget { budget: id("free"), limits: None, rates, told_at_nano_usd: Patch::Keep };
     given(world.clone()).when(revise.clone()).then([Event::Revised(revised)]);
     world.carry_out(revise.clone());
     assert_eq!(world.control.budget(&of_key(1)).unwrap().rates, Limits::default());
     given(world).when(revise).then_rejected(Rejection::NoChange(id("free")));
+}
+
+/// The named budget with another soft limit.
+fn soft(told_at: Patch<i64>) -> ReviseNamedBudget {
+    let told_at_nano_usd = told_at.try_map(|nano| Ok::<_, ()>(NanoUsd::new(nano))).unwrap();
+    ReviseNamedBudget { limits: None, told_at_nano_usd, ..revise([]) }
+}
+
+#[test]
+fn a_soft_limit_is_that_of_all_holders_but_those_who_have_one_of_their_own() {
+    let realm = || Scope::Realm(id("default"));
+    let told = |world: &World, scope| world.control.budget(&scope).unwrap().soft_limit().map(NanoUsd::nano);
+    let mut world = held();
+    assert_eq!(told(&world, realm()), None);
+    world.carry_out(soft(Patch::Set(3)));
+    assert_eq!((told(&world, realm()), told(&world, of_key(1))), (Some(3), Some(3)));
+    given(world.clone()).when(soft(Patch::Set(3))).then_rejected(Rejection::NoChange(id("free")));
+    let own = ReviseBudget { told_at_nano_usd: Patch::Set(NanoUsd::new(1)), ..ReviseBudget::nothing(of_key(1)) };
+    world.carry_out(own);
+    world.carry_out(soft(Patch::Set(4)));
+    assert_eq!((told(&world, realm()), told(&world, of_key(1))), (Some(4), Some(1)));
+    world.carry_out(ReviseBudget { told_at_nano_usd: Patch::Clear, ..ReviseBudget::nothing(of_key(1)) });
+    assert_eq!(told(&world, of_key(1)), Some(4), "without one of its own it has the named budget's again");
+    world.carry_out(issue_key(2));
+    world.carry_out(attach(of_key(2)));
+    assert_eq!(told(&world, of_key(2)), Some(4), "who comes later has it too");
+    world.carry_out(SetBudget { scope: of_key(1), limits: vec![new(DAY, 5)], reclaim_after_seconds: None });
+    assert_eq!(told(&world, of_key(1)), None, "who holds the named budget no more has it no more");
+    world.carry_out(soft(Patch::Clear));
+    assert_eq!(told(&world, realm()), None);
+}
+
+#[test]
+fn a_soft_limit_needs_a_limit_and_goes_with_the_last() {
+    let negative = || Rejection::Limits(budget::Rejection::Negative(NanoUsd::new(-1)));
+    given(held()).when(soft(Patch::Set(-1))).then_rejected(negative());
+    let alone = RegisterNamedBudget { limits: Vec::new(), told_at_nano_usd: Some(NanoUsd::new(3)), ..register(0) };
+    given(World::small()).when(alone).then_rejected(Rejection::NoLimit(id("free")));
+    let mut world = held();
+    world.carry_out(soft(Patch::Set(3)));
+    let revised = Revised {
+        budget: id("free"),
+        limits: Some(Vec::new()),
+        rates: LimitsPatch::default(),
+        told_at_nano_usd: Patch::Clear,
+    };
+    given(world.clone()).when(revise([])).then([Event::Revised(revised)]);
+    world.carry_out(revise([]));
+    given(world.clone()).when(soft(Patch::Set(3))).then_rejected(Rejection::NoLimit(id("free")));
+    let both = ReviseNamedBudget { limits: Some(vec![new(DAY, 5)]), ..soft(Patch::Set(3)) };
+    world.carry_out(both);
+    assert_eq!(world.control.named_budget(&id("free")).unwrap().told_at_nano_usd, Some(NanoUsd::new(3)));
 }
 
 #[test]

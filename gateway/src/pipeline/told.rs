@@ -40,7 +40,7 @@ impl Told {
 /// The soft limits of a chain of budgets: almost always none.
 pub(super) fn watched(budgets: &[&Budget]) -> Vec<Watched> {
     let of = |budget: &&Budget| {
-        let told_at = budget.terms.told_at_nano_usd?;
+        let told_at = budget.soft_limit()?;
         let period = budget.limits.first()?.period;
         Some(Watched { scope: budget.scope.clone(), period, told_at, carried: budget.carried_of(period) })
     };

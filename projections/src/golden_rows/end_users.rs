@@ -33,6 +33,7 @@ pub(super) fn end_users_log() -> MemoryLog {
             budget: id("free tier"),
             limits: budget(Scope::Gateway).limits,
             rates: limits(),
+            told_at_nano_usd: Some(NanoUsd::new(40)),
         }),
         writer.command(AttachBudget {
             scope: Scope::EndUser(EndUserRef { realm: Some(id("acme")), id: id("customer 7") }),

@@ -12,8 +12,8 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const BUDGETS: RowTable<Budget> = RowTable::new(7, 4, "budgets");
-pub(crate) const MODEL_BUDGETS: RowTable<Budget> = RowTable::new(25, 2, "budgets of models");
+pub(crate) const BUDGETS: RowTable<Budget> = RowTable::new(7, 5, "budgets");
+pub(crate) const MODEL_BUDGETS: RowTable<Budget> = RowTable::new(25, 3, "budgets of models");
 
 pub(crate) fn load(store: &Store, control: &mut Control) -> Result<(), StoreError> {
     light::load(store, &BUDGETS, |budget| control.budgets.load(budget.scope.clone(), Arc::new(budget)))?;

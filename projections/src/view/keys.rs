@@ -14,7 +14,7 @@ use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
 pub(crate) const KEYS: RowTable<Key> = RowTable::new(10, 2, "keys");
-pub(crate) const KEY_BUDGETS: RowTable<Budget> = RowTable::new(11, 4, "budgets of keys");
+pub(crate) const KEY_BUDGETS: RowTable<Budget> = RowTable::new(11, 5, "budgets of keys");
 pub(crate) const KEY_HASHES: RowTable<KeyPlace> = RowTable::new(12, 1, "hashes of keys");
 pub(crate) const KEY_ALIASES: RowTable<KeyPlace> = RowTable::new(13, 1, "aliases of keys");
 pub(crate) const KEY_REALMS: RowTable<RealmId> = RowTable::new(14, 1, "realms of keys");

@@ -13,7 +13,7 @@ use crate::row_codec::RowTable;
 use crate::row_key::RowKey;
 use crate::store::{Store, StoreError, Writes};
 
-pub(crate) const NAMED_BUDGETS: RowTable<NamedBudget> = RowTable::new(26, 1, "named budgets");
+pub(crate) const NAMED_BUDGETS: RowTable<NamedBudget> = RowTable::new(26, 2, "named budgets");
 /// A global index that holds ids alone.
 pub(crate) const BUDGET_HOLDERS: RowTable<((BudgetId, Scope), Position)> = RowTable::new(27, 1, "holders of budgets");
 

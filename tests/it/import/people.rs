@@ -80,13 +80,18 @@ async fn end_users_and_tags_have_their_rules_and_share_budgets_by_name() -> Resu
     assert_eq!(customer(&operator, "customer 3").await?["blocked"], true);
     assert_eq!(customer(&operator, "customer 4").await?["litellm_budget_table"]["max_budget"], json!(3.0));
     operator.get("/customer/info?end_user_id=passer-by").await?.expect(404)?;
+    assert_eq!(one["litellm_budget_table"]["soft_budget"], json!(4.0), "{one}");
     let raise = json!({ "budget_id": "free tier", "max_budget": 6 });
     operator.post("/budget/update", &raise).await?.expect(200)?;
     for other in ["customer 1", "customer 2"] {
         assert_eq!(customer(&operator, other).await?["litellm_budget_table"]["max_budget"], json!(6.0), "{other}");
     }
     let key = operator.get(&format!("/key/info?key={}", secret("TIER"))).await?.expect(200)?.at("/info")?;
-    assert_eq!((&key["max_budget"], &key["spend"]), (&json!(6.0), &json!(0.25)), "{key}");
+    assert_eq!(
+        (&key["max_budget"], &key["soft_budget"], &key["spend"]),
+        (&json!(6.0), &json!(4.0), &json!(0.25)),
+        "{key}"
+    );
     let tags = operator.post("/tag/info", &json!({ "names": ["prod"] })).await?.expect(200)?.json()?;
     assert_eq!(
         (&tags["prod"]["description"], &tags["prod"]["models"]),

@@ -209,6 +209,33 @@ async fn a_soft_budget_is_told_once_a_window_and_refuses_nothing() -> Result<()>
 }
 
 #[tokio::test]
+async fn a_soft_limit_of_a_named_budget_is_told_of_each_holder_by_its_own_money() -> Result<()> {
+    let scene = Scene::start().await?;
+    let operator = scene.gateway.operator()?;
+    let terms = json!({ "budget_id": "free", "max_budget": 1, "budget_duration": "30d", "soft_budget": 0.000000001 });
+    let row = operator.post("/budget/new", &terms).await?.expect(200)?;
+    assert_eq!(row.at("/soft_budget")?, json!(1e-9));
+    for _ in 0..2 {
+        let key = generate(&operator, json!({ "budget_id": "free" })).await?;
+        assert_eq!(key["soft_budget"], json!(1e-9), "{key}");
+        let caller = scene.gateway.caller(&text(&key, "key"))?;
+        assert_eq!((status(&caller, None).await?, status(&caller, None).await?), (200, 200));
+    }
+    let told = scene.activity("budget.soft_limit_reached", 2).await?;
+    let scopes: std::collections::BTreeSet<_> = told.iter().map(|told| told["account"]["scope"].to_string()).collect();
+    assert_eq!((told.len(), scopes.len()), (2, 2), "each holder once: {told:?}");
+    let raised = json!({ "budget_id": "free", "soft_budget": 0.5 });
+    assert_eq!(operator.post("/budget/update", &raised).await?.expect(200)?.at("/soft_budget")?, json!(0.5));
+    let own = generate(&operator, json!({ "budget_id": "free", "soft_budget": 0.25 })).await?;
+    assert_eq!(own["soft_budget"], json!(0.25), "one of one's own goes before it");
+    let list = operator.get("/budget/list").await?.expect(200)?.at("/0/soft_budget")?;
+    assert_eq!(list, json!(0.5));
+    let none = json!({ "budget_id": "free", "soft_budget": null });
+    assert_eq!(operator.post("/budget/update", &none).await?.expect(200)?.at("/soft_budget")?, Value::Null);
+    assert_refused(&operator, "/budget/new", &[(r#"{"soft_budget":1}"#, 400, "soft_budget")]).await
+}
+
+#[tokio::test]
 async fn requests_that_a_budget_cannot_pay_for_go_to_the_model_that_it_names() -> Result<()> {
     let scene = Scene::start().await?;
     scene.register("small", "deployment-2").await?;

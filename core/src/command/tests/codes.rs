@@ -162,8 +162,8 @@ fn of_named_budgets() -> Vec<&'static str> {
     let budget = || id("free");
     let codes = every!(
         [R::Limits(budget::Rejection::Period), R::AlreadyRegistered(budget()), R::NotRegistered(budget()),
-            R::InUse { budget: budget(), holder: Scope::Gateway }, R::NoChange(budget())];
-        R::Limits(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::InUse { .. }, R::NoChange(_)
+            R::InUse { budget: budget(), holder: Scope::Gateway }, R::NoLimit(budget()), R::NoChange(budget())];
+        R::Limits(_), R::AlreadyRegistered(_), R::NotRegistered(_), R::InUse { .. }, R::NoLimit(_), R::NoChange(_)
     );
     own(&codes, 1)
 }

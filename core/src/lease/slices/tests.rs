@@ -46,6 +46,7 @@ fn budget(scope: Scope, limits: &[(Period, i64)], set: u64) -> Budget {
         reclaim_after_seconds: None,
         named: None,
         rates: Limits::default(),
+        told_at_nano_usd: None,
         terms: crate::budget::Terms::default(),
         carried: Vec::new(),
         set: mark.position,

@@ -21,10 +21,15 @@ pub(super) fn about_named_budgets() -> impl Strategy<Value = Command> {
     let rates = (0..2_u64).prop_map(|requests| Limits { requests_per_minute: Some(requests), ..Limits::default() });
     let limits = || prop::collection::vec(limit.clone(), 0..2);
     prop_oneof![
-        4 => (name(), limits(), rates)
-            .prop_map(|(budget, limits, rates)| RegisterNamedBudget { budget, limits, rates }.into()),
-        3 => (name(), prop::option::of(limits()), super::limits())
-            .prop_map(|(budget, limits, rates)| ReviseNamedBudget { budget, limits, rates }.into()),
+        4 => (name(), limits(), rates, prop::option::of(0..9_i64)).prop_map(|(budget, limits, rates, told)| {
+            RegisterNamedBudget { budget, limits, rates, told_at_nano_usd: told.map(NanoUsd::new) }.into()
+        }),
+        3 => (name(), prop::option::of(limits()), super::limits(), patch(0..9_i64)).prop_map(
+            |(budget, limits, rates, told)| {
+                let told_at_nano_usd = told.try_map(|nano| Ok::<_, ()>(NanoUsd::new(nano))).unwrap_or_default();
+                ReviseNamedBudget { budget, limits, rates, told_at_nano_usd }.into()
+            }
+        ),
         2 => name().prop_map(|budget| RemoveNamedBudget { budget }.into()),
         6 => (paid(), patch(0..9_i64), patch(moment())).prop_map(|(scope, told, until)| {
             let told_at_nano_usd = told.try_map(|nano| Ok::<_, ()>(NanoUsd::new(nano))).unwrap_or_default();

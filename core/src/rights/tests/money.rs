@@ -125,10 +125,10 @@ fn command() -> impl Strategy<Value = Command> {
         1 => scope().prop_map(|scope| ResetBudget { scope }.into()),
         1 => scope().prop_map(spent_elsewhere),
         3 => scope().prop_map(|scope| AttachBudget { scope, budget: id("free") }.into()),
-        1 => Just(RegisterNamedBudget { budget: id("free"), limits: Vec::new(), rates: Limits::default() }.into()),
+        1 => Just(RegisterNamedBudget { budget: id("free"), limits: Vec::new(), rates: Limits::default(), told_at_nano_usd: None }.into()),
         1 => (0..9_u64).prop_map(|requests| {
             let rates = LimitsPatch { requests_per_minute: Patch::Set(requests), ..LimitsPatch::default() };
-            ReviseNamedBudget { budget: id("free"), limits: None, rates }.into()
+            ReviseNamedBudget { budget: id("free"), limits: None, rates, told_at_nano_usd: Patch::Keep }.into()
         }),
         1 => Just(RemoveNamedBudget { budget: id("free") }.into()),
         3 => whom().prop_map(|EndUserRef { realm, id: end_user }| {

@@ -149,6 +149,7 @@ fn budget(scope: Scope, period: Period, limit: i64) -> Budget {
         reclaim_after_seconds: None,
         named: None,
         rates: Limits::default(),
+        told_at_nano_usd: None,
         terms: crate::budget::Terms::default(),
         carried: Vec::new(),
         set,

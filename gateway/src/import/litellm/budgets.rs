@@ -58,8 +58,8 @@ impl Budgets {
             if is_named {
                 match budgets.name(&row, now) {
                     Ok(command) => {
-                        if row.get("soft_budget").is_some_and(|soft| !soft.is_null()) {
-                            report.left(Kind::Budget, &id, "its `soft_budget`: a named budget has none");
+                        if command.limits.is_empty() && row.get("soft_budget").is_some_and(|soft| !soft.is_null()) {
+                            report.left(Kind::Budget, &id, "its `soft_budget`: there is no limit beside it");
                         }
                         items.push(Item::new(Kind::Budget, &id, vec![command.into()]));
                     }
@@ -77,10 +77,11 @@ impl Budgets {
         let id = rows::text(row, Table::Budgets.key());
         let budget = BudgetId::new(id).map_err(|error| keys::invalid(Table::Budgets.key(), &error.to_string()))?;
         let of = |names: &[&str]| Value::Object(rows::fields(row, None, names));
-        let limits = limits_of(&of(&MONEY[..2]), resets_at(row, None)?, now)?;
+        let (limits, soft) = limits_of(&of(&MONEY), resets_at(row, None)?, now)?;
         let rates = imported::rates_of(&of(&RATES))?;
         self.named.insert(id.to_owned(), (budget.clone(), limits.clone()));
-        Ok(RegisterNamedBudget { budget, limits, rates })
+        let told_at_nano_usd = soft.filter(|_| !limits.is_empty());
+        Ok(RegisterNamedBudget { budget, limits, rates, told_at_nano_usd })
     }
 
     /// The budget of a scope, by the row that has it.

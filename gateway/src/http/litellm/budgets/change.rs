@@ -23,7 +23,7 @@ use crate::http::litellm::unsupported::refuse;
 use crate::http::operator::{self, Manager};
 
 /// What would have no effect yet.
-const UNSUPPORTED: [&str; 3] = ["budget_reset_at", "model_max_budget", "soft_budget"];
+const UNSUPPORTED: [&str; 2] = ["budget_reset_at", "model_max_budget"];
 const NAME: &str = "budget_id";
 
 /// Registers a named budget, under an id of its own where none is given.
@@ -42,7 +42,8 @@ pub(super) async fn new(State(app): State<App>, headers: HeaderMap, body: Body) 
     let mut rates = Limits::default();
     asked.rates.apply(&mut rates);
     let limits = asked.budget.limits(&[], app.pipeline.clock.now())?.unwrap_or_default();
-    let command = RegisterNamedBudget { budget: budget.clone(), limits, rates };
+    let told_at_nano_usd = asked.budget.soft().clone().into_value();
+    let command = RegisterNamedBudget { budget: budget.clone(), limits, rates, told_at_nano_usd };
     answer(&app, manager, command.into(), &budget).await
 }
 
@@ -57,7 +58,8 @@ pub(super) async fn update(State(app): State<App>, headers: HeaderMap, body: Bod
     let snapshot = app.pipeline.views.control.snapshot();
     let current = registered(&snapshot.control, &budget).map_err(|_| not_found(&id, NAME))?;
     let limits = asked.budget.limits(&current.limits, app.pipeline.clock.now())?;
-    let command = ReviseNamedBudget { budget: budget.clone(), limits, rates: asked.rates };
+    let told_at_nano_usd = asked.budget.soft().clone();
+    let command = ReviseNamedBudget { budget: budget.clone(), limits, rates: asked.rates, told_at_nano_usd };
     answer(&app, manager, command.into(), &budget).await
 }
 

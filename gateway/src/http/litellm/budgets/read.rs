@@ -18,12 +18,13 @@ use crate::http::litellm::query::Query;
 use crate::http::operator::{self, admins_only};
 
 /// What can be set of a named budget: the field, its type, and what it is.
-const SETTINGS: [(&str, &str, &str); 5] = [
+const SETTINGS: [(&str, &str, &str); 6] = [
     ("max_parallel_requests", "Integer", "Requests at the same time, of each holder."),
     ("tpm_limit", "Integer", "Tokens in a minute, of each holder."),
     ("rpm_limit", "Integer", "Requests in a minute, of each holder."),
     ("budget_duration", "String", "How long a window is. Without it there is one window, without end."),
     ("max_budget", "Float", "The most that each holder may spend in a window, in dollars."),
+    ("soft_budget", "Float", "What is told once a holder has spent so much in a window, in dollars."),
 ];
 
 /// The named budgets of some ids, as far as they are there.

@@ -19,6 +19,9 @@ pub(super) fn refused(refused: Refused) -> ApiError {
         Some(Rejection::NamedBudget(Rule::Limits(_))) => {
             ApiError::coded(refused.code, 400, refused.message).param("max_budget")
         }
+        Some(Rejection::NamedBudget(Rule::NoLimit(_))) => {
+            ApiError::coded(refused.code, 400, refused.message).param("soft_budget")
+        }
         _ => refused.into(),
     }
 }

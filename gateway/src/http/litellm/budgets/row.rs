@@ -15,6 +15,7 @@ use crate::http::litellm::keys::{budget, terms};
 pub(super) fn row(app: &App, named: &NamedBudget) -> Map<String, Value> {
     let mut fields = shared(app, named.limits.first(), &named.rates);
     fields.extend(object(json!({
+        "soft_budget": named.told_at_nano_usd.map(usd),
         "budget_id": named.budget,
         "created_at": named.trail.created.at,
         "created_by": name(&named.trail.created.by),
@@ -35,7 +36,7 @@ pub(in crate::http::litellm) fn table(app: &App, budget: Option<&Budget>, own: &
     }
     let mut fields = shared(app, limit, &rates);
     fields.insert("budget_id".to_owned(), json!(named));
-    fields.insert("soft_budget".to_owned(), json!(budget.and_then(|budget| budget.terms.told_at_nano_usd).map(usd)));
+    fields.insert("soft_budget".to_owned(), json!(budget.and_then(Budget::soft_limit).map(usd)));
     Value::Object(fields)
 }
 

@@ -50,6 +50,11 @@ impl BudgetRequest {
         })
     }
 
+    /// The soft limit.
+    pub(in crate::http::litellm) const fn soft(&self) -> &Patch<NanoUsd> {
+        &self.soft
+    }
+
     /// The commands that make the budget of a scope what is said; none where nothing is said.
     ///
     /// # Errors

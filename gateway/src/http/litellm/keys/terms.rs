@@ -76,7 +76,7 @@ pub(in crate::http::litellm) fn shown(budget: Option<&Budget>, now: Timestamp) -
     let terms = budget.map(|budget| &budget.terms);
     let raise = terms.and_then(|terms| terms.raise).filter(|raise| now < raise.until);
     object(json!({
-        "soft_budget": terms.and_then(|terms| terms.told_at_nano_usd).map(usd),
+        "soft_budget": budget.and_then(Budget::soft_limit).map(usd),
         (INCREASE): raise.map(|raise| usd(raise.by_nano_usd)),
         (EXPIRY): raise.map(|raise| raise.until),
     }))

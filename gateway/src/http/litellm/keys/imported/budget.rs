@@ -66,7 +66,7 @@ pub(crate) fn named(
     ImportedBudget { commands, spend, uncounted }
 }
 
-/// The limits of a named budget.
+/// The limits of a named budget, and its soft limit.
 ///
 /// # Errors
 /// 400 for what is no amount or no duration.
@@ -74,11 +74,12 @@ pub(crate) fn limits_of(
     fields: &Value,
     resets_at: Option<Timestamp>,
     now: Timestamp,
-) -> Result<Vec<NewBudgetLimit>, ApiError> {
+) -> Result<(Vec<NewBudgetLimit>, Option<NanoUsd>), ApiError> {
     let body = fields.to_string();
-    let mut limits = BudgetRequest::read(&Fields::read(body.as_bytes())?)?.limits(&[], now)?.unwrap_or_default();
+    let request = BudgetRequest::read(&Fields::read(body.as_bytes())?)?;
+    let mut limits = request.limits(&[], now)?.unwrap_or_default();
     align(&mut limits, resets_at, now);
-    Ok(limits)
+    Ok((limits, request.soft().clone().into_value()))
 }
 
 /// Lets windows end where they end there, if that can be: the one that is open there is open here.
