@@ -103,13 +103,21 @@ impl Site {
         let leaked = books::held_after_quiet(&self.gateways).await?;
         let mut bill = self.upstream.take_bill();
         let books = Books::read(&self.gateways, &money, &bill).await?;
-        let (suspended, spent) = suspense::close(&self.gateways, &money, &books).await?;
+        if !books.is_whole {
+            println!("callers: seed {seed}: {} requests of the bill are not in the books", books.not_once(&bill));
+        }
+        let (suspended, spent, of_gateways) = suspense::close(&self.gateways, &money, &books).await?;
+        if spent != of_gateways {
+            println!(
+                "callers: seed {seed}: of suspense the keys' budgets spent {spent}, and the gateways' {of_gateways}"
+            );
+        }
         crowd::drain(&self.gateways, &money, seed).await?;
         let leaked = leaked + books::held_after_quiet(&self.gateways).await?;
         bill.extend(self.upstream.take_bill());
         let books = Books::read(&self.gateways, &money, &bill).await?;
         let charged = books.charged() + spent;
-        self.charged += charged;
+        self.charged += books.charged() + of_gateways;
         tally.seeds += 1;
         tally.calls += bill.len();
         tally.left += met.left;
@@ -121,8 +129,8 @@ impl Site {
         let (overshoot, overcharge) = (money.over(&books.billed), money.over(&books.charged_to));
         if share < USABLE_PERCENT || overshoot + overcharge + leaked > 0 {
             println!(
-                "callers: seed {seed}: {share:.2} % usable, {overshoot} over the bill, {overcharge} over, {leaked} leaked; refused for now: {:?}",
-                met.later
+                "callers: seed {seed}, tight level {}: {share:.2} % usable, {overshoot} over the bill, {overcharge} over, {leaked} leaked; refused for now: {:?}",
+                money.tight, met.later
             );
         }
         tally.overshoot += overshoot;

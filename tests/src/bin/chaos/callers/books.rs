@@ -11,8 +11,9 @@ use super::TOKENS;
 use super::money::Money;
 use crate::ground::COST_NANO_USD;
 
-/// How long what was settled on one gateway may take to be in the books of another.
-const BOOKED_WITHIN: Duration = Duration::from_secs(15);
+/// How long what was settled on one gateway may take to be in the books of another. Long, since the rows of one reading take
+/// seconds on a busy machine.
+const BOOKED_WITHIN: Duration = Duration::from_secs(60);
 /// How long what runs may take to end, once no caller is there.
 const QUIET_WITHIN: Duration = Duration::from_secs(15);
 /// The most rows of an answer.
@@ -31,30 +32,40 @@ pub(crate) struct Books {
     pub(crate) untold: usize,
     /// By how much the provider bills each key's requests above what they were charged.
     pub(crate) above: Vec<u64>,
+    /// Whether all that was billed is in the books, and they are at rest. If not, nobody can judge suspense by them.
+    pub(crate) is_whole: bool,
+    /// How many rows each key has, refusals too.
+    rows: Vec<usize>,
     /// How often each request was settled.
     settled: HashMap<String, usize>,
 }
 
 impl Books {
-    /// Reads what the first gateway has, once it has all that was billed, or as it is after a while.
+    /// Reads what the first gateway has, once it has all that was billed and is at rest, or as it is after a while. Pages that
+    /// are read while rows are added have some of them twice.
     pub(crate) async fn read(gateways: &[Gateway], money: &Money, bill: &BTreeMap<String, u64>) -> Result<Self> {
         let (begun, first) = (Instant::now(), gateways.first().context("no gateway")?);
+        let mut before = Vec::new();
         loop {
             let mut books = Self::default();
             for key in &money.keys {
                 books.add(first, &key.secret, bill).await?;
             }
-            let is_whole = bill.keys().all(|user| books.settled.contains_key(user));
-            if is_whole || begun.elapsed() > BOOKED_WITHIN {
+            let is_at_rest = books.rows == before;
+            books.is_whole = is_at_rest && bill.keys().all(|user| books.settled.contains_key(user));
+            if books.is_whole || begun.elapsed() > BOOKED_WITHIN {
                 return Ok(books);
             }
+            before = books.rows;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
     async fn add(&mut self, gateway: &Gateway, key: &str, bill: &BTreeMap<String, u64>) -> Result<()> {
         let (mut charged, mut billed, mut above) = (0, 0, 0);
-        for row in &rows(gateway, key).await? {
+        let rows = rows(gateway, key).await?;
+        self.rows.push(rows.len());
+        for row in &rows {
             // A refusal names no end user.
             let Some(user) = row["end_user"].as_str().filter(|user| !user.is_empty()) else { continue };
             let cost = nano_usd(row["spend"].as_f64().context("no spend")?);

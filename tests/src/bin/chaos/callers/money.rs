@@ -22,7 +22,7 @@ const SLACK: u64 = 3;
 pub(crate) struct Money {
     pub(crate) keys: Vec<Key>,
     /// Which level is the tight one, 0 being the keys.
-    tight: usize,
+    pub(crate) tight: usize,
 }
 
 /// A key of the seed.

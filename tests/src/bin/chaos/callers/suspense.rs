@@ -13,10 +13,11 @@ use super::money::Money;
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Closes all that is in suspense: of each account so much was spent as the provider bills above what was charged. Tells
-/// how much was in suspense of the keys' budgets, and how much of that was spent, in nano-dollars.
-pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) -> Result<(u64, u64)> {
+/// how much was in suspense of the keys' budgets, and how much of that was spent, in nano-dollars; and how much of what was in
+/// suspense of the gateways' own budget.
+pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) -> Result<(u64, u64, u64)> {
     let (begun, operator) = (Instant::now(), gateways.first().context("no gateway")?.operator()?);
-    let mut of_keys = (0, 0);
+    let (mut of_keys, mut of_gateways) = ((0, 0), 0);
     let mut left: Vec<(String, u64)> =
         money.keys.iter().map(|key| key.scope.clone()).zip(books.above.clone()).collect();
     loop {
@@ -28,7 +29,7 @@ pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) ->
             known += books::gauge(gateway, "tallygate_suspense_nano_usd").await?;
         }
         if rows.is_empty() && known == 0 {
-            return Ok(of_keys);
+            return Ok((of_keys.0, of_keys.1, of_gateways));
         }
         ensure!(begun.elapsed() < CLOSED_WITHIN, "this stays in suspense: {}", json!(rows));
         for row in rows {
@@ -51,6 +52,8 @@ pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) ->
             account.1 -= spent;
             if scope.starts_with("key:") {
                 of_keys = (of_keys.0 + amount, of_keys.1 + spent);
+            } else if scope == "gateway" {
+                of_gateways += spent;
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
