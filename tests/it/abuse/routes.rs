@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::tidy::repository::repository;
 
 /// Only for the operator, and, of what changes keys, teams and users, for keys of users whose role includes it.
-pub const ADMIN: [(&str, &str); 114] = [
+pub const ADMIN: [(&str, &str); 115] = [
     ("POST", "/api/commands"),
     ("GET", "/api/state"),
     ("GET", "/api/limits"),
@@ -13,6 +13,7 @@ pub const ADMIN: [(&str, &str); 114] = [
     ("GET", "/api/budgets"),
     ("GET", "/api/suspense"),
     ("POST", "/api/suspense/close"),
+    ("POST", "/api/spend/elsewhere"),
     ("POST", "/key/generate"),
     ("POST", "/key/update"),
     ("POST", "/key/regenerate"),
