@@ -68,8 +68,8 @@ impl Extra {
     }
 }
 
-/// For each choice of extras the headers of such an answer, without their values, since one was first made. A copy of them costs
-/// a fraction of what it does to find a place for each name.
+/// For each choice of extras the headers of such an answer, without their values, since one was first made. Who copies them need not
+/// hash each name and find a place for it.
 static BLANKS: [OnceLock<HeaderMap>; 1 << Extra::COUNT] = [const { OnceLock::new() }; 1 << Extra::COUNT];
 
 /// The headers of an answer of this type, that says what a summary tells.
