@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::end_user::{EndUser, EndUserRef};
-use crate::id::{AgentId, ContextId, EndUserId, ModelName, RealmId, SlotName};
+use crate::id::{ContextId, EndUserId, ModelName, RealmId, SlotName};
 use crate::key::{Key, KeyHash, KeyKind};
 use crate::realm::Realm;
 use crate::registry::{Deployment, Model};
@@ -251,7 +251,7 @@ fn selected<'a>(
 /// The scopes whose choices hold for a key, nearest first: the conversation and the agent, if the key is an agent's, and
 /// then [`scopes`].
 pub fn choosers(control: &Control, key: &Key, context: Option<&ContextId>) -> impl Iterator<Item = Scope> {
-    let agent = control.agent_keys.get(&key.id).map(|agent| AgentId::clone(agent));
+    let agent = control.agent_of(key.id).cloned();
     let conversation = agent.clone().zip(context.cloned());
     let conversation = conversation.map(|(agent, context)| Scope::Context(Conversation { agent, context }));
     conversation.into_iter().chain(agent.map(Scope::Agent)).chain(scopes(control, key))

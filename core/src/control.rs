@@ -229,6 +229,12 @@ impl Control {
         ids.filter_map(|id| self.sessions.get(id).map(AsRef::as_ref))
     }
 
+    /// The agent whose key it is, if it is an agent's.
+    #[must_use]
+    pub fn agent_of(&self, key: KeyId) -> Option<&AgentId> {
+        self.agent_keys.get(&key).map(AsRef::as_ref)
+    }
+
     /// An end user, if they are registered and not removed.
     #[must_use]
     pub fn end_user(&self, whom: &EndUserRef) -> Option<&EndUser> {

@@ -123,6 +123,14 @@ pub enum Rejection {
     /// It is too early: the gateway may still be spending.
     #[error("the gateway may still be spending it")]
     TooEarly(AccountId),
+    /// What is in suspense is not what was judged: some of it came or went since.
+    #[error("there are {} nano-dollars in suspense, and not the amount that was judged", actual.nano())]
+    OtherAmount {
+        /// The account.
+        account: AccountId,
+        /// What is there.
+        actual: NanoUsd,
+    },
     /// Nothing, too much, the same account twice, or an amount below zero.
     #[error(
         "a proposal names 1 to {SLICES_MAX} accounts once each, with amounts of zero and more, and changes something"

@@ -112,7 +112,7 @@ fn is_own_selection(state: &Control, key: &Key, command: &Command) -> bool {
 }
 
 fn is_of_agent(state: &Control, key: &Key, agent: &AgentId) -> bool {
-    state.agent_keys.get(&key.id).is_some_and(|of| **of == *agent)
+    state.agent_of(key.id) == Some(agent)
 }
 
 /// What is chosen for a conversation holds for all realms of its agent, so it is not for the others to choose.

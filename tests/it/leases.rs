@@ -161,6 +161,10 @@ async fn what_is_in_suspense_is_shown_and_closed_by_the_operators_word() -> Resu
         "only a gateway itself speaks for itself"
     );
     closing["by"] = json!("provider");
+    closing["amount_nano_usd"] = json!(2_000);
+    let other = operator.post("/api/suspense/close", &closing).await?;
+    assert_eq!((other.status, other.at("/error/tallygate/code")?), (409, json!("suspense_changed")), "{other:?}");
+    closing["amount_nano_usd"] = amount["amount_nano_usd"].clone();
     operator.post("/api/suspense/close", &closing).await?.expect(200)?;
     let again = operator.post("/api/suspense/close", &closing).await?;
     assert_eq!((again.status, again.at("/error/tallygate/code")?), (404, json!("suspense_not_found")));

@@ -7,7 +7,7 @@ use super::{Refusal, Rule, quarantined, scopes};
 use crate::budget::Budget;
 use crate::control::Control;
 use crate::end_user::EndUser;
-use crate::id::{AgentId, ModelName};
+use crate::id::ModelName;
 use crate::key::Key;
 use crate::registry::Model;
 use crate::scope::Scope;
@@ -80,7 +80,7 @@ fn all<'a>(control: &'a Control, payers: &Payers<'a>) -> impl Iterator<Item = &'
 
 /// The agent whose key it is, as a scope.
 fn agent(control: &Control, key: &Key) -> Option<Scope> {
-    control.agent_keys.get(&key.id).map(|agent| Scope::Agent(AgentId::clone(agent)))
+    control.agent_of(key.id).cloned().map(Scope::Agent)
 }
 
 /// The budgets of a model within the key's realm and each parent. Almost always there are none at all, and then no scope

@@ -274,7 +274,7 @@ fn an_agent_that_is_removed_is_nobody_and_its_keys_work_no_more() {
 
 #[test]
 fn an_agents_key_is_its_own_until_it_is_replaced_or_the_agent_leaves() {
-    let of = |world: &World, number| world.control.agent_keys.get(&key_id(number)).map(|agent| agent.to_string());
+    let of = |world: &World, number| world.control.agent_of(key_id(number)).map(ToString::to_string);
     let joined = world().with(join_realm(AGENT, "default", 12));
     assert_eq!((of(&joined, 11), of(&joined, 12)), (Some(AGENT.to_owned()), Some(AGENT.to_owned())));
     let left = joined.clone().with(LeaveRealm { agent: id(AGENT), realm: id("acme") });

@@ -28,7 +28,7 @@ use crate::time::{Period, Timestamp};
 
 pub use hold::{Exhausted, Hold, HoldPart, Refused, Settled, Unavailable};
 pub use slot::{Flow, Slot};
-pub use upkeep::Upkeep;
+pub use upkeep::{Judged, Upkeep};
 
 /// The slices of one gateway.
 #[derive(Debug)]

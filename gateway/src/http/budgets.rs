@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tallygate_core::id::WriterId;
 use tallygate_core::lease::book::Slice;
 use tallygate_core::lease::event::{Closer, Why};
+use tallygate_core::lease::slices::Judged;
 use tallygate_core::lease::{AccountId, Epoch, Rejection};
 use tallygate_core::money::NanoUsd;
 use tallygate_core::scope::Scope;
@@ -52,6 +53,8 @@ struct Closing {
     why: Why,
     account: AccountId,
     spent_nano_usd: NanoUsd,
+    /// The amount that was judged. None: whatever is there.
+    amount_nano_usd: Option<NanoUsd>,
     #[serde(default)]
     by: Word,
 }
@@ -85,7 +88,7 @@ pub(super) async fn close(State(app): State<App>, headers: HeaderMap, body: Body
     let bytes = body::read(&app.pipeline.settings, &headers, body).await?;
     let closing: Closing = serde_json::from_slice(&bytes)
         .map_err(|error| ApiError::new(ErrorCode::BodyInvalid, format!("Invalid JSON payload: {error}")))?;
-    let Closing { gateway, epoch, why, account, spent_nano_usd: spent, by } = closing;
+    let Closing { gateway, epoch, why, account, spent_nano_usd: spent, amount_nano_usd: amount, by } = closing;
     if spent < NanoUsd::ZERO {
         let message = "`spent_nano_usd` is at least 0";
         return Err(ApiError::new(ErrorCode::ParameterInvalid, message).param("spent_nano_usd"));
@@ -94,7 +97,7 @@ pub(super) async fn close(State(app): State<App>, headers: HeaderMap, body: Body
         Word::Operator => Closer::Operator,
         Word::Provider => Closer::Provider,
     };
-    let verdict = Verdict { gateway, epoch, why, account, spent, by };
+    let verdict = Verdict { gateway, epoch, why, account, judged: Judged { amount, spent, by } };
     let (root, position) = app.leases.judge(&verdict).await.map_err(not_written)?;
     Ok(Json(json!({ "ok": true, "chain": root.chain(), "position": position })))
 }
@@ -144,6 +147,9 @@ fn not_written(error: NotWritten) -> ApiError {
     match error {
         NotWritten::Rejected(rejection @ Rejection::TooEarly(_)) => {
             ApiError::new(ErrorCode::SuspenseTooEarly, rejection.to_string())
+        }
+        NotWritten::Rejected(rejection @ Rejection::OtherAmount { .. }) => {
+            ApiError::new(ErrorCode::SuspenseChanged, rejection.to_string()).param("amount_nano_usd")
         }
         NotWritten::Rejected(rejection) => ApiError::new(ErrorCode::SuspenseNotFound, rejection.to_string()),
         NotWritten::Unavailable(why) => {

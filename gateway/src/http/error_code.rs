@@ -33,6 +33,7 @@ pub(crate) enum ErrorCode {
     ModelDistrusted,
     SuspenseNotFound,
     SuspenseTooEarly,
+    SuspenseChanged,
     Unpriced,
     RateLimited,
     BodyTooLarge,
@@ -93,6 +94,7 @@ impl ErrorCode {
             Self::ModelDistrusted => "model_distrusted",
             Self::SuspenseNotFound => "suspense_not_found",
             Self::SuspenseTooEarly => "suspense_too_early",
+            Self::SuspenseChanged => "suspense_changed",
             Self::Unpriced => "unpriced",
             Self::RateLimited => "rate_limited",
             Self::BodyTooLarge => "body_too_large",
@@ -136,7 +138,11 @@ impl ErrorCode {
             | Self::ModelNotGranted => 403,
             Self::RouteUnknown | Self::SuspenseNotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::AgentIdle | Self::CommandIdReused | Self::DeclaredInFile | Self::SuspenseTooEarly => 409,
+            Self::AgentIdle
+            | Self::CommandIdReused
+            | Self::DeclaredInFile
+            | Self::SuspenseTooEarly
+            | Self::SuspenseChanged => 409,
             Self::BodyTooLarge => 413,
             Self::ContentTypeUnsupported => 415,
             Self::BudgetExhausted => 422,

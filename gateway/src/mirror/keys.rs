@@ -110,7 +110,7 @@ async fn make(hand: &Hand<'_>, row: &KeyRow, wanted: &Wanted) -> Result<Outcome,
 /// The secret of a key, if it is sealed in the log: that of an agent in a realm.
 fn secret(hand: &Hand<'_>, row: &KeyRow) -> Option<Secret> {
     let control = &hand.snapshot.control;
-    let agent = control.agents.get(control.agent_keys.get(&row.key.id)?.as_ref())?;
+    let agent = control.agents.get(control.agent_of(row.key.id)?)?;
     let membership = agent.realms.iter().find(|membership| membership.key == row.key.id)?;
     let opened = sealing::open_key(hand.app.pipeline.upstreams.vault(), &agent.id, membership).ok()?;
     // It may have been given another one since.

@@ -4,8 +4,8 @@ use tallygate_core::actor::Actor;
 use tallygate_core::envelope::{Line, MacKey};
 use tallygate_core::id::{EventId, WriterId};
 use tallygate_core::lease::book::{Account, Slice};
-use tallygate_core::lease::event::{Closer, Why};
-use tallygate_core::lease::slices::Upkeep;
+use tallygate_core::lease::event::Why;
+use tallygate_core::lease::slices::{Judged, Upkeep};
 use tallygate_core::lease::{AccountId, Book, Epoch, Event, Rejection, Root, SliceLedger};
 use tallygate_core::money::NanoUsd;
 
@@ -18,10 +18,7 @@ pub(crate) struct Verdict {
     pub(crate) epoch: Epoch,
     pub(crate) why: Why,
     pub(crate) account: AccountId,
-    /// So much of it was spent. The rest was not.
-    pub(crate) spent: NanoUsd,
-    /// Who says so.
-    pub(crate) by: Closer,
+    pub(crate) judged: Judged,
 }
 
 /// What a verdict or a due event becomes: the line to append, and what it says.
@@ -90,9 +87,9 @@ impl Outbox {
     pub(crate) fn judge(&self, verdict: &Verdict, upkeep: &Upkeep, mac: &MacKey) -> Result<Drawn, Rejection> {
         let now_ms = self.0.clock.steady_ms();
         let desk = self.desk();
-        let Verdict { gateway, epoch, why, account, spent, by } = verdict;
+        let Verdict { gateway, epoch, why, account, judged } = verdict;
         let owner = (gateway.clone(), *epoch, *why);
-        let event = desk.ledger.close_suspense(owner, account, (*spent, *by), upkeep, now_ms)?;
+        let event = desk.ledger.close_suspense(owner, account, *judged, upkeep, now_ms)?;
         let unknown = || Rejection::UnknownAccount(account.clone());
         let root = desk.ledger.root_of(account).cloned().ok_or_else(unknown)?;
         let line = self.draw(&desk, &root, event, (Actor::operator(), mac)).ok_or_else(unknown)?;

@@ -110,7 +110,7 @@ fn note_budget_of_agent(control: &Control, key: &Key, unsaid: &mut Vec<String>) 
 }
 
 fn agent_of(control: &Control, key: &Key) -> Option<Scope> {
-    control.agent_keys.get(&key.id).map(|agent| Scope::Agent(agent.as_ref().clone()))
+    control.agent_of(key.id).cloned().map(Scope::Agent)
 }
 
 fn routes(kind: KeyKind) -> Value {

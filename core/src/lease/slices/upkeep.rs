@@ -19,6 +19,17 @@ pub struct Upkeep {
     pub rest_ms: u64,
 }
 
+/// What somebody says about an amount in suspense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// The amount that they saw. If another one is there, nothing is closed; if none is told, whatever is there is meant.
+    pub amount: Option<NanoUsd>,
+    /// So much of it was spent. The rest was not.
+    pub spent: NanoUsd,
+    /// By whose word.
+    pub by: Closer,
+}
+
 /// Whose suspense, and why.
 type Owner = (WriterId, Epoch, Why);
 
@@ -57,7 +68,7 @@ impl SliceLedger {
         &self,
         (gateway, epoch, why): Owner,
         account: &AccountId,
-        (spent, by): (NanoUsd, Closer),
+        Judged { amount, spent, by }: Judged,
         upkeep: &Upkeep,
         now_ms: u64,
     ) -> Result<Event, Rejection> {
@@ -68,6 +79,9 @@ impl SliceLedger {
         let suspense = slice.suspense(why);
         if suspense == NanoUsd::ZERO {
             return Err(unknown());
+        }
+        if amount.is_some_and(|seen| seen != suspense) {
+            return Err(Rejection::OtherAmount { account: account.clone(), actual: suspense });
         }
         let is_own_past = gateway == self.gateway && self.epoch(root).is_some_and(|own| epoch < own);
         let rest = match why {

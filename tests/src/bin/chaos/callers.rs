@@ -3,6 +3,7 @@
 mod books;
 mod crowd;
 mod money;
+mod postings;
 mod suspense;
 
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ use crate::dice::Dice;
 use crate::figures::Figures;
 use crate::ground;
 use books::Books;
-use money::Money;
+use money::{GATEWAY, Money};
+use postings::Postings;
 
 /// Seeds of each site, unless told otherwise. A seed takes some seconds.
 const SEEDS: usize = 3;
@@ -38,8 +40,8 @@ struct Site {
     gateways: Vec<Gateway>,
     upstream: Upstream,
     _nats: Option<(NatsServer, TempDir)>,
-    /// What was charged to the gateways' own budget so far, in nano-dollars.
-    charged: u64,
+    /// What was charged to each budget so far.
+    postings: Postings,
 }
 
 /// What is wrong over all seeds of a site.
@@ -56,6 +58,8 @@ struct Tally {
     lowest_percent: Option<f64>,
     mischarged: usize,
     untold: usize,
+    budgets: usize,
+    misposted: usize,
     suspended: (u64, u64),
     charged: u64,
     times: Vec<Duration>,
@@ -71,6 +75,8 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
             site.seed(seed, &mut tally).await.with_context(|| format!("seed {seed}"))?;
             tally.times.push(begun.elapsed());
         }
+        tally.misposted = site.postings.wrong(&site.gateways).await?;
+        tally.budgets = site.postings.count();
         tally.tell(gateways, figures);
     }
     Ok(())
@@ -89,14 +95,14 @@ impl Site {
         }
         let upstream = ground::upstream().await?;
         ground::register(gateways.first().context("no gateway")?, &upstream).await?;
-        Ok(Self { gateways, upstream, _nats: nats, charged: 0 })
+        Ok(Self { gateways, upstream, _nats: nats, postings: Postings::default() })
     }
 
     /// One crowd on fresh budgets. Then what is left is spent, and the books are compared with the provider's bill.
     async fn seed(&mut self, seed: u64, tally: &mut Tally) -> Result<()> {
         let mut dice = Dice::new(seed);
         self.plan_replies(&mut dice);
-        let money = Money::set(&self.gateways, &mut dice, (seed, self.charged)).await?;
+        let money = Money::set(&self.gateways, &mut dice, (seed, self.postings.of(GATEWAY))).await?;
         let _ = self.upstream.take_bill();
         let met = crowd::call(&self.gateways, &money, seed).await?;
         self.upstream.nothing_next();
@@ -106,7 +112,8 @@ impl Site {
         if !books.is_whole {
             println!("callers: seed {seed}: {} requests of the bill are not in the books", books.not_once(&bill));
         }
-        let (suspended, spent, of_gateways) = suspense::close(&self.gateways, &money, &books).await?;
+        let closed = suspense::close(&self.gateways, &money, &books).await?;
+        let (spent, of_gateways) = (closed.spent_of_keys(&money), closed.spent_of(GATEWAY));
         if spent != of_gateways {
             println!(
                 "callers: seed {seed}: of suspense the keys' budgets spent {spent}, and the gateways' {of_gateways}"
@@ -117,7 +124,7 @@ impl Site {
         bill.extend(self.upstream.take_bill());
         let books = Books::read(&self.gateways, &money, &bill).await?;
         let charged = books.charged() + spent;
-        self.charged += books.charged() + of_gateways;
+        self.postings.add(&money, &books, &closed);
         tally.seeds += 1;
         tally.calls += bill.len();
         tally.left += met.left;
@@ -137,7 +144,7 @@ impl Site {
         tally.overcharge += overcharge;
         tally.mischarged += books.mischarged;
         tally.untold += books.untold;
-        tally.suspended = (tally.suspended.0 + suspended, tally.suspended.1 + spent);
+        tally.suspended = (tally.suspended.0 + closed.of_keys, tally.suspended.1 + spent);
         tally.charged += charged;
         Ok(())
     }
@@ -177,6 +184,8 @@ impl Tally {
         figures.none(&format!("{on}: holds leaked, nano-dollars"), nano(self.leaked));
         figures.none(&format!("{on}: requests not settled exactly once"), self.not_once);
         figures.none(&format!("{on}: requests charged other than their usage was told"), self.mischarged);
+        figures.told(&format!("{on}: budgets"), self.budgets);
+        figures.none(&format!("{on}: budgets whose lease log says other than was charged"), self.misposted);
         figures.at_least(&format!("{on}: least usable share"), self.lowest_percent.unwrap_or(0.0), USABLE_PERCENT);
         let share = |part: u64| 100.0 * part as f64 / self.charged.max(1) as f64;
         let (suspended, spent) = (share(self.suspended.0), share(self.suspended.1));

@@ -2,7 +2,7 @@
 
 use super::{Desk, acme};
 use crate::lease::event::{Closer, Joined, Opened, Part, Suspended, Why, Window};
-use crate::lease::slices::Upkeep;
+use crate::lease::slices::{Judged, Upkeep};
 use crate::lease::suspense::suspend;
 use crate::lease::tests::{DAY, gateway, usd};
 use crate::lease::{AccountId, Epoch, Event, Rejection};
@@ -84,13 +84,20 @@ fn suspense_is_closed_by_an_operator_once_it_has_rested() {
     let event = suspend(desk.book(), suspended).unwrap();
     desk.write(&acme(), event);
     let owner = (gateway(2), Epoch::new(1), Why::OutcomeUnknown);
-    let close = |desk: &Desk, spent| {
-        desk.ledger.close_suspense(owner.clone(), &account(), (usd(spent), Closer::Operator), &UPKEEP, desk.now_ms)
+    let close_seen = |desk: &Desk, amount, spent| {
+        let judged = Judged { amount, spent: usd(spent), by: Closer::Operator };
+        desk.ledger.close_suspense(owner.clone(), &account(), judged, &UPKEEP, desk.now_ms)
     };
+    let close = |desk: &Desk, spent| close_seen(desk, None, spent);
     desk.wait(99_999);
     assert_eq!(close(&desk, 120), Err(Rejection::TooEarly(account())));
     desk.wait(1);
-    let event = close(&desk, 120).unwrap();
+    for other in [299, 301] {
+        let changed = Rejection::OtherAmount { account: account(), actual: usd(300) };
+        assert_eq!(close_seen(&desk, Some(usd(other)), 120), Err(changed));
+    }
+    let event = close_seen(&desk, Some(usd(300)), 120).unwrap();
+    assert_eq!(event, close(&desk, 120).unwrap());
     assert!(matches!(&event, Event::Closed(data) if data.by == Closer::Operator));
     desk.write(&acme(), event);
     assert_eq!((in_suspense(&desk), desk.book().account(&account()).unwrap().posted), (usd(0), usd(120)));

@@ -16,11 +16,15 @@ const BUDGET: u64 = 2_000;
 pub(crate) const LIMIT_NANO_USD: u64 = BUDGET * COST_NANO_USD;
 /// How much more the others pay for.
 const SLACK: u64 = 3;
+/// The scope of the gateways' own budget.
+pub(crate) const GATEWAY: &str = "gateway";
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Money {
     pub(crate) keys: Vec<Key>,
+    /// The scopes of the budgets above the keys' own.
+    pub(crate) above: [String; 3],
     /// Which level is the tight one, 0 being the keys.
     pub(crate) tight: usize,
 }
@@ -42,11 +46,13 @@ impl Money {
         let first = gateways.first().context("no gateway")?;
         let name = format!("callers-{seed}-{}", uuid());
         let parent = format!("{name}-parent");
-        set(first, "gateway", charged + pays(3)).await?;
+        let above = [format!("realm:{name}"), format!("realm:{parent}"), GATEWAY.to_owned()];
         register(first, json!({ "realm": parent, "models": "all" })).await?;
-        set(first, &format!("realm:{parent}"), pays(2)).await?;
         register(first, json!({ "realm": name, "models": "all", "parent": parent })).await?;
-        set(first, &format!("realm:{name}"), pays(1)).await?;
+        for (level, scope) in (1..).zip(&above) {
+            let counted = if scope == GATEWAY { charged } else { 0 };
+            set(first, scope, counted + pays(level)).await?;
+        }
         let mut keys = Vec::new();
         for number in 0..KEYS {
             let (key, secret) = (uuid(), format!("sk-{name}-{number}"));
@@ -67,7 +73,7 @@ impl Money {
                 }
             }
         }
-        Ok(Self { keys, tight })
+        Ok(Self { keys, above, tight })
     }
 
     /// By how much amounts of the keys are over the tight budget.

@@ -1,5 +1,6 @@
 //! Whoever reads the provider's bill closes what is in suspense with it, as an operator does.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,12 +13,31 @@ use super::money::Money;
 /// How long it may take until all of it may be closed: it rests a second.
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Closes all that is in suspense: of each account so much was spent as the provider bills above what was charged. Tells
-/// how much was in suspense of the keys' budgets, and how much of that was spent, in nano-dollars; and how much of what was in
-/// suspense of the gateways' own budget.
-pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) -> Result<(u64, u64, u64)> {
+/// What was closed, in nano-dollars.
+#[derive(Debug, Default)]
+pub(crate) struct Closed {
+    /// How much was in suspense of the keys' budgets.
+    pub(crate) of_keys: u64,
+    /// How much was spent of what was in suspense, by the scope of the budget.
+    pub(crate) spent: BTreeMap<String, u64>,
+}
+
+impl Closed {
+    /// How much was spent of what was in suspense of a scope's budget.
+    pub(crate) fn spent_of(&self, scope: &str) -> u64 {
+        self.spent.get(scope).copied().unwrap_or_default()
+    }
+
+    /// How much was spent of what was in suspense of all keys' budgets.
+    pub(crate) fn spent_of_keys(&self, money: &Money) -> u64 {
+        money.keys.iter().map(|key| self.spent_of(&key.scope)).sum()
+    }
+}
+
+/// Closes all that is in suspense: of each account so much was spent as the provider bills above what was charged.
+pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) -> Result<Closed> {
     let (begun, operator) = (Instant::now(), gateways.first().context("no gateway")?.operator()?);
-    let (mut of_keys, mut of_gateways) = ((0, 0), 0);
+    let mut closed = Closed::default();
     let mut left: Vec<(String, u64)> =
         money.keys.iter().map(|key| key.scope.clone()).zip(books.above.clone()).collect();
     loop {
@@ -29,7 +49,7 @@ pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) ->
             known += books::gauge(gateway, "tallygate_suspense_nano_usd").await?;
         }
         if rows.is_empty() && known == 0 {
-            return Ok((of_keys.0, of_keys.1, of_gateways));
+            return Ok(closed);
         }
         ensure!(begun.elapsed() < CLOSED_WITHIN, "this stays in suspense: {}", json!(rows));
         for row in rows {
@@ -42,7 +62,7 @@ pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) ->
             let account = left.iter_mut().find(|(of, _)| *of == scope).context("no account")?;
             let spent = account.1.min(amount);
             let mut closing = json!({ "spent_nano_usd": spent });
-            for name in ["gateway", "epoch", "why", "account"] {
+            for name in ["gateway", "epoch", "why", "account", "amount_nano_usd"] {
                 closing[name] = row[name].clone();
             }
             if operator.post("/api/suspense/close", &closing).await?.status != 200 {
@@ -50,11 +70,8 @@ pub(crate) async fn close(gateways: &[Gateway], money: &Money, books: &Books) ->
                 continue;
             }
             account.1 -= spent;
-            if scope.starts_with("key:") {
-                of_keys = (of_keys.0 + amount, of_keys.1 + spent);
-            } else if scope == "gateway" {
-                of_gateways += spent;
-            }
+            closed.of_keys += if scope.starts_with("key:") { amount } else { 0 };
+            *closed.spent.entry(scope).or_default() += spent;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
