@@ -19,6 +19,9 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 const READY_STEP: Duration = Duration::from_millis(20);
 /// Settings of whoever runs the bench must not change what is measured.
 const ENVIRONMENT_PREFIXES: [&str; 4] = ["TALLYGATE_", "LITELLM_", "OTEL_", "RUST_LOG"];
+/// What `cargo run` says of the package that it runs. Some dependencies are built anew, and all that stands on them, where that is
+/// another one than before.
+const PACKAGE_PREFIXES: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// Builds the binary in release mode and returns where it is.
 ///
@@ -30,6 +33,7 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     command.args(["build", "--release", "--package", PACKAGE, "--bin", BINARY]);
     command.args(["--message-format", "json-render-diagnostics", "--manifest-path"]);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("Cargo.toml"));
+    forget(&mut command, &PACKAGE_PREFIXES);
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cargo cannot be run")?;
     ensure!(output.status.success(), "{PACKAGE} cannot be built");
     executable(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("cargo built no binary {BINARY}"))
@@ -58,16 +62,21 @@ pub(crate) async fn start(
     let mut command = placement.under_test(binary);
     command.args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()]);
     command.args(["--master-key", setup::MASTER_KEY]).arg("--data").arg(folder.path().join("data"));
-    for (name, _) in std::env::vars_os() {
-        if ENVIRONMENT_PREFIXES.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
+    forget(&mut command, &ENVIRONMENT_PREFIXES);
     let mut process = Process::start_with_output_kept(BINARY, &mut command)?;
     ready(&mut process, address).await?;
     match setup::run(address, upstream, budgets).await {
         Ok(key) => Ok(Running::new(process, address, key, Some(folder))),
         Err(error) => bail!("{BINARY} cannot be set up: {error:#}{}", process.last_words()),
+    }
+}
+
+/// Keeps variables of this process from another one, by how their names begin.
+fn forget(command: &mut Command, prefixes: &[&str]) {
+    for (name, _) in std::env::vars_os() {
+        if prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
     }
 }
 

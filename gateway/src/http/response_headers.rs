@@ -5,41 +5,43 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use bytes::BytesMut;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tallygate_core::id::DeploymentId;
 use tallygate_core::scope::Scope;
 
-use super::error::ROUTE;
+use super::error;
 use crate::limits::{Kind, Left};
 use crate::pipeline::ended::Summary;
 
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
-const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
-const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
-const UNPRICED: HeaderName = HeaderName::from_static("x-tallygate-unpriced");
-const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
-const POSITION: HeaderName = HeaderName::from_static("x-tallygate-position");
-const DROPPED: HeaderName = HeaderName::from_static("x-tallygate-dropped-params");
-const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
-const HOPS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
-const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-tallygate-max-output-tokens");
+static CONTENT_TYPE: HeaderName = header::CONTENT_TYPE;
+static CACHE_CONTROL: HeaderName = header::CACHE_CONTROL;
+static ROUTE: HeaderName = error::ROUTE;
+static CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
+static MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
+static COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
+static UNPRICED: HeaderName = HeaderName::from_static("x-tallygate-unpriced");
+static DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
+static POSITION: HeaderName = HeaderName::from_static("x-tallygate-position");
+static DROPPED: HeaderName = HeaderName::from_static("x-tallygate-dropped-params");
+static RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+static HOPS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
+static OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-tallygate-max-output-tokens");
 
 /// OpenAI's name, and LiteLLM's.
 type Names = [HeaderName; 2];
-const REQUESTS_LIMIT: Names = [
+static REQUESTS_LIMIT: Names = [
     HeaderName::from_static("x-ratelimit-limit-requests"),
     HeaderName::from_static("x-ratelimit-api_key-limit-requests"),
 ];
-const REQUESTS_REMAINING: Names = [
+static REQUESTS_REMAINING: Names = [
     HeaderName::from_static("x-ratelimit-remaining-requests"),
     HeaderName::from_static("x-ratelimit-api_key-remaining-requests"),
 ];
-const TOKENS_LIMIT: Names =
+static TOKENS_LIMIT: Names =
     [HeaderName::from_static("x-ratelimit-limit-tokens"), HeaderName::from_static("x-ratelimit-api_key-limit-tokens")];
-const TOKENS_REMAINING: Names = [
+static TOKENS_REMAINING: Names = [
     HeaderName::from_static("x-ratelimit-remaining-tokens"),
     HeaderName::from_static("x-ratelimit-api_key-remaining-tokens"),
 ];
@@ -75,36 +77,36 @@ static BLANKS: [OnceLock<HeaderMap>; 1 << Extra::COUNT] = [const { OnceLock::new
 /// The headers of an answer of this type, that says what a summary tells.
 pub(crate) fn of(content_type: &str, cache_control: Option<&str>, summary: &Summary) -> HeaderMap {
     let mut values = Values::new();
-    values.text(CONTENT_TYPE, content_type);
-    values.add(REQUEST_ID, summary.request);
-    values.again(CALL_ID);
-    values.text(MODEL_ID, summary.deployment.as_ref().map_or("", DeploymentId::as_str));
-    values.text(MODEL_GROUP, summary.model.as_str());
-    values.number(POSITION, summary.position);
-    values.number(DURATION, summary.duration_ms);
-    values.add(ROUTE, &summary.route);
-    values.number(RETRIES, summary.retries);
-    values.number(HOPS, summary.hops);
+    values.text(&CONTENT_TYPE, content_type);
+    values.add(&REQUEST_ID, summary.request);
+    values.again(&CALL_ID);
+    values.text(&MODEL_ID, summary.deployment.as_ref().map_or("", DeploymentId::as_str));
+    values.text(&MODEL_GROUP, summary.model.as_str());
+    values.number(&POSITION, summary.position);
+    values.number(&DURATION, summary.duration_ms);
+    values.add(&ROUTE, &summary.route);
+    values.number(&RETRIES, summary.retries);
+    values.number(&HOPS, summary.hops);
     if let Some(said) = cache_control {
-        values.extra(Extra::CacheControl).text(CACHE_CONTROL, said);
+        values.extra(Extra::CacheControl).text(&CACHE_CONTROL, said);
     }
     if let Some(cost) = summary.cost {
-        values.extra(Extra::Cost).add(COST, cost);
+        values.extra(Extra::Cost).add(&COST, cost);
     }
     if let Some(reason) = summary.unpriced {
-        values.extra(Extra::Unpriced).text(UNPRICED, reason.as_str());
+        values.extra(Extra::Unpriced).text(&UNPRICED, reason.as_str());
     }
     if let Some(tokens) = summary.output_limit {
-        values.extra(Extra::OutputLimit).number(OUTPUT_LIMIT, tokens);
+        values.extra(Extra::OutputLimit).number(&OUTPUT_LIMIT, tokens);
     }
     if !summary.dropped.is_empty() {
-        values.extra(Extra::Dropped).text(DROPPED, &summary.dropped);
+        values.extra(Extra::Dropped).text(&DROPPED, &summary.dropped);
     }
     if let Some(left) = of_key(&summary.left, Kind::Requests) {
-        values.extra(Extra::Requests).left(left, REQUESTS_LIMIT, REQUESTS_REMAINING);
+        values.extra(Extra::Requests).left(left, &REQUESTS_LIMIT, &REQUESTS_REMAINING);
     }
     if let Some(left) = of_key(&summary.left, Kind::Tokens) {
-        values.extra(Extra::Tokens).left(left, TOKENS_LIMIT, TOKENS_REMAINING);
+        values.extra(Extra::Tokens).left(left, &TOKENS_LIMIT, &TOKENS_REMAINING);
     }
     values.into_headers()
 }
@@ -118,7 +120,7 @@ fn of_key(left: &[Left], kind: Kind) -> Option<&Left> {
 struct Values {
     text: BytesMut,
     /// Each name, and where its value is. In one order for the same extras.
-    places: Vec<(HeaderName, Range<usize>)>,
+    places: Vec<(&'static HeaderName, Range<usize>)>,
     extras: usize,
 }
 
@@ -134,25 +136,30 @@ impl Values {
         self
     }
 
-    fn add(&mut self, name: HeaderName, value: impl Display) {
+    fn add(&mut self, name: &'static HeaderName, value: impl Display) {
         let start = self.text.len();
         // A buffer that grows takes everything.
         let _ = write!(self.text, "{value}");
         self.places.push((name, start..self.text.len()));
     }
 
-    fn text(&mut self, name: HeaderName, value: &str) {
+    fn text(&mut self, name: &'static HeaderName, value: &str) {
         let start = self.text.len();
         self.text.extend_from_slice(value.as_bytes());
         self.places.push((name, start..self.text.len()));
     }
 
-    fn number(&mut self, name: HeaderName, value: impl itoa::Integer) {
+    fn number(&mut self, name: &'static HeaderName, value: impl itoa::Integer) {
         self.text(name, itoa::Buffer::new().format(value));
     }
 
     /// `x-ratelimit-*`, in OpenAI's names and in LiteLLM's.
-    fn left(&mut self, left: &Left, [limit, limit_again]: Names, [remaining, remaining_again]: Names) {
+    fn left(
+        &mut self,
+        left: &Left,
+        [limit, limit_again]: &'static Names,
+        [remaining, remaining_again]: &'static Names,
+    ) {
         self.number(limit, left.limit);
         self.again(limit_again);
         self.number(remaining, left.remaining);
@@ -160,7 +167,7 @@ impl Values {
     }
 
     /// The value before it, under another name too.
-    fn again(&mut self, name: HeaderName) {
+    fn again(&mut self, name: &'static HeaderName) {
         if let Some((_, place)) = self.places.last() {
             self.places.push((name, place.clone()));
         }
@@ -180,15 +187,15 @@ impl Values {
             }
         }
         for name in unfit {
-            headers.remove(name);
+            headers.remove(*name);
         }
         headers
     }
 }
 
 /// The same names in the same order, without values.
-fn blank_of(places: &[(HeaderName, Range<usize>)]) -> HeaderMap {
-    places.iter().map(|(name, _)| (name.clone(), HeaderValue::from_static(""))).collect()
+fn blank_of(places: &[(&'static HeaderName, Range<usize>)]) -> HeaderMap {
+    places.iter().map(|(name, _)| (HeaderName::clone(name), HeaderValue::from_static(""))).collect()
 }
 
 #[cfg(test)]

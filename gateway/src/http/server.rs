@@ -1,8 +1,11 @@
 //! The accept loop: ours, since `axum::serve` has no header timeout, leaves Nagle on, and has no limit of connections.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -86,6 +89,28 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// What work comes to; none if it is asked to stop before. Polled by one task alone.
+///
+/// A connection wakes its task several times a request. Whether it is to stop is waited for once, and from then on looked
+/// at only when something was said: a task's waker, once left there, goes on waking it.
+async fn unless_stopped<T>(mut work: impl Future<Output = T> + Unpin, mut stop: watch::Receiver<bool>) -> Option<T> {
+    let said = stop.clone();
+    let mut stopped = pin!(stopped(&mut stop));
+    let mut waits = false;
+    poll_fn(move |context| {
+        if let Poll::Ready(done) = Pin::new(&mut work).poll(context) {
+            return Poll::Ready(Some(done));
+        }
+        let is_quiet = waits && said.has_changed().is_ok_and(|has_changed| !has_changed);
+        if !is_quiet && stopped.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        waits = true;
+        Poll::Pending
+    })
+    .await
+}
+
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
@@ -102,7 +127,7 @@ async fn connection(
     stream: TcpStream,
     front: impl Front,
     limits: ServerLimits,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     place: OwnedSemaphorePermit,
 ) {
     // Without this a stream's small pieces wait for one another: 44 ms instead of 11.
@@ -116,12 +141,45 @@ async fn connection(
         // An agent's connection goes on as a WebSocket.
         .with_upgrades();
     tokio::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+    if unless_stopped(connection.as_mut(), stop).await.is_none() {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
     }
     drop(place);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt as _;
+    use tokio::sync::watch;
+
+    use super::unless_stopped;
+
+    #[tokio::test]
+    async fn work_ends_by_itself_or_when_it_is_asked_to_stop() {
+        let (say, stop) = watch::channel(false);
+        assert_eq!(unless_stopped(ready(7), stop.clone()).await, Some(7));
+        let mut waiting = Box::pin(unless_stopped(pending::<()>(), stop.clone()));
+        let task = tokio::spawn(unless_stopped(pending::<()>(), stop.clone()));
+        for _ in 0..3 {
+            assert_eq!(waiting.as_mut().now_or_never(), None);
+        }
+        // Something else than a stop.
+        say.send_replace(false);
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        tokio::task::yield_now().await;
+        say.send_replace(true);
+        assert_eq!(waiting.as_mut().now_or_never(), Some(None));
+        assert_eq!(task.await.unwrap(), None, "whoever waits is woken");
+        assert_eq!(unless_stopped(pending::<()>(), stop).await, None, "it was said before");
+    }
+
+    #[tokio::test]
+    async fn work_is_stopped_too_when_nobody_is_left_to_say_so() {
+        let (say, stop) = watch::channel(false);
+        drop(say);
+        assert_eq!(unless_stopped(pending::<()>(), stop).await, None);
+    }
 }

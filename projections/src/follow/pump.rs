@@ -161,11 +161,12 @@ impl<R: Reader> Reading<R> {
         let Some(mut reader) = self.reader.take() else { return Err(panicked) };
         let read = spawn_blocking(move || {
             let read = reader.read(&entries);
-            (reader, read, entries.last().map(|entry| entry.offset))
+            (reader, read, entries)
         });
-        let Ok((reader, read, last)) = read.await else { return Err(panicked) };
+        // The entries come back: memory that another thread gives back than the one which took it costs both of them more.
+        let Ok((reader, read, entries)) = read.await else { return Err(panicked) };
         self.reader = Some(reader);
-        self.offset = last.unwrap_or(self.offset);
+        self.offset = entries.last().map_or(self.offset, |entry| entry.offset);
         self.metrics.read(self.offset);
         Ok(read)
     }
