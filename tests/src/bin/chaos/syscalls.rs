@@ -12,7 +12,7 @@ use crate::figures::Figures;
 use crate::ground::{self, lost, settlements, verifies};
 use crate::load::Load;
 
-/// The calls, and at how many of each it is killed.
+/// The calls, and up to which of each it is killed.
 const CALLS: [(&str, usize); 2] = [("write", 60), ("fdatasync", 60)];
 /// How long a round lasts if the call does not come so often.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -27,11 +27,14 @@ pub(crate) async fn run(options: &Options, figures: &mut Figures) -> Result<()> 
     let setup = options.gateway().data(&data);
     let gateway = setup.clone().start().await?;
     ground::register(&gateway, &upstream).await?;
-    let key = ground::key(&gateway, None).await?;
+    // With a budget, so that each request is in the journal before it is in a log.
+    let key = ground::key(&gateway, Some(1_000_000)).await?;
     gateway.shut_down().await?;
     let (mut answered, mut acknowledged, mut killed) = (Vec::new(), Vec::new(), 0);
     for (call, most) in CALLS {
-        for n in 1..=options.rounds(most) {
+        // Fewer rounds are spread over the same range: what is recorded twice must have come to a log before the kill.
+        let rounds = options.rounds(most);
+        for n in (1..=rounds).map(|round| round * most.max(rounds) / rounds) {
             let traced = setup.clone().program(&tracer(folder.path(), &strace, (&data, &options.program()?), call, n)?);
             // Killed before it is ready, it has answered nobody.
             if let Ok(gateway) = traced.start().await {
