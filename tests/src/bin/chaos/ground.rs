@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ use tallygate_tests::upstream::{Reply, Upstream, Usage};
 pub(crate) const MODEL: &str = "chaos";
 /// What one request costs: ten tokens at 100,000 nano-dollars.
 pub(crate) const COST_NANO_USD: u64 = 1_000_000;
+
+/// The most rows of an answer.
+const ROWS_OF_PAGE: usize = 1_000;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -81,12 +85,40 @@ pub(crate) async fn held(caller: &Client) -> Result<usize> {
     Ok(usize::try_from(held)?)
 }
 
-/// For how many requests a key was charged, by what the views of a gateway sum up.
+/// For how many requests a key was charged, by what a gateway has of each request, once that grows no more.
 pub(crate) async fn charged(gateway: &Gateway, key: &str) -> Result<usize> {
-    let info = gateway.operator()?.get(&format!("/key/info?key={key}")).await?.expect(200)?;
-    let dollars = info.at("/info/spend")?.as_f64().context("no spend")?;
-    // Whole thousandths, as far as a double has them exactly.
-    Ok(format!("{:.0}", dollars * 1_000.0).parse()?)
+    let mut before = None;
+    loop {
+        let rows = rows(gateway, key).await?;
+        if before == Some(rows.len()) {
+            let charged = rows.iter().map(cost_of).sum::<Result<u64>>()?;
+            return Ok(usize::try_from(charged / COST_NANO_USD)?);
+        }
+        before = Some(rows.len());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// All rows of a key, refusals too: on a busy machine there are more of those than of requests.
+pub(crate) async fn rows(gateway: &Gateway, key: &str) -> Result<Vec<Value>> {
+    let mut rows = Vec::new();
+    for page in 1.. {
+        let path = format!("/spend/logs?api_key={key}&page_size={ROWS_OF_PAGE}&page={page}");
+        let answer = gateway.operator()?.get(&path).await?.expect(200)?.json()?;
+        let of_page = answer.as_array().context("no rows")?;
+        rows.extend_from_slice(of_page);
+        if of_page.len() < ROWS_OF_PAGE {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// What a row says that its request cost, in nano-dollars.
+pub(crate) fn cost_of(row: &Value) -> Result<u64> {
+    // Costs are whole thousandths of a cent here, which a double has exactly enough.
+    let nano = format!("{:.0}", row["spend"].as_f64().context("no spend")? * 1e9);
+    Ok(nano.parse()?)
 }
 
 /// For how many requests money is in suspense.

@@ -4,20 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 use tallygate_tests::gateway::Gateway;
 
 use super::TOKENS;
 use super::money::Money;
-use crate::ground::COST_NANO_USD;
+use crate::ground::{self, COST_NANO_USD};
 
 /// How long what was settled on one gateway may take to be in the books of another. Long, since the rows of one reading take
 /// seconds on a busy machine.
 const BOOKED_WITHIN: Duration = Duration::from_secs(60);
 /// How long what runs may take to end, once no caller is there.
 const QUIET_WITHIN: Duration = Duration::from_secs(15);
-/// The most rows of an answer.
-const ROWS_OF_PAGE: usize = 1_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -63,12 +60,12 @@ impl Books {
 
     async fn add(&mut self, gateway: &Gateway, key: &str, bill: &BTreeMap<String, u64>) -> Result<()> {
         let (mut charged, mut billed, mut above) = (0, 0, 0);
-        let rows = rows(gateway, key).await?;
+        let rows = ground::rows(gateway, key).await?;
         self.rows.push(rows.len());
         for row in &rows {
             // A refusal names no end user.
             let Some(user) = row["end_user"].as_str().filter(|user| !user.is_empty()) else { continue };
-            let cost = nano_usd(row["spend"].as_f64().context("no spend")?);
+            let cost = ground::cost_of(row)?;
             charged += cost;
             let count = self.settled.entry(user.to_owned()).or_default();
             *count += 1;
@@ -99,21 +96,6 @@ impl Books {
     }
 }
 
-/// All rows of a key, refusals too: on a busy machine there are more of those than of requests.
-async fn rows(gateway: &Gateway, key: &str) -> Result<Vec<Value>> {
-    let mut rows = Vec::new();
-    for page in 1.. {
-        let path = format!("/spend/logs?api_key={key}&page_size={ROWS_OF_PAGE}&page={page}");
-        let answer = gateway.operator()?.get(&path).await?.expect(200)?.json()?;
-        let of_page = answer.as_array().context("no rows")?;
-        rows.extend_from_slice(of_page);
-        if of_page.len() < ROWS_OF_PAGE {
-            break;
-        }
-    }
-    Ok(rows)
-}
-
 /// What all gateways still hold when nothing runs any more, in nano-dollars.
 pub(crate) async fn held_after_quiet(gateways: &[Gateway]) -> Result<u64> {
     let begun = Instant::now();
@@ -134,10 +116,4 @@ pub(super) async fn gauge(gateway: &Gateway, name: &str) -> Result<u64> {
     let text = metrics.text();
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.with_context(|| format!("no metric {name}"))
-}
-
-fn nano_usd(dollars: f64) -> u64 {
-    // Costs are whole thousandths of a cent here, which a double has exactly enough.
-    let nano = format!("{:.0}", dollars * 1e9);
-    nano.parse().unwrap_or_default()
 }
