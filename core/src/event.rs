@@ -177,10 +177,18 @@ impl Event {
     /// # Errors
     /// When the data holds what JSON cannot.
     pub fn to_data(&self) -> Result<String, serde_json::Error> {
+        String::from_utf8(self.to_bytes()?).map_err(serde::ser::Error::custom)
+    }
+
+    /// The same, for who writes it on.
+    ///
+    /// # Errors
+    /// When the data holds what JSON cannot.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         // Most data fits, so that nothing is moved while it grows.
         let mut data = Vec::with_capacity(1_024);
         json::writer::write(&mut data, self)?;
-        String::from_utf8(data).map_err(serde::ser::Error::custom)
+        Ok(data)
     }
 
     /// Every type with its newest schema.

@@ -65,6 +65,10 @@ fn check_text(kind: &'static str, text: &str) -> Result<(), InvalidId> {
     if text.len() > TEXT_ID_MAX_BYTES {
         return Err(InvalidId::TooLong { kind, bytes: text.len() });
     }
+    // As nearly all are.
+    if text.bytes().fold(true, |is_plain, byte| is_plain & byte.is_ascii_graphic()) {
+        return Ok(());
+    }
     let last = text.char_indices().next_back().map_or(0, |(at, _)| at);
     for (at, character) in text.char_indices() {
         let at_an_end = at == 0 || at == last;

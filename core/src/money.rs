@@ -159,12 +159,15 @@ impl fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.0.unsigned_abs();
         let sign = if self.0 < 0 { "-" } else { "" };
-        let (mut fraction, mut digits) = (magnitude % 1_000_000_000, 9_usize);
-        while digits > 2 && fraction.is_multiple_of(10) {
-            fraction /= 10;
-            digits -= 1;
-        }
-        write!(f, "{sign}{}.{fraction:0digits$}", magnitude / 1_000_000_000)
+        f.write_str(sign)?;
+        f.write_str(itoa::Buffer::new().format(magnitude / 1_000_000_000))?;
+        f.write_str(".")?;
+        // Behind a one the fraction has all its nine digits.
+        let mut buffer = itoa::Buffer::new();
+        let fraction = buffer.format(1_000_000_000 + magnitude % 1_000_000_000).get(1..).unwrap_or_default();
+        let least = fraction.get(..2).unwrap_or_default();
+        let kept = fraction.trim_end_matches('0');
+        f.write_str(if kept.len() < least.len() { least } else { kept })
     }
 }
 

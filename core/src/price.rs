@@ -107,6 +107,10 @@ impl Price {
     /// The rates that hold for a call: by how it was served, and how long its prompt was in tokens.
     #[must_use]
     pub fn rates_for(&self, tier: ServiceTier, prompt_tokens: u64) -> Rates {
+        // As most prices are.
+        if self.variants.is_empty() {
+            return self.rates;
+        }
         let longest = |tier: ServiceTier| {
             let reached = |variant: &&Variant| {
                 variant.service_tier == tier

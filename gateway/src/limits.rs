@@ -14,10 +14,12 @@ mod scope;
 mod division;
 pub(crate) mod exchange;
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use governor::clock::{Clock, DefaultClock};
 use tallygate_core::id::WriterId;
 use tallygate_core::limits::Limits as Quotas;
@@ -37,6 +39,7 @@ const SHARD_MAX: usize = 16_384;
 #[derive(Debug)]
 pub(crate) struct Limits<C: Clock = DefaultClock> {
     shards: Vec<Mutex<HashMap<Scope, Arc<ScopeLimiters<C>>>>>,
+    shard_of: RandomState,
     clock: C,
     /// None where this gateway has the limits to itself.
     division: Option<Division<C>>,
@@ -92,12 +95,13 @@ impl Limits {
 impl<C: Clock + Clone> Limits<C> {
     fn with_clock(clock: C, divides_as: Option<WriterId>) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, clock, division: divides_as.map(Division::new) }
+        Self { shards, shard_of: RandomState::default(), clock, division: divides_as.map(Division::new) }
     }
 
     /// Takes one request and an estimate of tokens from every scope that has quotas, or nothing at all.
     pub(crate) fn take(&self, chain: &[(Scope, Quotas)], tokens: u64) -> Result<Share<C>, Limited> {
-        let mut share = Share { taken: Vec::new(), tokens, left: Vec::new() };
+        let (taken, left) = (Vec::with_capacity(chain.len()), Vec::with_capacity(2 * chain.len()));
+        let mut share = Share { taken, tokens, left };
         for (scope, quotas) in chain.iter().filter(|(_, quotas)| *quotas != Quotas::default()) {
             let limiters = self.limiters(scope, *quotas);
             if let Some(division) = &self.division {
@@ -180,10 +184,7 @@ impl<C: Clock + Clone> Limits<C> {
     }
 
     fn shard(&self, scope: &Scope) -> &Mutex<HashMap<Scope, Arc<ScopeLimiters<C>>>> {
-        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-        let mut hasher = DefaultHasher::new();
-        scope.hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0);
+        let index = usize::try_from(self.shard_of.hash_one(scope) % SHARDS as u64).unwrap_or(0);
         &self.shards[index]
     }
 }

@@ -78,9 +78,9 @@ struct Desk {
 
 /// What happened, all but its place.
 struct Draft {
-    recorded: Recorded,
+    recorded: Box<Recorded>,
     cause: Vec<Position>,
-    data: String,
+    data: Vec<u8>,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -184,8 +184,8 @@ impl Outbox {
         let Happened { realm, actor, cause, event } = happened;
         let event = AnyEvent::Activity(event);
         // Activity holds nothing that JSON cannot.
-        let data = event.to_data().inspect_err(lost).ok()?;
-        let recorded = Recorded {
+        let data = event.to_bytes().inspect_err(lost).ok()?;
+        let recorded = Box::new(Recorded {
             id: EventId::new(self.0.ids.uuid()),
             log: Log::Activity,
             position: Position::START,
@@ -197,7 +197,7 @@ impl Outbox {
             command: None,
             part: (1, 1),
             event,
-        };
+        });
         Some(Draft { recorded, cause, data })
     }
 

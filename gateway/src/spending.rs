@@ -92,7 +92,10 @@ impl Spending {
             Ok(held) => held,
             Err(refused) => {
                 let waiting = self.wait(chain, amount, request, (now, refused));
-                tokio::time::timeout(WAIT, waiting).await.unwrap_or(Err(NotHeld::Unavailable(Reason::NoSlice)))?
+                // Boxed, so that the requests that need not wait stay small.
+                Box::pin(tokio::time::timeout(WAIT, waiting))
+                    .await
+                    .unwrap_or(Err(NotHeld::Unavailable(Reason::NoSlice)))?
             }
         };
         // A request that is killed with the process must leave a trace.

@@ -1,9 +1,10 @@
 //! Upstreams, ready to be called: a deployment's address and its opened credential, made once and kept while neither
 //! changes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use tallygate_adapters::dialect::exchange::Speaks;
 use tallygate_adapters::provider::catalog::{Catalog, Entry};
 use tallygate_adapters::provider::differences::abilities;

@@ -107,7 +107,7 @@ fn checkpoints() -> [String; 2] {
     control.apply(writes);
     let activity = open(&folder.path().join("activity"), activity_rows::LAYOUT);
     let ControlCheckpoint { offset, last_line, tip } = checkpoint();
-    let tips = [(ChainId::writer(&id("gateway-1")), tip)].into();
+    let tips = [(ChainId::writer(&id("gateway-1")), tip)].into_iter().collect();
     let mut writes = Writes::default();
     let group = ActivityGroup { events: Vec::new(), offset, last_line, tips };
     activity_rows::write_checkpoint(&group, &mut writes).unwrap();

@@ -5,10 +5,12 @@
 //! change makes a new version. A change is published here after it is on disk. So a loader either reads the changed
 //! row, or is too late to keep the old one, or keeps it before the change replaces it.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 
 const SHARDS: usize = 64;
 
@@ -36,10 +38,10 @@ struct Cached<V> {
 impl<K: Hash + Eq + Clone, V: Clone> RowCache<K, V> {
     /// Keeps about so many rows.
     pub(crate) fn new(rows_max: usize) -> Self {
-        let shard = || RwLock::new(Shard { rows: HashMap::new(), version: 0 });
+        let shard = || RwLock::new(Shard { rows: HashMap::default(), version: 0 });
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
-            shard_of: RandomState::new(),
+            shard_of: RandomState::default(),
             rows_max_per_shard: rows_max.div_ceil(SHARDS).max(2),
         }
     }

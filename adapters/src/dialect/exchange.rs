@@ -122,7 +122,7 @@ impl Exchange {
     pub fn answer(&self, told: &Told, status: u16, body: &Bytes) -> Result<Answered, Failure> {
         match &self.way {
             Way::Bytes(request) => {
-                let read = answer::read(request, status, body, None)?;
+                let read = answer::read(request, status, body)?;
                 Ok(Answered { body: read.body, metered: read.metered, id: read.id })
             }
             Way::Media(asked) => {

@@ -6,6 +6,7 @@
 //! another one.
 
 mod operation;
+mod word;
 mod request;
 pub(in crate::dialect) mod fields;
 mod prompt;

@@ -74,9 +74,14 @@ impl Connection {
         }
     }
 
+    /// Nobody waits for an answer any more.
+    pub(super) fn rest(&self) {
+        self.bell.mute();
+    }
+
     /// Whether it may carry another request, as far as can be known without sending it.
     pub(super) fn is_free(&mut self) -> bool {
-        self.bell.mute();
+        self.rest();
         self.drive();
         !self.has_ended && self.sender.is_ready()
     }
@@ -167,6 +172,8 @@ impl Body for Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.body = None;
-        self.give_back();
+        if self.connection.as_mut().is_some_and(|connection| connection.is_free()) {
+            self.give_back();
+        }
     }
 }

@@ -58,9 +58,20 @@ pub fn is_forwardable(name: &str) -> bool {
     FORWARDABLE.contains(&name) || name.ends_with(FORWARDABLE_SUFFIX)
 }
 
+/// What a request's body is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content<'a> {
+    /// Its type; none for JSON.
+    pub(super) kind: Option<&'a str>,
+    /// How long it is, in bytes.
+    pub(super) bytes: usize,
+}
+
 /// The headers that are the same in every request to an upstream.
 pub(super) struct FixedHeaders {
-    host: HeaderValue,
+    /// All that a request of the usual kind has: JSON, answered whole. Requests begin as a copy of it, in which nothing need be
+    /// added.
+    usual: HeaderMap,
     authorization: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -72,40 +83,55 @@ impl FixedHeaders {
     pub(super) fn new(origin: &Origin, credential: Option<&Credential>) -> Result<Self, Failure> {
         let host = HeaderValue::try_from(origin.authority());
         let host = host.map_err(|error| Failure::new(Kind::HostNotAllowed).caused_by(error))?;
-        Ok(Self { host, authorization: credential.map(authorization).transpose()? })
+        let authorization = credential.map(authorization).transpose()?;
+        let fixed = [
+            (header::HOST, host),
+            (header::USER_AGENT, USER_AGENT),
+            (header::ACCEPT, JSON),
+            (header::ACCEPT_ENCODING, IDENTITY),
+            (header::CONTENT_TYPE, JSON),
+            (header::CONTENT_LENGTH, HeaderValue::from(0_usize)),
+        ];
+        Ok(Self { usual: fixed.into_iter().chain(authorization.clone()).collect(), authorization })
     }
 
-    /// The headers of a request. `content_type` is that of its body, if it has one; in that, none is JSON.
+    /// The headers of a request, with this body, if it has one.
     ///
     /// # Errors
     /// [`Kind::HeaderNotAllowed`].
     pub(super) fn of_request(
         &self,
-        content_type: Option<Option<&str>>,
+        content: Option<Content<'_>>,
         answer: AnswerForm,
         extra: &[Header],
     ) -> Result<HeaderMap, Failure> {
         let not_allowed = || Failure::new(Kind::HeaderNotAllowed);
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(header::HOST, self.host.clone());
-        headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(
-            header::ACCEPT,
-            match answer {
-                AnswerForm::Buffered { .. } => JSON,
-                AnswerForm::Streamed => EVENT_STREAM,
-                AnswerForm::StreamedOfAnyType => ANYTHING,
-            },
-        );
-        headers.insert(header::ACCEPT_ENCODING, IDENTITY);
-        if let Some(content_type) = content_type {
-            let told = content_type.map_or(Ok(JSON), HeaderValue::from_str).map_err(|_| not_allowed())?;
-            headers.insert(header::CONTENT_TYPE, told);
+        let mut headers = self.usual.clone();
+        let accept = match answer {
+            AnswerForm::Buffered { .. } => None,
+            AnswerForm::Streamed => Some(EVENT_STREAM),
+            AnswerForm::StreamedOfAnyType => Some(ANYTHING),
+        };
+        if let Some(accept) = accept {
+            headers.insert(header::ACCEPT, accept);
+        }
+        if let Some(Content { kind, bytes }) = content {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+            if let Some(told) = kind {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(told).map_err(|_| not_allowed())?);
+            }
+        } else {
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        if extra.is_empty() {
+            return Ok(headers);
         }
         for header in extra {
             let (name, value) = settable(header).ok_or_else(not_allowed)?;
             headers.append(name, value);
         }
+        // Not even a caller that says its name adds to it.
         if let Some((name, value)) = &self.authorization {
             headers.insert(name.clone(), value.clone());
         }
@@ -190,13 +216,15 @@ fn short_text(value: &HeaderValue) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FixedHeaders, is_forwardable, is_page, of_answer};
+    use super::{Content, FixedHeaders, is_forwardable, is_page, of_answer};
     use http::{HeaderMap, HeaderName, HeaderValue};
     use std::sync::Arc;
     use std::time::Duration;
     use tallygate_core::port::provider::failure::Kind;
     use tallygate_core::port::provider::{AnswerForm, Auth, Credential, Failure, Header};
     use tallygate_core::secret::Secret;
+
+    const BODY: Content<'_> = Content { kind: None, bytes: 7 };
 
     fn credential(key: &str, auth: Auth) -> Credential {
         Credential { secret: Secret::new(key), auth, hosts: Arc::default() }
@@ -228,14 +256,14 @@ mod tests {
         ] {
             let extra = [Header { name: name.into(), value: "x".to_owned() }];
             assert_eq!(
-                fixed(None).unwrap().of_request(Some(None), AnswerForm::Streamed, &extra).unwrap_err().kind,
+                fixed(None).unwrap().of_request(Some(BODY), AnswerForm::Streamed, &extra).unwrap_err().kind,
                 Kind::HeaderNotAllowed,
                 "{name}"
             );
         }
         let split = [Header { name: "traceparent".into(), value: "x\r\nhost: y".to_owned() }];
         assert_eq!(
-            fixed(None).unwrap().of_request(Some(None), AnswerForm::Streamed, &split).unwrap_err().kind,
+            fixed(None).unwrap().of_request(Some(BODY), AnswerForm::Streamed, &split).unwrap_err().kind,
             Kind::HeaderNotAllowed
         );
         assert!(is_forwardable("openai-beta") && !is_forwardable("x-api-key") && !is_forwardable("user-agent"));
@@ -248,8 +276,11 @@ mod tests {
             assert_eq!(error.kind, Kind::CredentialUnusable);
         }
         let fixed = fixed(Some(&credential("sk-canary", Auth::Header("api-key")))).unwrap();
-        let headers = fixed.of_request(Some(None), AnswerForm::Buffered { limit_bytes: 9 }, &[]).unwrap();
-        assert_eq!(headers["host"], "llm:8000");
+        let headers = fixed.of_request(Some(BODY), AnswerForm::Buffered { limit_bytes: 9 }, &[]).unwrap();
+        assert_eq!(
+            (&headers["host"], &headers["content-length"]),
+            (&"llm:8000".parse().unwrap(), &"7".parse().unwrap())
+        );
         assert_eq!(headers["api-key"], "sk-canary");
         assert!(!format!("{headers:?}").contains("canary"));
     }

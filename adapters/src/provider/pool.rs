@@ -65,20 +65,23 @@ impl Host {
     ///
     /// # Errors
     /// [`Failed`].
-    pub(super) async fn request(
+    pub(super) fn request(
         self: &Arc<Self>,
         mut request: Request<Full<Bytes>>,
         connect_timeout: Duration,
-    ) -> Result<Response<Answering>, Failed> {
-        while let Some(connection) = self.take() {
-            match connection.exchange(request, self).await {
-                Ok(answer) => return Ok(answer),
-                Err(Unanswered { unsent: Some(unsent), .. }) => request = unsent,
-                Err(Unanswered { error, unsent: None }) => return Err(Failed::Exchange(error)),
+    ) -> impl Future<Output = Result<Response<Answering>, Failed>> + Send {
+        // No `async fn`: that would have room for the request twice.
+        async move {
+            while let Some(connection) = self.take() {
+                match connection.exchange(request, self).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(Unanswered { unsent: Some(unsent), .. }) => request = unsent,
+                    Err(Unanswered { error, unsent: None }) => return Err(Failed::Exchange(error)),
+                }
             }
+            // Kept apart: what connecting needs would make every call larger by kilobytes.
+            Box::pin(self.request_over_new(request, connect_timeout)).await
         }
-        // Kept apart: what connecting needs would make every call larger by kilobytes.
-        Box::pin(self.request_over_new(request, connect_timeout)).await
     }
 
     async fn request_over_new(
@@ -92,11 +95,9 @@ impl Host {
         answered.map_err(|unanswered| Failed::Exchange(unanswered.error))
     }
 
-    /// Keeps a connection for later, if it can be used again.
-    pub(super) fn keep(self: &Arc<Self>, mut connection: Box<Connection>) {
-        if !connection.is_free() {
-            return;
-        }
+    /// Keeps a connection for later. Whether it can be used again is looked at when it is taken.
+    pub(super) fn keep(self: &Arc<Self>, connection: Box<Connection>) {
+        connection.rest();
         let mut idle = self.idle();
         if idle.connections.len() < self.keeping.connections_max {
             idle.connections.push_back((Instant::now(), connection));

@@ -61,8 +61,8 @@ impl TimeLimits {
         self.timer.as_mut().reset(by.min(set_for));
     }
 
-    fn is_past_deadline(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| now >= deadline)
+    fn is_past_deadline(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Ready when a wait took too long.
@@ -86,14 +86,15 @@ impl TimeLimits {
 pub(super) struct Timed<B> {
     /// None after the end, so that the connection is given back or closed at once.
     body: Option<B>,
-    last_piece: Instant,
+    /// Since when the next piece is waited for; none while nobody had to wait.
+    waits_since: Option<Instant>,
     limits: TimeLimits,
 }
 
 impl<B> Timed<B> {
-    /// Begins to wait now.
-    pub(super) fn new(body: B, limits: TimeLimits) -> Self {
-        Self { body: Some(body), last_piece: Instant::now(), limits }
+    /// The pieces of a body whose head has come.
+    pub(super) const fn new(body: B, limits: TimeLimits) -> Self {
+        Self { body: Some(body), waits_since: None, limits }
     }
 
     /// The same, but it ends within a time from now whatever the other limits are.
@@ -123,17 +124,16 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream for Timed<B> {
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {
-                    let by = this.last_piece + this.limits.idle;
+                    let by = *this.waits_since.get_or_insert_with(Instant::now) + this.limits.idle;
                     let failure = ready!(this.limits.poll_past(by, Kind::IdleTimeout, context));
                     return this.fail(failure);
                 }
             };
+            this.waits_since = None;
             if body.is_end_stream() {
                 this.body = None;
-            }
-            this.last_piece = Instant::now();
-            // An upstream that always has something ready would never come to the timer.
-            if this.limits.is_past_deadline(this.last_piece) {
+            } else if this.limits.is_past_deadline() {
+                // An upstream that always has something ready would never come to the timer.
                 return this.fail(Failure::new(Kind::TotalTimeout));
             }
             // What is no data is a trailer, which means nothing here.

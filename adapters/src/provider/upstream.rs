@@ -18,7 +18,7 @@ use tallygate_core::port::provider::{
 };
 
 use super::connection::Answering;
-use super::headers::{self, FixedHeaders};
+use super::headers::{self, Content, FixedHeaders};
 use super::pool::Host;
 use super::time_limits::{TimeLimits, Timed};
 use super::{error_body, transport};
@@ -70,8 +70,8 @@ impl HttpUpstream {
     }
 
     fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
-        let content_type = call.body.as_ref().map(|_| call.content_type.as_deref());
-        let headers = self.headers.of_request(content_type, call.answer, &call.headers)?;
+        let content = call.body.as_ref().map(|body| Content { kind: call.content_type.as_deref(), bytes: body.len() });
+        let headers = self.headers.of_request(content, call.answer, &call.headers)?;
         let method = if call.body.is_some() { Method::POST } else { Method::GET };
         let mut request = Request::new(call.body.map(Full::new).unwrap_or_default());
         *request.method_mut() = method;

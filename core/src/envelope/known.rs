@@ -15,11 +15,12 @@ pub struct Known {
     chain: ChainId,
     before: Head,
     end: Head,
-    recorded: Recorded,
+    /// In a place of its own: it waits, and is handed on many times, before it is sealed.
+    recorded: Box<Recorded>,
 }
 
 impl Known {
-    pub(super) fn new(key: MacKey, before: Head, end: Head, recorded: Recorded) -> Self {
+    pub(super) fn new(key: MacKey, before: Head, end: Head, recorded: Box<Recorded>) -> Self {
         let chain = ChainId::of(recorded.log, &recorded.stream);
         Self { key, chain, before, end, recorded }
     }
@@ -48,7 +49,7 @@ impl Known {
 
     /// The event.
     #[must_use]
-    pub const fn recorded(&self) -> &Recorded {
+    pub fn recorded(&self) -> &Recorded {
         &self.recorded
     }
 

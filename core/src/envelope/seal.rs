@@ -134,22 +134,22 @@ pub fn seal_event(
 ) -> Result<(Line, Head), SealError> {
     recorded.position = head.position.plus(1);
     let (bytes, end) = written(&body_of(&recorded, cause, &recorded.event), head, key)?;
-    let known = Known::new(key.clone(), *head, end, recorded);
+    let known = Known::new(key.clone(), *head, end, Box::new(recorded));
     Ok((Line { bytes, known: Some(Arc::new(known)) }, end))
 }
 
 /// An event as a line up to its `prev`, at the place that it says. What it says is fixed from here on, and so are the
 /// bytes, wherever they wait: [`seal_unsealed`] makes the line of them.
 ///
-/// `data` is the event's data as [`crate::event::Event::to_data`] wrote it, so that it is written once.
+/// `data` is the event's data as [`crate::event::Event::to_bytes`] wrote it, so that it is written once.
 ///
 /// # Errors
 /// [`SealError`] when the line would be too long.
-pub fn unsealed(recorded: &Recorded, cause: &[Position], data: &str) -> Result<Vec<u8>, SealError> {
+pub fn unsealed(recorded: &Recorded, cause: &[Position], data: &[u8]) -> Result<Vec<u8>, SealError> {
     let mut bytes = unchained(&body_of(recorded, cause, ()))?;
     // The data comes last: it stands where nothing was written.
     bytes.truncate(bytes.len() - NOTHING.len());
-    bytes.extend_from_slice(data.as_bytes());
+    bytes.extend_from_slice(data);
     let line = bytes.len() + SEAL_BYTES;
     if line > LINE_MAX_BYTES { Err(SealError::TooLong { bytes: line }) } else { Ok(bytes) }
 }
@@ -162,7 +162,7 @@ pub fn unsealed(recorded: &Recorded, cause: &[Position], data: &str) -> Result<V
 pub fn seal_unsealed(
     head: &Head,
     bytes: Vec<u8>,
-    recorded: Option<Recorded>,
+    recorded: Option<Box<Recorded>>,
     key: &MacKey,
 ) -> Result<(Line, Head), SealError> {
     let (bytes, end) = chained(bytes, head, key)?;

@@ -145,14 +145,14 @@ fn a_line_that_waited_unsealed_has_the_bytes_of_one_that_did_not() {
     recorded.position = Position::new(1);
     let cause = [Position::new(3)];
     let (expected, end) = seal_event(&Head::EMPTY, recorded.clone(), &cause, &KEY).unwrap();
-    let bytes = unsealed(&recorded, &cause, &recorded.event.to_data().unwrap()).unwrap();
-    for remembered in [Some(recorded.clone()), None] {
+    let bytes = unsealed(&recorded, &cause, &recorded.event.to_bytes().unwrap()).unwrap();
+    for remembered in [Some(Box::new(recorded.clone())), None] {
         let is_remembered = remembered.is_some();
         let (line, after) = seal_unsealed(&Head::EMPTY, bytes.clone(), remembered, &KEY).unwrap();
         assert_eq!((line.bytes(), after), (expected.bytes(), end));
         assert_eq!(line.known(&KEY).is_some(), is_remembered);
     }
     // Sealed at another place than it was written for, it remembers nothing that its bytes do not say.
-    let (moved, _) = seal_unsealed(&end, bytes, Some(recorded), &KEY).unwrap();
+    let (moved, _) = seal_unsealed(&end, bytes, Some(Box::new(recorded)), &KEY).unwrap();
     assert!(moved.known(&KEY).is_none());
 }

@@ -66,9 +66,12 @@ impl Writer<'_> {
 
 /// Whether a text stands in JSON as it is.
 fn is_plain(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    words.iter().all(|word| is_plain_word(u64::from_le_bytes(*word)))
-        && rest.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\')
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\');
+    };
+    // The last eight bytes are looked at as one word too, though some of them were before.
+    let words = text.as_chunks::<8>().0.iter().chain([last]);
+    words.fold(true, |is_plain, word| is_plain & is_plain_word(u64::from_le_bytes(*word)))
 }
 
 /// Whether none of eight bytes must be escaped. A byte's highest bit is set below where it is less than another, or equal to

@@ -14,7 +14,9 @@ mod following;
 mod proposing;
 mod upkeep;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use super::allot::{Policy, autonomy_seconds};
 use super::book::{Book, Slice};
@@ -147,7 +149,7 @@ impl SliceLedger {
             chains: Vec::new(),
             slots: Vec::new(),
             vacant: Vec::new(),
-            index: HashMap::new(),
+            index: HashMap::default(),
             heard_ms: 0,
             holds: 0,
             serials: 0,

@@ -138,23 +138,32 @@ impl fmt::Display for Attempt {
         if let Some(status) = self.status {
             write!(f, "({status})")?;
         }
-        write!(f, ";{}ms", self.ms)
+        f.write_str(";")?;
+        f.write_str(itoa::Buffer::new().format(self.ms))?;
+        f.write_str("ms")
     }
 }
 
 fn write_name(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    if name.bytes().all(is_plain) {
+    // Looked up: nearly every name is plain, and the header of every answer has two.
+    if name.bytes().fold(true, |is_plain, byte| is_plain & IS_PLAIN[usize::from(byte)]) {
         return f.write_str(name);
     }
     for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => f.write_char(char::from(byte))?,
-            _ => write!(f, "%{byte:02X}")?,
-        }
+        if IS_PLAIN[usize::from(byte)] { f.write_char(char::from(byte))? } else { write!(f, "%{byte:02X}")? }
     }
     Ok(())
 }
+
+/// Which bytes of a name stand as they are.
+static IS_PLAIN: [bool; 256] = {
+    let (mut is_plain, mut byte) = ([false; 256], 0_u8);
+    while byte < 128 {
+        is_plain[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    is_plain
+};
 
 // === impl End ===
 

@@ -1,6 +1,9 @@
 //! Reading a request's body, within its limits.
 
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
@@ -23,7 +26,13 @@ pub(crate) async fn read(settings: &RequestSettings, headers: &HeaderMap, body: 
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    match tokio::time::timeout(settings.body_timeout, whole(Limited::new(body, limit))).await {
+    let mut whole = pin!(whole(Limited::new(body, limit)));
+    // Most bodies come with their head: no timer is made for those, nor room for one.
+    let read = match poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => Box::pin(tokio::time::timeout(settings.body_timeout, whole)).await,
+    };
+    match read {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => Err(ApiError::new(ErrorCode::BodyInvalid, "the request body ended before it was whole")),

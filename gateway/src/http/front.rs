@@ -56,8 +56,8 @@ impl Front {
             return Box::pin(self.router.clone().oneshot(request));
         };
         let app = self.app.clone();
+        let (head, body) = request.into_parts();
         Box::pin(async move {
-            let (head, body) = request.into_parts();
             let answer = inference::serve(&app, asks, &PathSays::default(), &head.headers, Body::new(body)).await;
             Ok(answer.into_response())
         })

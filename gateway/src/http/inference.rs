@@ -106,5 +106,7 @@ async fn run(
         Err(error) => Err(error),
     };
     let request = request.map_err(|error| authenticated.refuse(pipeline, error))?;
-    authenticated.resolve(pipeline, request)?.admit(pipeline)?.call(pipeline).await
+    // Not in one expression with the call: there would be room for all of its steps while that runs.
+    let admitted = authenticated.resolve(pipeline, request)?.admit(pipeline)?;
+    admitted.call(pipeline).await
 }

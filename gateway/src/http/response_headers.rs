@@ -176,14 +176,20 @@ impl Values {
     /// The headers. A name that is to hold what a header cannot is left out.
     fn into_headers(self) -> HeaderMap {
         let text = self.text.freeze();
-        let value = |place: &Range<usize>| HeaderValue::from_maybe_shared(text.slice(place.clone())).ok();
         let Some(blank) = BLANKS.get(self.extras) else { return HeaderMap::new() };
         let mut headers = blank.get_or_init(|| blank_of(&self.places)).clone();
         let mut unfit = Vec::new();
-        for (slot, (name, place)) in headers.values_mut().zip(&self.places) {
-            match value(place) {
-                Some(value) => *slot = value,
-                None => unfit.push(name),
+        let mut again: Option<HeaderValue> = None;
+        let following = self.places.iter().skip(1).map(|(_, place)| Some(place)).chain([None]);
+        for ((slot, (name, place)), next) in headers.values_mut().zip(&self.places).zip(following) {
+            // One that is told twice is looked at once.
+            let value = again.take().map_or_else(|| HeaderValue::from_maybe_shared(text.slice(place.clone())), Ok);
+            match value {
+                Ok(value) => {
+                    again = (next == Some(place)).then(|| value.clone());
+                    *slot = value;
+                }
+                Err(_) => unfit.push(name),
             }
         }
         for name in unfit {

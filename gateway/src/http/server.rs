@@ -1,5 +1,7 @@
 //! The accept loop: ours, since `axum::serve` has no header timeout, leaves Nagle on, and has no limit of connections.
 
+mod head_limit;
+
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
@@ -12,10 +14,12 @@ use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+
+use head_limit::HeadLimit;
 
 /// Limits of the server.
 #[derive(Debug, Clone)]
@@ -23,10 +27,9 @@ pub(crate) struct ServerLimits {
     /// From the accept, or from the end of the request before, to the end of a request's head. So it is also how long a
     /// connection may be idle.
     pub(crate) head_timeout: Duration,
-    /// The longest head, in bytes.
+    /// The longest head, in bytes. It has 100 fields at most, hyper's own limit: for any other it would take memory for each
+    /// request.
     pub(crate) head_max_bytes: usize,
-    /// The most header fields.
-    pub(crate) headers_max: usize,
     /// The most connections at once; more wait in the kernel's queue.
     pub(crate) connections_max: usize,
     /// How long requests may go on after the server was asked to stop.
@@ -38,7 +41,6 @@ impl Default for ServerLimits {
         Self {
             head_timeout: Duration::from_secs(15),
             head_max_bytes: 64 * 1024,
-            headers_max: 128,
             connections_max: 20_000,
             drain_timeout: Duration::from_secs(20),
         }
@@ -47,12 +49,15 @@ impl Default for ServerLimits {
 
 /// What answers the requests of connections.
 pub(crate) trait Front:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + Unpin> + Clone + Send + 'static
 {
 }
 
 impl<S> Front for S where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + Unpin>
+        + Clone
+        + Send
+        + 'static
 {
 }
 
@@ -132,16 +137,18 @@ async fn connection(
 ) {
     // Without this a stream's small pieces wait for one another: 44 ms instead of 11.
     let _ = stream.set_nodelay(true);
+    let (mut head_limit, front) = HeadLimit::of(front, limits.head_timeout);
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_headers(limits.headers_max)
         .max_buf_size(limits.head_max_bytes)
         .serve_connection(TokioIo::new(stream), front)
         // An agent's connection goes on as a WebSocket.
         .with_upgrades();
     tokio::pin!(connection);
-    if unless_stopped(connection.as_mut(), stop).await.is_none() {
+    let served = poll_fn(|context| match connection.as_mut().poll(context) {
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => head_limit.poll_over(context),
+    });
+    if unless_stopped(served, stop).await.is_none() {
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
     }
@@ -150,12 +157,22 @@ async fn connection(
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::future::{pending, ready};
+    use std::net::SocketAddr;
+    use std::pin::Pin;
+    use std::time::Duration;
 
+    use axum::response::Response;
     use futures_util::FutureExt as _;
+    use http::Request;
+    use hyper::body::Incoming;
+    use hyper::service::Service;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
 
-    use super::unless_stopped;
+    use super::{ServerLimits, serve, unless_stopped};
 
     #[tokio::test]
     async fn work_ends_by_itself_or_when_it_is_asked_to_stop() {
@@ -174,6 +191,53 @@ mod tests {
         assert_eq!(waiting.as_mut().now_or_never(), Some(None));
         assert_eq!(task.await.unwrap(), None, "whoever waits is woken");
         assert_eq!(unless_stopped(pending::<()>(), stop).await, None, "it was said before");
+    }
+
+    /// Answers `/slow` once the gate is open, and all else at once.
+    #[derive(Clone)]
+    struct Gated(watch::Receiver<bool>);
+
+    impl Service<Request<Incoming>> for Gated {
+        type Response = Response;
+        type Error = Infallible;
+        type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+        fn call(&self, request: Request<Incoming>) -> Self::Future {
+            let mut gate = self.0.clone();
+            let waits = request.uri().path() == "/slow";
+            Box::pin(async move {
+                let _ = gate.wait_for(|open| *open || !waits).await;
+                Ok(Response::new("answered".into()))
+            })
+        }
+    }
+
+    /// Sends this and reads until the server closes the connection.
+    async fn said_until_closed(server: SocketAddr, sends: &str) -> String {
+        let mut stream = TcpStream::connect(server).await.unwrap();
+        stream.write_all(sends.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_closed_when_no_head_comes_and_never_before_its_answer() {
+        let ((open, gate), (stop, stopped)) = (watch::channel(false), watch::channel(false));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = listener.local_addr().unwrap();
+        let limits = ServerLimits { head_timeout: Duration::from_millis(40), ..ServerLimits::default() };
+        let serving = tokio::spawn(serve(listener, move |_| Gated(gate.clone()), limits, stopped));
+        let slow = tokio::spawn(said_until_closed(server, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n"));
+        assert_eq!(said_until_closed(server, "").await, "");
+        assert_eq!(said_until_closed(server, "GET / HTTP/1.1\r\nhost").await, "");
+        let twice = "GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2);
+        assert_eq!(said_until_closed(server, &twice).await.matches("answered").count(), 2);
+        // The slow one waited longer than all of these, and was not closed.
+        open.send_replace(true);
+        assert_eq!(slow.await.unwrap().matches("answered").count(), 1);
+        stop.send_replace(true);
+        serving.await.unwrap();
     }
 
     #[tokio::test]

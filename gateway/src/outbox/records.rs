@@ -19,7 +19,7 @@ pub(crate) struct Waiting {
     pub(crate) position: Position,
     pub(crate) unsealed: Vec<u8>,
     /// The event that the line says; none for what an earlier process left behind.
-    pub(crate) recorded: Option<Recorded>,
+    pub(crate) recorded: Option<Box<Recorded>>,
 }
 
 /// See the module.

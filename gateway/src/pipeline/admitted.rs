@@ -49,9 +49,10 @@ impl Resolved {
     ///
     /// # Errors
     /// The answer for the client. The refusal is recorded, and nothing stays taken.
-    pub(crate) fn admit(self, pipeline: &Pipeline) -> Result<Admitted, ApiError> {
+    pub(crate) fn admit(self, pipeline: &Pipeline) -> Result<Box<Admitted>, ApiError> {
         match self.earlier(pipeline).and_then(|earlier| Ok((self.take(pipeline)?, earlier))) {
-            Ok((share, earlier)) => Ok(Admitted {
+            // Boxed, since it is handed on from one to the next.
+            Ok((share, earlier)) => Ok(Box::new(Admitted {
                 received: self.received,
                 snapshot: self.snapshot,
                 caller: self.caller,
@@ -62,7 +63,7 @@ impl Resolved {
                 to: Destination { model: self.model, selected: self.selected },
                 earlier,
                 share: Some(share),
-            }),
+            })),
             Err(error) => {
                 let (key, model) = (&self.caller.key, self.request.model());
                 refusal::record(pipeline, &self.received, Some(key), Some(model), &error);

@@ -70,14 +70,15 @@ impl Attempt {
     }
 
     /// Takes its place at the deployment. None if the deployment is not to be called after all: what was held is free again.
-    pub(super) fn begin(mut self, pipeline: &Pipeline, entry: Entry) -> Option<Self> {
+    pub(super) fn begin(mut self: Box<Self>, pipeline: &Pipeline, entry: Entry) -> Option<Box<Self>> {
         self.running = Some(Running::begin(&self.target, pipeline, &self.to.model, entry)?);
         Some(self)
     }
 
     /// The same, chosen by an order.
-    pub(super) fn chosen_by(self, ranked: Vec<Ranked>) -> Self {
-        Self { ranked, ..self }
+    pub(super) fn chosen_by(mut self: Box<Self>, ranked: Vec<Ranked>) -> Box<Self> {
+        self.ranked = ranked;
+        self
     }
 }
 
@@ -94,7 +95,7 @@ impl Admitted {
         pipeline: &Pipeline,
         to: &Destination,
         deployment_index: usize,
-    ) -> Result<Attempt, ApiError> {
+    ) -> Result<Box<Attempt>, ApiError> {
         let model = &to.model;
         let deployment = model.deployments.get(deployment_index).ok_or_else(|| no_deployment(model))?;
         admission::permit_deployment(&self.snapshot.control, model, deployment)
@@ -116,7 +117,8 @@ impl Admitted {
         if let Some(Err(unavailable)) = held.as_ref().map(Held::check) {
             return Err(refusal::budget_unavailable(unavailable.into()));
         }
-        Ok(Attempt {
+        // Boxed, since it is handed on from one to the next.
+        Ok(Box::new(Attempt {
             to: to.clone(),
             deployment_index,
             target,
@@ -126,7 +128,7 @@ impl Admitted {
             running: None,
             ranked: Vec::new(),
             watched: told::watched(&chain.budgets),
-        })
+        }))
     }
 
     /// The budgets that a call of a model is paid from.

@@ -33,7 +33,7 @@ impl Admitted {
     ///
     /// # Errors
     /// The answer for the client. Holds and the share are closed.
-    pub(crate) async fn call(self, pipeline: &Arc<Pipeline>) -> Result<Response, ApiError> {
+    pub(crate) async fn call(self: Box<Self>, pipeline: &Arc<Pipeline>) -> Result<Response, ApiError> {
         let attempt = self.first(pipeline).await?;
         let settling = Settling::new(Arc::clone(pipeline), self, attempt);
         if settling.streams() && !settling.is_read_on() {

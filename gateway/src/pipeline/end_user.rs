@@ -8,13 +8,14 @@ use serde_json::Value;
 use tallygate_adapters::dialect::client_request::ClientRequest;
 
 /// LiteLLM's headers, which name an end user whatever is configured.
-const HEADERS: [HeaderName; 2] =
+static HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-litellm-customer-id"), HeaderName::from_static("x-litellm-end-user-id")];
 
-/// Whom the headers name: LiteLLM's own first, then those of the configuration in their order.
-pub(super) fn of_headers(headers: &HeaderMap, configured: &[HeaderName]) -> Option<String> {
-    let value =
-        HEADERS.iter().chain(configured).find_map(|name| headers.get(name).filter(|value| !value.is_empty()))?;
+/// Whom the headers name: LiteLLM's own first, if there can be any, then those of the configuration in their order.
+pub(super) fn of_headers(headers: &HeaderMap, is_extended: bool, configured: &[HeaderName]) -> Option<String> {
+    let own: &[HeaderName] = if is_extended { &HEADERS } else { &[] };
+    let mut names = own.iter().chain(configured);
+    let value = names.find_map(|name| headers.get(name).filter(|value| !value.is_empty()))?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 

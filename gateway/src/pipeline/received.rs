@@ -16,12 +16,16 @@ use super::{end_user, tags};
 use crate::http::error::ApiError;
 
 static CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+/// What the names of LiteLLM's headers and of ours begin with.
+const EXTENSIONS: [&str; 2] = ["x-litellm-", "x-tallygate-"];
 
 /// A request of unknown origin.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) id: RequestId,
     pub(crate) endpoint: Endpoint,
+    /// Whether it has any header of LiteLLM's or of ours. Most have none, and nobody looks for each of them by its name.
+    pub(crate) is_extended: bool,
     /// The dialect in which the client is told of errors; none for LiteLLM's form of OpenAI's.
     pub(crate) client: Option<&'static dyn Dialect>,
     /// Headers of the client's that mean something to an upstream of its dialect.
@@ -42,15 +46,18 @@ impl Received {
     /// Takes a request in. A client may choose the id with `x-litellm-call-id`, if it is a uuid: a chosen id is for
     /// finding the request again, so nothing hangs on its being unique.
     pub(crate) fn new(pipeline: &Pipeline, endpoint: Endpoint, headers: &HeaderMap) -> Self {
-        let chosen = headers.get(&CALL_ID).and_then(|value| value.to_str().ok()?.parse().ok());
+        let is_extended = headers.keys().any(is_extension);
+        let own = is_extended.then_some(headers);
+        let chosen = own.and_then(|headers| headers.get(&CALL_ID)?.to_str().ok()?.parse().ok());
         Self {
             id: chosen.unwrap_or_else(|| RequestId::new(pipeline.ids.uuid())),
             endpoint,
+            is_extended,
             client: None,
             forwarded: Vec::new(),
             context: None,
-            tags: tags::of_headers(headers),
-            end_user: end_user::of_headers(headers, &pipeline.settings.end_user_headers),
+            tags: own.map(tags::of_headers).unwrap_or_default(),
+            end_user: end_user::of_headers(headers, is_extended, &pipeline.settings.end_user_headers),
             report: None,
             at: pipeline.clock.now(),
             began: Instant::now(),
@@ -87,4 +94,8 @@ impl Received {
     pub(crate) fn status_of(&self, error: &ApiError) -> u16 {
         self.client.map_or(error.status, |client| error.in_dialect(client).status)
     }
+}
+
+fn is_extension(name: &HeaderName) -> bool {
+    EXTENSIONS.iter().any(|start| name.as_str().starts_with(start))
 }

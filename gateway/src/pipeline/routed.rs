@@ -38,14 +38,13 @@ impl Admitted {
     ///
     /// # Errors
     /// The answer for the client. The refusal is recorded.
-    pub(super) async fn first(&self, pipeline: &Pipeline) -> Result<Attempt, ApiError> {
-        match self.best(pipeline, &self.to).await {
-            Ok(attempt) => Ok(attempt),
-            // Boxed, so that requests that are paid for stay small.
-            Err(error) => {
-                Box::pin(self.downgraded(pipeline, error)).await.map_err(|error| self.refuse(pipeline, error))
-            }
-        }
+    pub(super) async fn first(&self, pipeline: &Pipeline) -> Result<Box<Attempt>, ApiError> {
+        let error = match self.best(pipeline, &self.to).await {
+            Ok(attempt) => return Ok(attempt),
+            Err(error) => error,
+        };
+        // Boxed, so that requests that are paid for stay small.
+        Box::pin(self.downgraded(pipeline, error)).await.map_err(|error| self.refuse(pipeline, error))
     }
 
     /// An attempt at the model that requests go to which a budget cannot pay for, and so on, if there is one that the key may
@@ -53,7 +52,7 @@ impl Admitted {
     ///
     /// # Errors
     /// The refusal, of the model that was asked for.
-    async fn downgraded(&self, pipeline: &Pipeline, error: ApiError) -> Result<Attempt, ApiError> {
+    async fn downgraded(&self, pipeline: &Pipeline, error: ApiError) -> Result<Box<Attempt>, ApiError> {
         let (mut to, mut refused) = (self.to.clone(), error.clone());
         let mut tried = vec![to.model.id];
         while tried.len() <= DOWNGRADES_MAX {
@@ -84,7 +83,7 @@ impl Admitted {
 
     /// Makes an attempt ready at the best deployment that can be called; where the request goes on from an earlier answer, at
     /// the one that keeps it.
-    async fn best(&self, pipeline: &Pipeline, to: &Destination) -> Result<Attempt, ApiError> {
+    async fn best(&self, pipeline: &Pipeline, to: &Destination) -> Result<Box<Attempt>, ApiError> {
         if let Some(earlier) = &self.earlier {
             let kept = to.model.deployments.iter().position(|deployment| deployment.id == earlier.deployment);
             return Box::pin(self.only(pipeline, to, kept.unwrap_or(usize::MAX))).await;
@@ -97,14 +96,14 @@ impl Admitted {
     }
 
     /// At a deployment that is called whatever its health: there is no other one.
-    async fn only(&self, pipeline: &Pipeline, to: &Destination, index: usize) -> Result<Attempt, ApiError> {
+    async fn only(&self, pipeline: &Pipeline, to: &Destination, index: usize) -> Result<Box<Attempt>, ApiError> {
         let attempt = self.attempt(pipeline, to, index).await?;
         attempt.begin(pipeline, Entry::Anyway).ok_or_else(|| none_callable(to))
     }
 
     /// The first that can be called. One that another request was faster to probe is passed over; if all were, the first of
     /// them is called all the same.
-    async fn best_of(&self, pipeline: &Pipeline, to: &Destination) -> Result<Attempt, ApiError> {
+    async fn best_of(&self, pipeline: &Pipeline, to: &Destination) -> Result<Box<Attempt>, ApiError> {
         let (mut unusable, mut overtaken) = (None, None);
         let ranked = self.ranked(pipeline, &to.model)?;
         for candidate in &ranked {
@@ -260,7 +259,7 @@ impl Settling {
         }
     }
 
-    fn with(mut self: Box<Self>, attempt: Attempt) -> Box<Self> {
+    fn with(mut self: Box<Self>, attempt: Box<Attempt>) -> Box<Self> {
         self.attempt = attempt;
         self.before.again();
         self
@@ -304,7 +303,7 @@ impl Settling {
     }
 
     /// An attempt at another model, if there may be one.
-    async fn fall_back(&mut self, name: &ModelName) -> Option<Attempt> {
+    async fn fall_back(&mut self, name: &ModelName) -> Option<Box<Attempt>> {
         let to = self.admitted.permitted(name)?;
         let attempt = self.admitted.best(&self.pipeline, &to).await;
         let attempt =

@@ -39,9 +39,9 @@ const PROVIDER_ID_MAX_BYTES: usize = 256;
 /// A request that runs. Dropped before it is settled, it is settled as one whose client went away.
 pub(crate) struct Settling {
     pub(super) pipeline: Arc<Pipeline>,
-    pub(super) admitted: Admitted,
+    pub(super) admitted: Box<Admitted>,
     /// The attempt that runs, or the last one that did.
-    pub(super) attempt: Attempt,
+    pub(super) attempt: Box<Attempt>,
     /// The failed attempts before it.
     pub(super) before: Before,
     /// Whether its client has left, where it goes on then.
@@ -54,7 +54,7 @@ pub(crate) struct Settling {
 
 impl Settling {
     /// Boxed: it is handed on many times, and futures that hold it are moved.
-    pub(super) fn new(pipeline: Arc<Pipeline>, admitted: Admitted, attempt: Attempt) -> Box<Self> {
+    pub(super) fn new(pipeline: Arc<Pipeline>, admitted: Box<Admitted>, attempt: Box<Attempt>) -> Box<Self> {
         Box::new(Self {
             pipeline,
             admitted,
@@ -94,7 +94,7 @@ impl Settling {
 
     /// What the answer says of itself.
     pub(super) fn told_of(&self) -> Told {
-        let at_s = self.pipeline.clock.now().millis() / 1_000;
+        let at_s = self.admitted.received.at.millis() / 1_000;
         let deployment = self.deployment().filter(|_| self.exchange().is_kept());
         let sealer = deployment.map(|deployment| Sealer {
             key: self.pipeline.seal.clone(),
@@ -124,13 +124,15 @@ impl Settling {
 
     /// Ends the request. The client may be told once that is [written down](crate::outbox::Outbox::written_down).
     pub(super) fn settle(mut self: Box<Self>, end: End) -> Summary {
-        let summary = self.summary();
-        Summary { cost: self.close(end), ..summary }
+        let now_ms = self.elapsed_ms();
+        let summary = self.summary_at(now_ms);
+        Summary { cost: self.close(end, now_ms), ..summary }
     }
 
     /// Ends the request. When this returns, that survives the process.
     pub(super) fn settle_now(mut self: Box<Self>, end: End) {
-        self.close(end);
+        let now_ms = self.elapsed_ms();
+        self.close(end, now_ms);
         self.pipeline.activity.outbox().write_down();
     }
 
@@ -176,7 +178,8 @@ impl Settling {
             self.before.is_settled = false;
             let end = self.failed(failure, status);
             self.before.is_settled = true;
-            self.post(end);
+            let now_ms = self.elapsed_ms();
+            self.post(end, now_ms);
         }
         (self.metered, self.first_byte_ms) = (None, None);
     }
@@ -203,6 +206,12 @@ impl Settling {
 
     /// What response headers tell while the request runs.
     pub(super) fn summary(&mut self) -> Summary {
+        let now_ms = self.elapsed_ms();
+        self.summary_at(now_ms)
+    }
+
+    /// The same, at a moment of the request.
+    fn summary_at(&mut self, now_ms: u64) -> Summary {
         Summary {
             request: self.admitted.received.id,
             deployment: self.deployment().map(|deployment| deployment.id.clone()),
@@ -210,10 +219,10 @@ impl Settling {
             position: self.admitted.snapshot.position().get(),
             cost: None,
             unpriced: self.unpriced(),
-            duration_ms: self.elapsed_ms(),
+            duration_ms: now_ms,
             output_limit: self.attempt.output_limit,
             dropped: self.attempt.outgoing.dropped.join(","),
-            route: self.route(Outcome::Succeeded),
+            route: self.route(Outcome::Succeeded, now_ms),
             retries: self.before.retries,
             hops: self.before.hops,
             left: self.admitted.share.as_mut().map(|share| std::mem::take(&mut share.left)).unwrap_or_default(),
@@ -224,8 +233,8 @@ impl Settling {
         self.attempt.deployment()
     }
 
-    /// The attempts so far, of which the one that runs ends so. How one failed was noted before.
-    fn route(&self, outcome: Outcome) -> Route {
+    /// The attempts so far, of which the one that runs ends so and now. How one failed was noted before.
+    fn route(&self, outcome: Outcome, now_ms: u64) -> Route {
         let mut route = self.before.route.clone();
         let ended = match outcome {
             Outcome::Succeeded => Ended::OK,
@@ -234,7 +243,7 @@ impl Settling {
         };
         if let Some(deployment) = self.deployment() {
             let (deployment, model) = (deployment.id.clone(), self.attempt.to.model.name.clone());
-            let ms = self.elapsed_ms().saturating_sub(self.before.until_ms);
+            let ms = now_ms.saturating_sub(self.before.until_ms);
             route.push(route::Attempt { deployment, model, ended, status: None, ms });
         }
         route
@@ -242,7 +251,7 @@ impl Settling {
 
     /// What the model had to choose from; none where there was no choice.
     fn candidates(&self) -> Option<Box<Considered>> {
-        let Attempt { ranked, to: Destination { model, .. }, .. } = &self.attempt;
+        let Attempt { ranked, to: Destination { model, .. }, .. } = &*self.attempt;
         let name = |index: usize| model.deployments.get(index).map(|deployment| &deployment.id);
         let strategy = routing(&self.pipeline, model).strategy;
         (ranked.len() > 1).then(|| Box::new(Considered::of(strategy, ranked, name)))
@@ -264,7 +273,7 @@ impl Settling {
     }
 
     /// Closes hold and share and records the fact: once.
-    fn close(&mut self, end: End) -> Option<NanoUsd> {
+    fn close(&mut self, end: End, now_ms: u64) -> Option<NanoUsd> {
         if std::mem::replace(&mut self.is_settled, true) {
             return None;
         }
@@ -284,11 +293,11 @@ impl Settling {
             };
             running.end(how, tokens);
         }
-        self.post(end)
+        self.post(end, now_ms)
     }
 
     /// Closes the attempt's hold and records what it used.
-    fn post(&mut self, mut end: End) -> Option<NanoUsd> {
+    fn post(&mut self, mut end: End, now_ms: u64) -> Option<NanoUsd> {
         let in_force = self.deployment().and_then(|deployment| deployment.price.as_ref());
         if end.is_billed && in_force.is_some_and(|in_force| in_force.price.has(Class::Request)) {
             end.metered.usage.requests = 1;
@@ -302,7 +311,7 @@ impl Settling {
             (Some(cost), Some(held)) if cost == NanoUsd::MAX || end.metered.estimated => Some(cost.min(held.amount())),
             (cost, _) => cost,
         };
-        self.record(end, cost, held);
+        self.record(end, cost, held, now_ms);
         cost
     }
 
@@ -314,8 +323,8 @@ impl Settling {
     }
 
     /// Closes the hold and records the fact, in one step.
-    fn record(&self, end: End, cost: Option<NanoUsd>, mut held: Option<Held>) {
-        let (Admitted { received, caller, request, .. }, model) = (&self.admitted, &self.attempt.to.model);
+    fn record(&self, end: End, cost: Option<NanoUsd>, mut held: Option<Held>, now_ms: u64) {
+        let (Admitted { received, caller, request, .. }, model) = (&*self.admitted, &self.attempt.to.model);
         let Some(deployment) = self.deployment() else { return };
         // A call that was cut off cost something between what was seen of it and what it held.
         let is_unknown = end.metered.estimated && end.outcome != Outcome::Succeeded;
@@ -344,8 +353,12 @@ impl Settling {
             charged,
             started_at: received.at,
             first_byte_ms: self.first_byte_ms,
-            duration_ms: self.elapsed_ms(),
-            route: if self.before.route.is_empty() { Route::default() } else { self.route(end.outcome).recorded() },
+            duration_ms: now_ms,
+            route: if self.before.route.is_empty() {
+                Route::default()
+            } else {
+                self.route(end.outcome, now_ms).recorded()
+            },
             candidates: self.candidates(),
             tags: self.admitted.tags.clone(),
         };
@@ -382,7 +395,8 @@ impl Drop for Settling {
         }
         // 499: the status that servers log for a client that went away.
         let end = self.unfinished(Outcome::Disconnected, 499, !self.before.is_settled);
-        self.close(end);
+        let now_ms = self.elapsed_ms();
+        self.close(end, now_ms);
         self.pipeline.activity.outbox().write_down();
     }
 }

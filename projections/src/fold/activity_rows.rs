@@ -71,7 +71,7 @@ pub(crate) fn read(store: &Store) -> Result<Beginning, StoreError> {
     if stored.is_none() && store.has_rows()? {
         return Err(store.damage("it has rows and no checkpoint"));
     }
-    let mut tips = Tips::new();
+    let mut tips = Tips::default();
     light::load_from(store, &CHAINS, &chains_prefix(), |(chain, tip)| {
         tips.insert(chain, tip);
     })?;

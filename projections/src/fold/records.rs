@@ -1,8 +1,8 @@
 //! Filling the blocks of usage records.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 
+use foldhash::{HashMap, HashSet};
 use tallygate_core::activity::Event;
 use tallygate_core::id::RealmId;
 
@@ -25,7 +25,7 @@ impl OpenBlocks {
         if self.0.len() > OPEN_MAX {
             self.0.clear();
         }
-        let mut changed = HashSet::new();
+        let mut changed = HashSet::default();
         for happened in events {
             let Some(record) = record_of(happened) else { continue };
             let open = self.of(store, record.realm.as_ref())?;

@@ -1,7 +1,6 @@
 //! Sums that a group changes: read once, added to in memory, written once.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use tallygate_core::activity::{Charge, Event, RequestRefused, RequestSettled, Under};
 use tallygate_core::id::{EndUserId, KeyId, ModelName, RealmId, TagName};
 use tallygate_core::money::NanoUsd;

@@ -1,7 +1,6 @@
 //! From entries of the activity log, which holds a chain for each writer, to groups of events.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use tallygate_core::activity;
 use tallygate_core::digest::Digest;
 use tallygate_core::envelope::{Fault, Line, MacKey};
@@ -72,12 +71,13 @@ pub(crate) struct ActivityReader {
 
 impl ActivityReader {
     pub(crate) fn new(tips: Tips, key: Option<MacKey>, metrics: LogMetrics) -> Self {
-        Self { key, metrics, tips, recent: HashMap::new(), last: None, moved: Vec::new() }
+        Self { key, metrics, tips, recent: HashMap::default(), last: None, moved: Vec::new() }
     }
 
     fn read_entries(&mut self, entries: &[Entry]) -> (Option<ActivityGroup>, Option<Damage>) {
-        let mut grown = HashSet::new();
-        let (mut events, mut end) = (Vec::new(), None);
+        let mut grown = HashSet::default();
+        let lines = entries.iter().map(|entry| entry.lines.len()).sum();
+        let (mut events, mut end) = (Vec::with_capacity(lines), None);
         let mut damage = None;
         for entry in entries {
             // An entry is folded whole or not at all.
@@ -287,7 +287,7 @@ mod tests {
         let entries: Vec<Entry> =
             (1..).zip(lines).map(|(offset, line)| Entry { offset: Offset::new(offset), lines: vec![line] }).collect();
         let metrics = Metrics::new().unwrap().of(Log::Activity);
-        let mut reader = ActivityReader::new(Tips::new(), Some(TEST_MAC_KEY), metrics.clone());
+        let mut reader = ActivityReader::new(Tips::default(), Some(TEST_MAC_KEY), metrics.clone());
         let (group, damage) = reader.read(&entries);
         assert_eq!((damage.map(|damage| damage.to_string()), metrics.forged.get(), metrics.lines.get()), (None, 1, 10));
         let mut group = group.unwrap();

@@ -24,9 +24,10 @@ const ADAPTERS: &str = "tallygate-adapters";
 const GATEWAY: &str = "tallygate-gateway";
 
 /// What is pure and may be named in core. `proptest` is for tests and for the `testing` feature alone.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "bytes",
     "crc32fast",
+    "foldhash",
     "futures-core",
     "hmac",
     "itoa",

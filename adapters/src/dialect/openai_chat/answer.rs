@@ -1,8 +1,11 @@
 //! Whole answers: what they used, and what must change in them.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use memchr::memmem;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tallygate_core::port::provider::Failure;
 use tallygate_core::port::provider::failure::Kind;
@@ -13,12 +16,13 @@ use super::operation::Operation;
 use super::request::Request;
 use super::text_bytes;
 use super::usage::Told;
+use super::word::Word;
 use crate::dialect::metering::{self, Metered};
 
 /// A whole answer, read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// For the client: the upstream's bytes, but for the model's name where another was asked for.
+    /// For the client: the upstream's bytes.
     pub body: Bytes,
     /// What the call used.
     pub metered: Metered,
@@ -35,23 +39,20 @@ impl std::fmt::Debug for Answer {
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(default, borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    model: Option<&'a RawValue>,
+    id: Word<'a>,
     #[serde(default, borrow)]
     usage: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
     #[serde(default, borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    service_tier: Option<&'a RawValue>,
+    service_tier: Word<'a>,
 }
 
-/// Reads a whole answer with a 2xx status. `public_model` replaces the upstream's name of the model; none leaves it,
-/// as LiteLLM does.
+/// Reads a whole answer with a 2xx status. The model keeps the name that the upstream has for it, as with LiteLLM.
 ///
 /// # Errors
 /// A [`Failure`] when the answer is an error after all, or no JSON object: [`Kind::Protocol`].
-pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&str>) -> Result<Answer, Failure> {
+pub fn read(request: &Request, status: u16, body: &Bytes) -> Result<Answer, Failure> {
     let garbage = || Failure::new(Kind::Protocol);
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(garbage());
@@ -60,7 +61,7 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
     if head.error.is_some() {
         return Err(error::within_answer(body, status));
     }
-    let told = head.usage.and_then(Told::read).unwrap_or_default().served(head.service_tier);
+    let told = head.usage.and_then(Told::read).unwrap_or_default().served(head.service_tier.0.as_deref());
     let told = match request.operation() {
         Operation::Chat => told,
         _ => told.without_completion(),
@@ -69,9 +70,9 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
     let written = || metering::estimate(text_bytes::under(&memmem::Finder::new("\"message\""), body));
     let output = if told.tells_output() { 0 } else { written() };
     Ok(Answer {
-        body: renamed(body, head.model, public_model),
+        body: body.clone(),
         metered: told.metered(request.input().estimate(), output),
-        id: head.id.and_then(|id| serde_json::from_str(id.get()).ok()),
+        id: head.id.0.map(Cow::into_owned),
     })
 }
 
@@ -80,17 +81,7 @@ pub fn read(request: &Request, status: u16, body: &Bytes, public_model: Option<&
 pub fn told(body: &[u8]) -> Option<Usage> {
     let head: Head<'_> = serde_json::from_slice(body).ok()?;
     let told = head.usage.and_then(Told::read)?;
-    (!told.is_empty()).then(|| told.without_completion().served(head.service_tier).metered(0, 0).usage)
-}
-
-fn renamed(body: &Bytes, model: Option<&RawValue>, public_model: Option<&str>) -> Bytes {
-    let (Some(model), Some(public)) = (model, public_model) else { return body.clone() };
-    // The raw value borrows from the body, so its address tells its place.
-    let start = (model.get().as_ptr() as usize).wrapping_sub(body.as_ptr() as usize);
-    let (Some(before), Some(after)) = (body.get(..start), body.get(start + model.get().len()..)) else {
-        return body.clone();
-    };
-    [before, serde_json::Value::from(public).to_string().as_bytes(), after].concat().into()
+    (!told.is_empty()).then(|| told.without_completion().served(head.service_tier.0.as_deref()).metered(0, 0).usage)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::text_bytes;
 use super::usage::Told;
+use super::word::Word;
 
 /// Searches, made once a stream.
 pub(super) struct Search {
@@ -44,12 +45,12 @@ pub(super) enum Chunk {
 struct Head<'a> {
     #[serde(default, borrow)]
     usage: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    error: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
     #[serde(default)]
     choices: Option<Vec<IgnoredAny>>,
     #[serde(default, borrow)]
-    service_tier: Option<&'a RawValue>,
+    service_tier: Word<'a>,
 }
 
 impl Search {
@@ -81,7 +82,7 @@ impl Search {
             return Chunk::Error;
         }
         let usage = head.usage.and_then(Told::read).filter(|usage| !usage.is_empty());
-        let usage = usage.map(|usage| usage.served(head.service_tier));
+        let usage = usage.map(|usage| usage.served(head.service_tier.0.as_deref()));
         let has_choices = head.choices.is_none_or(|choices| !choices.is_empty());
         match usage {
             Some(usage) if !has_choices => Chunk::UsageOnly(usage),

@@ -73,7 +73,8 @@ impl Request {
     }
 
     fn rename(&self, model: &str, splices: &mut Splices) {
-        let quoted = serde_json::Value::from(model).to_string();
+        // Every text can be written as JSON.
+        let quoted = serde_json::to_string(model).unwrap_or_default();
         match self.place("model") {
             Some(at) if self.body.get(at.clone()) == Some(quoted.as_bytes()) => {}
             Some(at) => splices.put(at, quoted),

@@ -104,10 +104,9 @@ impl Told {
         Metered { usage, estimated }
     }
 
-    /// The same, served in a tier: the JSON text that the answer has for it, if it has one.
-    pub(super) fn served(mut self, tier: Option<&RawValue>) -> Self {
-        let word = tier.and_then(|tier| serde_json::from_str::<&str>(tier.get()).ok());
-        self.service_tier = word.map_or(ServiceTier::Standard, ServiceTier::of_word);
+    /// The same, served in a tier: the word that the answer has for it, if it has one.
+    pub(super) fn served(mut self, tier: Option<&str>) -> Self {
+        self.service_tier = tier.map_or(ServiceTier::Standard, ServiceTier::of_word);
         self
     }
 
@@ -208,10 +207,9 @@ mod tests {
         assert_eq!((usage.reasoning_tokens, usage.audio_output_tokens, usage.image_output_tokens), (5, 10, 35));
         assert_eq!(usage.service_tier, ServiceTier::Standard);
         let told = |tier: &str| {
-            let tier: Box<serde_json::value::RawValue> = serde_json::from_str(tier).unwrap();
-            serde_json::from_str::<Told>(json).unwrap().served(Some(&tier)).metered(0, 0).usage.service_tier
+            serde_json::from_str::<Told>(json).unwrap().served(Some(tier)).metered(0, 0).usage.service_tier
         };
-        let tiers = ["\"flex\"", "\"priority\"", "\"default\"", "null", "7"].map(told);
+        let tiers = ["flex", "priority", "default", "", "7"].map(told);
         let standard = ServiceTier::Standard;
         assert_eq!(tiers, [ServiceTier::Flex, ServiceTier::Priority, standard, standard, standard]);
     }
