@@ -196,7 +196,6 @@ impl ServeArgs {
                 head_max_bytes: self.head_max_bytes,
                 connections_max: self.connections_max,
                 drain_timeout: Duration::from_secs(self.drain_seconds),
-                ..ServerLimits::default()
             },
             cors_origins: self.cors_origins,
             signing_in,

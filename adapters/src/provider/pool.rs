@@ -65,12 +65,12 @@ impl Host {
     ///
     /// # Errors
     /// [`Failed`].
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would have room for the request twice")]
     pub(super) fn request(
         self: &Arc<Self>,
         mut request: Request<Full<Bytes>>,
         connect_timeout: Duration,
     ) -> impl Future<Output = Result<Response<Answering>, Failed>> + Send {
-        // No `async fn`: that would have room for the request twice.
         async move {
             while let Some(connection) = self.take() {
                 match connection.exchange(request, self).await {

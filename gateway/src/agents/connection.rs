@@ -156,17 +156,18 @@ impl Connection<'_> {
         let agent = agent.ok_or(Goodbye::TokenEnded)?;
         let told = told(&self.app.pipeline, &snapshot.control, agent, &self.base_url);
         let checked = snapshot.end.position;
-        let mut progress = Progress { checked, ..self.seat.progress() };
-        if progress.fingerprint != Some(told.fingerprint) {
+        let before = self.seat.progress();
+        if before.fingerprint != Some(told.fingerprint) {
             let (message, at) = (self.app.pipeline.ids.uuid().to_string(), self.app.pipeline.clock.now());
             let envelope = Envelope { id: &message, agent: Some(&self.agent), at };
             let text = envelope.configuration(&told, checked);
-            self.send(Message::Text(text.into())).await?;
             let fingerprint = Some(told.fingerprint);
-            let told = ToldAt { message, position: checked, at };
-            progress = Progress { checked, told: Some(told), fingerprint, acknowledged_at: None };
+            let told = Some(ToldAt { message, position: checked, at });
+            // Before it is sent: whoever has it finds it noted.
+            self.seat.looked(Progress { checked: before.checked, told, fingerprint, acknowledged_at: None });
+            self.send(Message::Text(text.into())).await?;
         }
-        self.seat.looked(progress);
+        self.seat.looked(Progress { checked, ..self.seat.progress() });
         Ok(checked)
     }
 

@@ -178,8 +178,7 @@ impl Settling {
             self.before.is_settled = false;
             let end = self.failed(failure, status);
             self.before.is_settled = true;
-            let now_ms = self.elapsed_ms();
-            self.post(end, now_ms);
+            self.post(end, self.elapsed_ms());
         }
         (self.metered, self.first_byte_ms) = (None, None);
     }
@@ -206,8 +205,7 @@ impl Settling {
 
     /// What response headers tell while the request runs.
     pub(super) fn summary(&mut self) -> Summary {
-        let now_ms = self.elapsed_ms();
-        self.summary_at(now_ms)
+        self.summary_at(self.elapsed_ms())
     }
 
     /// The same, at a moment of the request.
@@ -395,8 +393,7 @@ impl Drop for Settling {
         }
         // 499: the status that servers log for a client that went away.
         let end = self.unfinished(Outcome::Disconnected, 499, !self.before.is_settled);
-        let now_ms = self.elapsed_ms();
-        self.close(end, now_ms);
+        self.close(end, self.elapsed_ms());
         self.pipeline.activity.outbox().write_down();
     }
 }
