@@ -72,7 +72,8 @@ pub(super) struct FixedHeaders {
     /// All that a request of the usual kind has: JSON, answered whole. Requests begin as a copy of it, in which nothing need be
     /// added.
     usual: HeaderMap,
-    authorization: Option<(HeaderName, HeaderValue)>,
+    /// Under which of their names the credential stands.
+    authorization: Option<HeaderName>,
 }
 
 impl FixedHeaders {
@@ -92,7 +93,8 @@ impl FixedHeaders {
             (header::CONTENT_TYPE, JSON),
             (header::CONTENT_LENGTH, HeaderValue::from(0_usize)),
         ];
-        Ok(Self { usual: fixed.into_iter().chain(authorization.clone()).collect(), authorization })
+        let name = authorization.as_ref().map(|(name, _)| name.clone());
+        Ok(Self { usual: fixed.into_iter().chain(authorization).collect(), authorization: name })
     }
 
     /// The headers of a request, with this body, if it has one.
@@ -124,16 +126,12 @@ impl FixedHeaders {
             headers.remove(header::CONTENT_TYPE);
             headers.remove(header::CONTENT_LENGTH);
         }
-        if extra.is_empty() {
-            return Ok(headers);
-        }
         for header in extra {
             let (name, value) = settable(header).ok_or_else(not_allowed)?;
-            headers.append(name, value);
-        }
-        // Not even a caller that says its name adds to it.
-        if let Some((name, value)) = &self.authorization {
-            headers.insert(name.clone(), value.clone());
+            // Nobody adds to the credential, whatever its header is called.
+            if self.authorization.as_ref() != Some(&name) {
+                headers.append(name, value);
+            }
         }
         Ok(headers)
     }
@@ -283,6 +281,15 @@ mod tests {
         );
         assert_eq!(headers["api-key"], "sk-canary");
         assert!(!format!("{headers:?}").contains("canary"));
+        // A name that is not among those that nobody may set.
+        let fixed = FixedHeaders::new(
+            &"http://llm:8000".parse().unwrap(),
+            Some(&credential("sk-canary", Auth::Header("x-goog-api-key"))),
+        );
+        let extra = [Header { name: "x-goog-api-key".into(), value: "another".to_owned() }];
+        let headers = fixed.unwrap().of_request(None, AnswerForm::Streamed, &extra).unwrap();
+        assert_eq!(headers.get_all("x-goog-api-key").iter().collect::<Vec<_>>(), ["sk-canary"]);
+        assert_eq!((headers.get("content-type"), headers.get("content-length")), (None, None));
     }
 
     #[test]
